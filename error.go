@@ -1,0 +1,62 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Class says what happens next after an error. The runner decides by it; a
+// stage only states it.
+type Class string
+
+// The classes of errors.
+const (
+	// Permanent: trying again cannot help; the video fails.
+	Permanent Class = "permanent"
+	// Transient: trying again may help; it costs an attempt.
+	Transient Class = "transient"
+	// Environment: the machine or the destination is at fault (a full disk, a
+	// bucket that is away). The job waits and costs no attempt.
+	Environment Class = "environment"
+	// Poison: the job killed its encoder again and again; the video fails.
+	Poison Class = "poison"
+	// Replan: what the plan took for true of the source is not; the revision
+	// ends and the video is planned again, more carefully.
+	Replan Class = "replan"
+)
+
+// Error is a failure that a person can act on: one sentence that says what
+// happened and why, and one that says what to do.
+type Error struct {
+	Class  Class
+	Code   string        // stable, kebab-case, the same for equal failures: "http-404", "no-space"
+	Reason string        // one sentence: what and why; holds no secrets
+	Hint   string        // what to do, or ""
+	After  time.Duration // wait at least this long before the next try (Retry-After), or 0
+	Err    error         // the cause, for logs; may be nil
+}
+
+// Error is the reason, with the cause when it says more.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return fmt.Sprintf("%s: %v", e.Reason, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// AsError finds the Error in err's chain. An error without one is transient
+// and has the code "unexpected": it is tried again, and its text is shown.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Class: Transient, Code: "unexpected", Reason: err.Error(), Err: nil}
+}

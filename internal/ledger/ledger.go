@@ -1,0 +1,98 @@
+// Package ledger is the contract of the durable record of videos and jobs:
+// the truth, of which everything else is a copy or a message.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// ErrNotFound: the ledger has no such video, job or key.
+var ErrNotFound = errors.New("not in the ledger")
+
+// ErrExists: a video with this ID, compared case-folded, is there already.
+var ErrExists = errors.New("already in the ledger")
+
+// Job is a job as the ledger keeps it. Result is nil in what Update and Get
+// load; an Update that sets it stores it with the job.
+type Job struct {
+	spool.JobRecord
+	Result *spool.Result
+}
+
+// Record is a video with the jobs of its current revision.
+type Record struct {
+	Video spool.Video
+	Jobs  []Job
+}
+
+// Job finds a job of the record, or nil.
+func (r *Record) Job(kind spool.Kind, number int) *Job {
+	for i := range r.Jobs {
+		if r.Jobs[i].Kind == kind && r.Jobs[i].Number == number {
+			return &r.Jobs[i]
+		}
+	}
+	return nil
+}
+
+// Filter selects videos; the zero value selects all.
+type Filter struct {
+	Statuses []spool.Status
+	IDs      []string
+}
+
+// Replaced is a published revision that another one has taken the place of.
+type Replaced struct {
+	Video, Revision string
+	Since           time.Time
+}
+
+// Ledger is safe for concurrent use, and several processes may have one open.
+type Ledger interface {
+	// Accept adds a video with its first jobs. When it returns nil the video
+	// survives a power cut. ErrExists when the ID is taken.
+	Accept(ctx context.Context, r Record) error
+	// Get loads a video with the jobs of its current revision.
+	Get(ctx context.Context, id string) (Record, error)
+	// Find gives the video of a canonical source; the newest when there are
+	// several.
+	Find(ctx context.Context, canonical string) (spool.Video, error)
+	// List gives videos in the order in which they were accepted.
+	List(ctx context.Context, f Filter) ([]spool.Video, error)
+	// Update is the compare-and-set: it loads a record, lets change edit it,
+	// and saves it, in one transaction. Jobs that change adds are inserted;
+	// jobs of another revision than the video's are left as they are. When
+	// change returns an error nothing is saved and Update returns that error.
+	// A change of Video.Published records the revision that it replaces.
+	Update(ctx context.Context, id string, change func(*Record) error) error
+	// Ready gives jobs that may be handed out at now, of videos that have not
+	// ended, in the order of handing out: videos in the order of acceptance;
+	// within a video encode and audio by number.
+	Ready(ctx context.Context, now time.Time, limit int) ([]spool.JobRecord, error)
+	// Out gives the jobs that are sent or running.
+	Out(ctx context.Context) ([]spool.JobRecord, error)
+	// Results gives the results of all done jobs of a revision, by kind and
+	// number.
+	Results(ctx context.Context, video, revision string) ([]Job, error)
+	// PutKey keeps a wrapped content key; one that is there is not replaced.
+	PutKey(ctx context.Context, video, revision string, wrapped []byte) error
+	// Key gives the wrapped content key of a revision.
+	Key(ctx context.Context, video, revision string) ([]byte, error)
+	// Keys gives all revisions of a video (all videos when "") that have a
+	// key: video → revisions.
+	Keys(ctx context.Context, video string) (map[string][]string, error)
+	// Replaced gives the revisions replaced before a time and not yet swept.
+	Replaced(ctx context.Context, before time.Time) ([]Replaced, error)
+	// Swept forgets a replaced revision.
+	Swept(ctx context.Context, video, revision string) error
+	// Remove forgets a video, its jobs and, unless keepKeys, its keys.
+	Remove(ctx context.Context, id string, keepKeys bool) error
+	// Changes gives a number that differs from an earlier one when somebody
+	// else, another process, has written since.
+	Changes(ctx context.Context) (int64, error)
+	Close() error
+}

@@ -1,0 +1,239 @@
+package spool
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind is what a job does.
+type Kind string
+
+// The kinds of jobs, in the order in which a video needs them.
+const (
+	Fetch  Kind = "fetch"
+	Draft  Kind = "plan" // makes the Plan
+	Encode Kind = "encode"
+	Audio  Kind = "audio"
+	Finish Kind = "finish"
+)
+
+// JobKey names one job.
+type JobKey struct {
+	Video    string `json:"video"`
+	Revision string `json:"revision"`
+	Kind     Kind   `json:"kind"`
+	Number   int    `json:"number"` // chunk or piece; 0 for the other kinds
+}
+
+func (k JobKey) String() string {
+	return fmt.Sprintf("%s/%s/%s-%d", k.Video, k.Revision, k.Kind, k.Number)
+}
+
+// JobState is where a job stands.
+type JobState string
+
+// The states of a job.
+const (
+	JobReady   JobState = "ready"   // may be handed out, not before NotBefore
+	JobSent    JobState = "sent"    // handed out, not yet known to have started
+	JobRunning JobState = "running" // a worker said so
+	JobDone    JobState = "done"
+	JobFailed  JobState = "failed"
+)
+
+// JobRecord is what the ledger knows of a job.
+type JobRecord struct {
+	JobKey
+	State     JobState  `json:"state"`
+	Epoch     int       `json:"epoch"`    // how often it was handed out
+	Attempts  int       `json:"attempts"` // how often it failed in a way that counts
+	Deaths    int       `json:"deaths"`   // how often its encoder died under a worker that lived
+	NotBefore time.Time `json:"notBefore"`
+	Worker    string    `json:"worker,omitempty"`
+	Failure   *Failure  `json:"failure,omitempty"`
+}
+
+// Job is one piece of work as a worker gets it: self-contained, so that a
+// worker needs no ledger.
+type Job struct {
+	JobKey
+	Epoch     int         `json:"epoch"`
+	Source    string      `json:"source"`
+	Canonical string      `json:"canonical"`
+	Title     string      `json:"title,omitempty"`
+	Settings  Settings    `json:"settings"`
+	Careful   int         `json:"careful,omitempty"`   // how often planning has been too trusting: Video.Replans
+	Fetched   *Fetched    `json:"fetched,omitempty"`   // all kinds but fetch
+	Plan      *Plan       `json:"plan,omitempty"`      // encode, audio, finish; Chunks and Pieces only for finish
+	Chunk     *Chunk      `json:"chunk,omitempty"`     // encode
+	Piece     *AudioPiece `json:"piece,omitempty"`     // audio
+	Key       *ContentKey `json:"key,omitempty"`       // encode, audio, finish of encrypted videos
+	Made      *Made       `json:"made,omitempty"`      // finish: what all parts reported
+	Published string      `json:"published,omitempty"` // finish: the revision that the master names now
+}
+
+// ContentKey is a revision's AES-128 key.
+type ContentKey struct {
+	ID    string `json:"id"` // names the key in its URI and file
+	Bytes []byte `json:"bytes"`
+	URI   string `json:"uri"` // as it stands in playlists
+}
+
+// Fetched is what the fetch job found.
+type Fetched struct {
+	Path    string `json:"path"` // the source, on the worker's disk
+	Size    int64  `json:"size"`
+	SHA256  string `json:"sha256,omitempty"` // of downloads
+	Scratch bool   `json:"scratch"`          // the file is Spool's own and goes when the video is READY
+	Page    *Page  `json:"page,omitempty"`
+}
+
+// Page is what a web page said of its video.
+type Page struct {
+	Extractor string        `json:"extractor"`
+	ID        string        `json:"id"`
+	Title     string        `json:"title,omitempty"`
+	Uploader  string        `json:"uploader,omitempty"`
+	URL       string        `json:"url"`
+	Duration  time.Duration `json:"duration,omitempty"`
+	Chapters  []Chapter     `json:"chapters,omitempty"`
+	Subtitles []string      `json:"subtitles,omitempty"` // languages that the page offers
+}
+
+// Chapter is one named part of a video.
+type Chapter struct {
+	Title string        `json:"title"`
+	Start time.Duration `json:"start"`
+	End   time.Duration `json:"end"`
+}
+
+// Object is one published file.
+type Object struct {
+	Name   string `json:"name"` // below the video's folder: "<rev>/v0-360p/00000-1a2b3c4d.m4s"
+	Size   int64  `json:"size"` // bytes as published
+	SHA256 string `json:"sha256"`
+	Type   string `json:"type"` // content type
+}
+
+// Segment is one published media file of a rendition.
+type Segment struct {
+	Object
+	Rendition string `json:"rendition"`
+	Number    int    `json:"number"`
+	Units     int    `json:"units"` // video frames, or audio packets
+	Plain     string `json:"plain"` // sha256 before encryption
+	// KeyFrames is how many key frames the cutter saw; 0 for audio.
+	KeyFrames int `json:"keyFrames,omitempty"`
+}
+
+// InitSection is a rendition's initialisation section, with what playlists
+// say of it.
+type InitSection struct {
+	Object
+	Rendition string `json:"rendition"`
+	Codec     string `json:"codec"` // RFC 6381
+	Width     int    `json:"width,omitempty"`
+	Height    int    `json:"height,omitempty"`
+	Timescale int    `json:"timescale"`
+	Config    []byte `json:"config"` // avcC payload or AudioSpecificConfig: must be the same in every part
+}
+
+// Made is what encoding a chunk or a piece produced; finish gets all of it.
+type Made struct {
+	Inits    []InitSection `json:"inits"`
+	Segments []Segment     `json:"segments"`
+}
+
+// Result is what a job that is done reports; one field is set.
+type Result struct {
+	Fetched  *Fetched  `json:"fetched,omitempty"`
+	Plan     *Plan     `json:"plan,omitempty"`
+	Made     *Made     `json:"made,omitempty"`
+	Finished *Finished `json:"finished,omitempty"`
+}
+
+// Finished is what the finish job reports.
+type Finished struct {
+	Master  string        `json:"master"` // where it lies, as a person would open it
+	Objects int           `json:"objects"`
+	Bytes   int64         `json:"bytes"`
+	Length  time.Duration `json:"length"`
+}
+
+// Phase is what a running job is doing.
+type Phase string
+
+// The phases of jobs.
+const (
+	Downloading Phase = "downloading" // Done and Total are bytes
+	Probing     Phase = "probing"
+	Encoding    Phase = "encoding"   // Done and Total are output frames (audio: packets)
+	Publishing  Phase = "publishing" // Done and Total are bytes
+	Verifying   Phase = "verifying"
+)
+
+// Progress is how far a running job is.
+type Progress struct {
+	Phase Phase  `json:"phase"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`          // 0 = unknown
+	Note  string `json:"note,omitempty"` // what it waits for, when it waits
+}
+
+// Outcome is what a report says of a job.
+type Outcome string
+
+// The outcomes of a report.
+const (
+	Started Outcome = "started"
+	Done    Outcome = "done"
+	Broke   Outcome = "failed"
+	// Returned: the worker gives the job back untouched (it drains); no
+	// attempt is counted.
+	Returned Outcome = "returned"
+)
+
+// Report is a worker's word on a job.
+type Report struct {
+	JobKey
+	Epoch   int      `json:"epoch"`
+	Worker  string   `json:"worker"`
+	Outcome Outcome  `json:"outcome"`
+	Result  *Result  `json:"result,omitempty"`
+	Failure *Failure `json:"failure,omitempty"`
+	// Died is set when the job's child process was killed by a signal.
+	Died  bool          `json:"died,omitempty"`
+	After time.Duration `json:"after,omitempty"` // do not try again before
+	Took  time.Duration `json:"took,omitempty"`
+}
+
+// Slot is a worker's right to use one resource.
+type Slot string
+
+// The slots.
+const (
+	DownloadSlot Slot = "download"
+	CPUSlot      Slot = "cpu"
+	UploadSlot   Slot = "upload"
+)
+
+// Beat is a worker's sign of life.
+type Beat struct {
+	Worker  string       `json:"worker"`
+	Free    map[Kind]int `json:"free"` // how many more jobs of each kind it would take
+	Running []Running    `json:"running"`
+}
+
+// Running is one job in a beat.
+type Running struct {
+	JobKey
+	Epoch    int      `json:"epoch"`
+	Progress Progress `json:"progress"`
+}
+
+// Stop is the scheduler's answer to a beat that names a job which is not the
+// worker's any more.
+type Stop struct {
+	JobKey
+	Epoch int `json:"epoch"`
+}

@@ -1,0 +1,137 @@
+package spool
+
+import "time"
+
+// Plan is everything that was decided about a revision before its first frame
+// is encoded. Any worker makes the same objects from it.
+type Plan struct {
+	Facts    Facts        `json:"facts"`
+	Timeline Timeline     `json:"timeline"`
+	Rungs    []Rung       `json:"rungs,omitempty"` // highest first; none for audio-only
+	Grid     Grid         `json:"grid"`
+	Chunks   []Chunk      `json:"chunks,omitempty"`
+	Sound    *Sound       `json:"sound,omitempty"` // nil when the source has no audio
+	Pieces   []AudioPiece `json:"pieces,omitempty"`
+	LeftOut  []string     `json:"leftOut,omitempty"` // in words: "subtitles (eng)", "second audio track (fra)"
+	Notes    []string     `json:"notes,omitempty"`   // in words, for a person: "HDR is tone-mapped to SDR"
+	// Sequential is set when seeking in this source was proved wrong: one
+	// process decodes from the start.
+	Sequential bool `json:"sequential,omitempty"`
+}
+
+// Timeline is the planned time axis of the output. 0 is the first video frame
+// shown; output frame n is shown from n/Rate seconds.
+type Timeline struct {
+	Origin   int64 `json:"origin"`   // presentation time of the first shown frame, ticks of the video stream's time base
+	TimeBase Ratio `json:"timeBase"` // of the source's video stream
+	Rate     Ratio `json:"rate"`     // output frames per second; unknown for audio-only
+	Frames   int   `json:"frames"`   // output frames; 0 for audio-only
+	Samples  int64 `json:"samples"`  // output audio samples a channel at Sound.SampleRate; 0 without audio
+	// SourceFrames is how many source frames lie on the timeline.
+	SourceFrames int `json:"sourceFrames"`
+}
+
+// Duration is the planned length of the output: that of the video, or of the
+// audio when there is no video.
+func (t Timeline) Duration(sampleRate int) time.Duration {
+	if t.Frames > 0 {
+		return t.Rate.Invert().Duration(int64(t.Frames))
+	}
+	if sampleRate > 0 {
+		return Ratio{1, int64(sampleRate)}.Duration(t.Samples)
+	}
+	return 0
+}
+
+// Rung is one rendition of the pictures.
+type Rung struct {
+	Name      string `json:"name"`      // folder: "v0-360p"; v0 is the smallest
+	ShortSide int    `json:"shortSide"` // pixels
+	Width     int    `json:"width"`     // even
+	Height    int    `json:"height"`    // even
+	CRF       int    `json:"crf"`
+	MaxRate   int    `json:"maxRate"` // bits per second; bufsize is the same
+	Action    Action `json:"action"`
+	Why       string `json:"why"` // one clause for a person
+}
+
+// Label is the rung's size as people say it: "360p".
+func (r Rung) Label() string {
+	for i := range r.Name {
+		if r.Name[i] == '-' {
+			return r.Name[i+1:]
+		}
+	}
+	return r.Name
+}
+
+// Action is what is done for a rung.
+type Action string
+
+// The actions for a rung.
+const (
+	EncodeRung Action = "encode"
+	CopyRung   Action = "copy"
+	SkipRung   Action = "skip"
+)
+
+// Grid is where segments end, the same for every rendition.
+type Grid struct {
+	GOP            int   `json:"gop"`            // output frames between key frames; 0 for audio-only
+	Target         int   `json:"target"`         // EXT-X-TARGETDURATION, seconds
+	Frames         []int `json:"frames"`         // output frames of each segment; empty for audio-only
+	Packets        []int `json:"packets"`        // AAC packets of each audio segment, priming included in the first
+	PrimingSamples int   `json:"primingSamples"` // what the first audio packet(s) hold before time 0
+}
+
+// Segments is how many segments each rendition has.
+func (g Grid) Segments() int { return max(len(g.Frames), len(g.Packets)) }
+
+// Chunk is some consecutive segments that one process encodes, for all rungs,
+// in one go. Times of the source are ticks of its video stream's time base.
+type Chunk struct {
+	Number       int    `json:"number"`
+	FirstSegment int    `json:"firstSegment"`
+	Segments     int    `json:"segments"`
+	FirstFrame   int    `json:"firstFrame"` // output frame number
+	Frames       int    `json:"frames"`
+	Seek         *int64 `json:"seek,omitempty"` // presentation time of the key frame to start decoding at; nil = from the start
+	FirstPTS     int64  `json:"firstPTS"`       // source frame shown by output frame FirstFrame
+	LastPTS      int64  `json:"lastPTS"`        // source frame shown by the chunk's last output frame
+	SourceFrames int    `json:"sourceFrames"`   // source frames with FirstPTS ≤ PTS ≤ LastPTS
+}
+
+// Sound is how the audio rendition is made.
+type Sound struct {
+	Name       string `json:"name"`   // folder: "a0-und"
+	Stream     int    `json:"stream"` // stream index in the file
+	Language   string `json:"language,omitempty"`
+	SampleRate int    `json:"sampleRate"` // output Hz
+	Channels   int    `json:"channels"`
+	BitRate    int    `json:"bitRate"` // bits per second
+	// OriginSeconds is the timeline's 0 on the source's clock, in seconds.
+	OriginSeconds float64 `json:"originSeconds"`
+}
+
+// AudioPiece is some consecutive audio segments that one process encodes.
+type AudioPiece struct {
+	Number       int `json:"number"`
+	FirstSegment int `json:"firstSegment"`
+	Segments     int `json:"segments"`
+	FirstPacket  int `json:"firstPacket"` // AAC packet number on the timeline; 0 is the priming packet
+	Packets      int `json:"packets"`
+	// Seek is where reading starts, seconds on the source's clock; nil = from
+	// the start.
+	Seek *float64 `json:"seek,omitempty"`
+	// Anchor ties one source packet to an exact output position, so that
+	// pieces of one source agree to the sample. Nil: the source's timestamps
+	// are trusted as they are.
+	Anchor *Anchor `json:"anchor,omitempty"`
+}
+
+// Anchor says that the source audio packet with presentation time PTS starts
+// at input sample Sample of the timeline.
+type Anchor struct {
+	PTS    int64 `json:"pts"`    // ticks of the audio stream's time base
+	Sample int64 `json:"sample"` // samples at the source's rate, from the timeline's 0
+}

@@ -1,0 +1,78 @@
+package spool
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Status is where a video stands.
+type Status string
+
+// The statuses of a video.
+const (
+	Waiting   Status = "waiting"   // accepted, nothing of it is running
+	Working   Status = "working"   // some job of it is running
+	Paused    Status = "paused"    // waits for the machine or the destination; Failure says for what
+	Ready     Status = "ready"     // published and verified
+	Failed    Status = "failed"    // ended with a reason
+	Cancelled Status = "cancelled" // ended by request
+)
+
+// Ended reports whether nothing more will happen to a video of this status by
+// itself.
+func (s Status) Ended() bool { return s == Ready || s == Failed || s == Cancelled }
+
+// Settings are what was asked for a video; a revision is made with one value
+// of them.
+type Settings struct {
+	Ladder  string `json:"ladder"`            // a ladder's name: "default", "classic", or one from the config
+	Sizes   []int  `json:"sizes,omitempty"`   // short sides in pixels, instead of the ladder's own
+	Preset  string `json:"preset"`            // x264's preset
+	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
+	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
+}
+
+// Video is one thing to publish to one destination.
+type Video struct {
+	ID        string      `json:"id"`
+	Source    string      `json:"source"`    // URL or absolute path, as it is to be fetched; may hold secrets
+	Canonical string      `json:"canonical"` // what makes two sources the same one; holds no secrets
+	Title     string      `json:"title,omitempty"`
+	Settings  Settings    `json:"settings"`
+	Status    Status      `json:"status"`
+	Revision  string      `json:"revision,omitempty"`  // the revision being made, or made last
+	Published string      `json:"published,omitempty"` // the revision that the master names, or ""
+	Failure   *Failure    `json:"failure,omitempty"`   // why it failed or is paused
+	Stamp     SourceStamp `json:"stamp"`               // what a local source looked like when it was accepted
+	Sizes     []string    `json:"sizes,omitempty"`     // names of the published rungs: "360p"
+	LeftOut   []string    `json:"leftOut,omitempty"`   // what of the source was not published: "subtitles (eng)"
+	Replans   int         `json:"replans,omitempty"`   // how often the plan had to be made more careful
+	Added     time.Time   `json:"added"`
+	Changed   time.Time   `json:"changed"`
+}
+
+// Failure is why a video failed or is paused, as the ledger keeps it.
+type Failure struct {
+	Class  Class  `json:"class"`
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// SourceStamp is what a local file looked like: another stamp means another
+// revision. It is zero for other sources.
+type SourceStamp struct {
+	Size     int64 `json:"size,omitempty"`
+	Modified int64 `json:"modified,omitempty"` // nanoseconds since 1970
+}
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// ValidID reports whether id may name a video: 1 to 64 letters, digits, _ and
+// -, the first a letter or a digit. Every name in a destination comes from one.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// FoldID is the form under which IDs clash: some stores and file systems do
+// not tell case apart.
+func FoldID(id string) string { return strings.ToLower(id) }
