@@ -69,10 +69,10 @@ type Ledger interface {
 	// change returns an error nothing is saved and Update returns that error.
 	// A change of Video.Published records the revision that it replaces.
 	Update(ctx context.Context, id string, change func(*Record) error) error
-	// Ready gives jobs that may be handed out at now, of videos that have not
-	// ended, in the order of handing out: videos in the order of acceptance;
-	// within a video encode and audio by number.
-	Ready(ctx context.Context, now time.Time, limit int) ([]spool.JobRecord, error)
+	// Ready gives up to limit jobs of one kind that may be handed out at now,
+	// of videos that have not ended, in the order of handing out: videos in
+	// the order of acceptance, within a video by number.
+	Ready(ctx context.Context, kind spool.Kind, now time.Time, limit int) ([]spool.JobRecord, error)
 	// Out gives the jobs that are sent or running.
 	Out(ctx context.Context) ([]spool.JobRecord, error)
 	// Results gives the results of all done jobs of a revision, by kind and
