@@ -1,0 +1,112 @@
+// Package keys makes content keys, encrypts segments with them, and keeps
+// them: wrapped by a master key for the ledger, and exported to the folder
+// that players get them from.
+//
+// Segments are encrypted as HLS's AES-128 method says (RFC 8216, section 5):
+// the whole segment, CBC, PKCS#7 padding, CBC restarted at each segment. The
+// IV follows from the content key, the rendition and the segment's number, so
+// that any worker makes the same bytes from the same segment and no two
+// segments of a revision share an IV.
+package keys
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// ContentKeySize is the length of a content key in bytes.
+const ContentKeySize = 16
+
+// ErrPadding: decrypted bytes do not end in PKCS#7 padding; the key, the IV
+// or the bytes are wrong.
+var ErrPadding = errors.New("padding is not PKCS#7: wrong key or damaged bytes")
+
+// ErrBlockSize: encrypted bytes are not whole AES blocks, so some are missing.
+var ErrBlockSize = errors.New("length is not a positive multiple of 16")
+
+// NewContentKey makes the 16 random bytes of a content key.
+func NewContentKey() ([]byte, error) {
+	return randomBytes(ContentKeySize)
+}
+
+// NewKeyID makes a name for a content key that says nothing of it: 16 hex
+// digits.
+func NewKeyID() (string, error) {
+	b, err := randomBytes(8)
+	return hex.EncodeToString(b), err
+}
+
+// IV is the initialisation vector of one segment: the first 16 bytes of
+// HMAC-SHA256(key, rendition ‖ 0 ‖ number as 8 bytes, big-endian).
+func IV(key []byte, rendition string, number int) [16]byte {
+	mac := hmac.New(sha256.New, key)
+	message := append([]byte(rendition), 0)
+	mac.Write(binary.BigEndian.AppendUint64(message, uint64(number)))
+	var iv [16]byte
+	copy(iv[:], mac.Sum(nil))
+	return iv
+}
+
+// Encrypt encrypts a whole segment. The result is the padded length, 1 to 16
+// bytes more than plain.
+func Encrypt(key []byte, rendition string, number int, plain []byte) ([]byte, error) {
+	block, err := newBlock(key)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt %s segment %d: %w", rendition, number, err)
+	}
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	out := make([]byte, len(plain)+pad)
+	copy(out, plain)
+	for i := len(plain); i < len(out); i++ {
+		out[i] = byte(pad)
+	}
+	iv := IV(key, rendition, number)
+	cipher.NewCBCEncrypter(block, iv[:]).CryptBlocks(out, out)
+	return out, nil
+}
+
+// Decrypt reverses Encrypt. The errors of damaged input wrap ErrBlockSize or
+// ErrPadding.
+func Decrypt(key []byte, iv [16]byte, encrypted []byte) ([]byte, error) {
+	block, err := newBlock(key)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt: %w", err)
+	}
+	if len(encrypted) == 0 || len(encrypted)%aes.BlockSize != 0 {
+		return nil, fmt.Errorf("decrypt %d bytes: %w", len(encrypted), ErrBlockSize)
+	}
+	out := make([]byte, len(encrypted))
+	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(out, encrypted)
+	pad := int(out[len(out)-1])
+	if pad < 1 || pad > aes.BlockSize {
+		return nil, fmt.Errorf("decrypt %d bytes: %w", len(encrypted), ErrPadding)
+	}
+	for _, b := range out[len(out)-pad:] {
+		if int(b) != pad {
+			return nil, fmt.Errorf("decrypt %d bytes: %w", len(encrypted), ErrPadding)
+		}
+	}
+	return out[:len(out)-pad], nil
+}
+
+func newBlock(key []byte) (cipher.Block, error) {
+	if len(key) != ContentKeySize {
+		return nil, fmt.Errorf("content key of %d bytes, want %d", len(key), ContentKeySize)
+	}
+	return aes.NewCipher(key)
+}
+
+func randomBytes(n int) ([]byte, error) {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		return nil, fmt.Errorf("read random bytes: %w", err)
+	}
+	return b, nil
+}
