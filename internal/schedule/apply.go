@@ -1,0 +1,242 @@
+package schedule
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// How often a job may fail before its video does.
+const (
+	maxAttempts = 5
+	maxDeaths   = 3
+	maxReplans  = 2
+)
+
+// How long a job rests before it is tried again.
+const (
+	firstRest       = 2 * time.Second
+	longestRest     = time.Minute
+	environmentRest = 3 * time.Second
+)
+
+// NewRecord is a video as it enters the ledger: waiting, with its first job.
+func NewRecord(v spool.Video, now time.Time) ledger.Record {
+	v.Added, v.Changed = now, now
+	rec := ledger.Record{Video: v}
+	begin(&rec, now)
+	return rec
+}
+
+// Again begins a new revision of a video, whatever became of the last one.
+// What is published stays published until the new revision is.
+func Again(rec *ledger.Record, now time.Time) {
+	rec.Video.Replans = 0
+	begin(rec, now)
+}
+
+// Retry makes a failed or cancelled video go on where it ended: what is done
+// stays done.
+func Retry(rec *ledger.Record, now time.Time) {
+	v := &rec.Video
+	v.Status, v.Failure, v.Changed = spool.Waiting, nil, now
+	for i := range rec.Jobs {
+		if j := &rec.Jobs[i]; j.State != spool.JobDone {
+			j.State, j.Attempts, j.Deaths, j.NotBefore, j.Failure = spool.JobReady, 0, 0, time.Time{}, nil
+		}
+	}
+	if len(rec.Jobs) == 0 {
+		begin(rec, now)
+	}
+}
+
+// Recover gives back the jobs that were out when a process ended that was the
+// only one: nobody is at work on them, and nobody is to blame.
+func Recover(rec *ledger.Record) {
+	for i := range rec.Jobs {
+		if j := &rec.Jobs[i]; j.State == spool.JobSent || j.State == spool.JobRunning {
+			j.State, j.Worker = spool.JobReady, ""
+		}
+	}
+	settle(rec)
+}
+
+// Apply is the state machine: what a worker's report changes in a record. A
+// report that is late, doubled or of another revision changes nothing, except
+// that the first "done" of a job counts whatever its epoch: results are
+// interchangeable. It reports whether anything changed.
+func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
+	job := rec.Job(r.Kind, r.Number)
+	if job == nil || r.Revision != rec.Video.Revision || rec.Video.Status.Ended() || job.State == spool.JobDone {
+		return false
+	}
+	if r.Outcome == spool.Done {
+		done(rec, job, r, now)
+		return true
+	}
+	if r.Epoch != job.Epoch || (job.State != spool.JobSent && job.State != spool.JobRunning) {
+		return false
+	}
+	switch r.Outcome {
+	case spool.Started:
+		job.State = spool.JobRunning
+	case spool.Returned:
+		job.State, job.Worker = spool.JobReady, ""
+	case spool.Broke:
+		broke(rec, job, r, now)
+	case spool.Done: // dealt with above
+	}
+	rec.Video.Changed = now
+	settle(rec)
+	return true
+}
+
+func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
+	job.State, job.Result, job.Failure, job.Worker = spool.JobDone, r.Result, nil, r.Worker
+	v := &rec.Video
+	v.Changed = now
+	if v.Failure != nil && !v.Status.Ended() {
+		v.Failure = nil
+	}
+	ev := Event{Done: &r.JobKey}
+	if r.Result != nil {
+		ev.Plan = r.Result.Plan
+		learn(v, r.Result)
+	}
+	if job.Kind == spool.Finish {
+		v.Status, v.Published, v.Failure = spool.Ready, v.Revision, nil
+		return
+	}
+	open(rec, Next(*v, records(rec.Jobs), ev))
+	settle(rec)
+}
+
+// learn keeps with the video what people ask for without opening a plan.
+func learn(v *spool.Video, r *spool.Result) {
+	if r.Fetched != nil && r.Fetched.Page != nil && v.Title == "" {
+		v.Title = r.Fetched.Page.Title
+	}
+	if r.Plan == nil {
+		return
+	}
+	v.LeftOut = r.Plan.LeftOut
+	v.Sizes = nil
+	for _, rung := range r.Plan.Rungs {
+		if rung.Action != spool.SkipRung {
+			v.Sizes = append(v.Sizes, rung.Label())
+		}
+	}
+	if len(r.Plan.Rungs) == 0 {
+		v.Sizes = []string{"audio"}
+	}
+}
+
+// broke decides by the class of a failure what becomes of its job and video.
+func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
+	f := r.Failure
+	if f == nil {
+		f = &spool.Failure{Class: spool.Transient, Code: "unexpected", Reason: "the worker gave no reason"}
+	}
+	job.Failure, job.Worker, job.State = f, "", spool.JobReady
+	switch f.Class {
+	case spool.Environment:
+		job.NotBefore = now.Add(max(environmentRest, r.After))
+		rec.Video.Failure = f
+	case spool.Replan:
+		replan(rec, f, now)
+	case spool.Permanent, spool.Poison:
+		fail(rec, job, *f)
+	case spool.Transient:
+		retryLater(rec, job, r, now)
+	}
+}
+
+func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
+	f := *job.Failure
+	if r.Died {
+		job.Deaths++
+	} else {
+		job.Attempts++
+	}
+	switch {
+	case job.Deaths >= maxDeaths:
+		f.Class, f.Code = spool.Poison, "poison"
+		f.Reason = fmt.Sprintf("the %s process was killed %d times at the same place: %s", job.Kind, job.Deaths, f.Reason)
+		fail(rec, job, f)
+	case job.Attempts >= maxAttempts:
+		fail(rec, job, f)
+	default:
+		rest := min(firstRest<<max(job.Attempts-1, 0), longestRest)
+		job.NotBefore = now.Add(max(rest, r.After))
+	}
+}
+
+// replan begins a revision that trusts the source less.
+func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
+	if rec.Video.Replans >= maxReplans {
+		failed := *f
+		failed.Class = spool.Permanent
+		rec.Video.Status, rec.Video.Failure = spool.Failed, &failed
+		return
+	}
+	rec.Video.Replans++
+	begin(rec, now)
+}
+
+func fail(rec *ledger.Record, job *ledger.Job, f spool.Failure) {
+	job.State = spool.JobFailed
+	rec.Video.Status, rec.Video.Failure = spool.Failed, &f
+}
+
+// begin starts a revision of its own, with its first job.
+func begin(rec *ledger.Record, now time.Time) {
+	v := &rec.Video
+	v.Revision, v.Status, v.Failure, v.Changed = newRevision(), spool.Waiting, nil, now
+	rec.Jobs = nil
+	open(rec, Next(*v, nil, Event{Accepted: true}))
+}
+
+// newRevision names a revision; names must differ even when a ledger was lost
+// and the destination was not, so they are random.
+func newRevision() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "r" + hex.EncodeToString(b[:])
+}
+
+func open(rec *ledger.Record, keys []spool.JobKey) {
+	for _, k := range keys {
+		if rec.Job(k.Kind, k.Number) == nil {
+			rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: spool.JobReady}})
+		}
+	}
+}
+
+// settle derives the status of a video that has not ended from its jobs.
+func settle(rec *ledger.Record) {
+	v := &rec.Video
+	if v.Status.Ended() {
+		return
+	}
+	v.Status = spool.Waiting
+	for _, j := range rec.Jobs {
+		if j.State == spool.JobSent || j.State == spool.JobRunning {
+			v.Status = spool.Working
+		}
+	}
+	if v.Failure != nil && v.Failure.Class == spool.Environment {
+		v.Status = spool.Paused
+	}
+}
+
+func records(jobs []ledger.Job) []spool.JobRecord {
+	out := make([]spool.JobRecord, len(jobs))
+	for i, j := range jobs {
+		out[i] = j.JobRecord
+	}
+	return out
+}

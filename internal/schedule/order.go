@@ -1,0 +1,118 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// order is the part of a job that stands in its record.
+func order(v spool.Video, j spool.JobRecord) *spool.Job {
+	return &spool.Job{
+		JobKey: j.JobKey, Epoch: j.Epoch,
+		Source: v.Source, Canonical: v.Canonical, Title: v.Title,
+		Settings: v.Settings, Careful: v.Replans, Published: v.Published,
+	}
+}
+
+// orders completes jobs with what earlier jobs of their revision found. It
+// keeps the last few revisions at hand, because a video's chunks all need the
+// same plan.
+type orders struct {
+	ledger ledger.Ledger
+	keys   Keys
+	known  []revision
+}
+
+// revision is what all encode and audio jobs of a revision need.
+type revision struct {
+	video, name string
+	fetched     *spool.Fetched
+	plan        *spool.Plan
+	key         *spool.ContentKey
+}
+
+const knownRevisions = 32
+
+func (o *orders) complete(ctx context.Context, job *spool.Job) error {
+	if job.Kind == spool.Fetch {
+		return nil
+	}
+	if job.Kind == spool.Draft || job.Kind == spool.Finish {
+		return o.whole(ctx, job)
+	}
+	r, err := o.revision(ctx, job)
+	if err != nil {
+		return err
+	}
+	job.Fetched, job.Key = r.fetched, r.key
+	plan := *r.plan
+	plan.Chunks, plan.Pieces = nil, nil
+	job.Plan = &plan
+	if job.Kind == spool.Encode {
+		job.Chunk = &r.plan.Chunks[job.Number]
+	} else {
+		job.Piece = &r.plan.Pieces[job.Number]
+	}
+	return nil
+}
+
+// whole gives a job everything that was found so far.
+func (o *orders) whole(ctx context.Context, job *spool.Job) error {
+	done, err := o.ledger.Results(ctx, job.Video, job.Revision)
+	if err != nil {
+		return fmt.Errorf("load results of %s: %w", job.Video, err)
+	}
+	job.Made = &spool.Made{}
+	for _, d := range done {
+		switch {
+		case d.Result == nil:
+		case d.Result.Fetched != nil:
+			job.Fetched = d.Result.Fetched
+		case d.Result.Plan != nil:
+			job.Plan = d.Result.Plan
+		case d.Result.Made != nil:
+			job.Made.Inits = append(job.Made.Inits, d.Result.Made.Inits...)
+			job.Made.Segments = append(job.Made.Segments, d.Result.Made.Segments...)
+		}
+	}
+	if job.Fetched == nil {
+		return fmt.Errorf("complete job %s: nothing was fetched", job.JobKey)
+	}
+	job.Key, err = o.key(ctx, job)
+	return err
+}
+
+func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error) {
+	for _, r := range o.known {
+		if r.video == job.Video && r.name == job.Revision {
+			return r, nil
+		}
+	}
+	full := *job
+	if err := o.whole(ctx, &full); err != nil {
+		return revision{}, err
+	}
+	if full.Plan == nil {
+		return revision{}, fmt.Errorf("complete job %s: there is no plan", job.JobKey)
+	}
+	r := revision{job.Video, job.Revision, full.Fetched, full.Plan, full.Key}
+	o.known = append(o.known, r)
+	if len(o.known) > knownRevisions {
+		o.known = o.known[1:]
+	}
+	return r, nil
+}
+
+func (o *orders) key(ctx context.Context, job *spool.Job) (*spool.ContentKey, error) {
+	if !job.Settings.Encrypt {
+		return nil, nil
+	}
+	key, err := o.keys.Content(ctx, spool.Video{ID: job.Video, Revision: job.Revision, Settings: job.Settings})
+	if err != nil {
+		return nil, fmt.Errorf("content key of %s: %w", job.Video, err)
+	}
+	return key, nil
+}
