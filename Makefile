@@ -1,0 +1,65 @@
+# Spool. `make help` says what there is; every target installs what it needs.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+TOOL := go tool -modfile=tools/go.mod
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+
+# Programs that are called while Spool runs, and those that only its tests call.
+RUN_NEEDS := ffmpeg ffprobe yt-dlp
+TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm
+ifeq ($(shell uname -s),Linux)
+TEST_NEEDS += strace fusermount3
+endif
+
+.PHONY: help
+help: ## print this list
+	@echo "Spool $(VERSION)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/spool: static, one file
+	@CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o bin/spool ./cmd/spool
+
+.PHONY: demo
+demo: build ## make three clips, publish them as a website's, and watch them
+	@scripts/install-deps $(RUN_NEEDS)
+	@bin/spool demo
+
+.PHONY: test
+test: ## all tests with the race detector, then the linter; skipped tests are named
+	@scripts/install-deps $(TEST_NEEDS)
+	@scripts/test
+	@$(MAKE) --no-print-directory lint
+
+.PHONY: soak
+soak: ## what is too long for test: the tests named TestSoak…, for hours
+	@scripts/install-deps $(TEST_NEEDS)
+	@go test -race -tags soak -run '^TestSoak' -timeout 6h -v ./...
+
+.PHONY: bench
+bench: build ## the figures that Spool promises, as ratios, in one run of minutes
+	@scripts/install-deps $(RUN_NEEDS)
+	@go run ./bench -spool bin/spool
+
+.PHONY: lint
+lint: ## golangci-lint, pinned in tools/go.mod; .golangci.yml says why it is as it is
+	@$(TOOL) golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## format all Go files with gofumpt
+	@$(TOOL) golangci-lint fmt ./...
+
+.PHONY: dist
+dist: ## build for every platform into dist/, with SHA-256 sums
+	@rm -rf dist && mkdir -p dist
+	@for platform in $(PLATFORMS); do \
+		os=$${platform%/*} arch=$${platform#*/}; \
+		echo "dist/spool-$(VERSION)-$$os-$$arch"; \
+		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o "dist/spool-$(VERSION)-$$os-$$arch" ./cmd/spool; \
+	done
+	@cd dist && { sha256sum spool-* 2>/dev/null || shasum -a 256 spool-*; } >SHA256SUMS
