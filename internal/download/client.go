@@ -1,0 +1,184 @@
+// Package download fetches a file by HTTP so that nothing is fetched twice: a
+// download that was cut, by the server, by a cancel or by a power cut, goes on
+// where the last bytes were made durable.
+//
+// While a download runs, PATH.part holds its bytes and PATH.part.json says how
+// many of them are durable, what the file looked like at the server, and the
+// state of the running hash. When it is complete the part is renamed to PATH,
+// and PATH.json keeps what was learned.
+package download
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// Client downloads files. The zero value works; a field that is zero has the
+// default that it names. It is safe for concurrent use and must not be copied
+// after its first use.
+type Client struct {
+	PerHost      int               // downloads from one host at a time, over all Gets: 2
+	Stall        time.Duration     // longest wait for the next byte: 30 s
+	MinRate      int64             // bytes per second, measured over MinWindow: 1024; negative = none
+	MinWindow    time.Duration     // 60 s
+	MaxRedirects int               // 5
+	Attempts     int               // tries in a row that gain less than 1 MiB each: 5
+	Backoff      time.Duration     // before the second try, doubled for each next: 500 ms, at most 30 s
+	Patience     time.Duration     // longest Retry-After that Get itself waits for: 30 s
+	UserAgent    string            // "spool"
+	MaxBytes     int64             // refuse a larger file; 0 = no limit
+	Checkpoint   int64             // make bytes durable whenever that many are new: 16 MiB, and every 3 s
+	Transport    http.RoundTripper // nil: one of the client's own
+
+	// Room is asked before bytes are fetched into path when their number is
+	// known. Its error ends the download.
+	Room func(path string, missing int64) error
+	// Wait waits for d or the end of ctx. Nil: by the clock.
+	Wait func(ctx context.Context, d time.Duration) error
+
+	once  sync.Once
+	own   *http.Transport
+	hosts hosts
+}
+
+// Request is one file to download.
+type Request struct {
+	URL    string      // http or https; a user and password in it are sent as Basic credentials
+	Header http.Header // sent to the URL's host only
+	Path   string      // the final file; its folder must exist
+	Size   int64       // expected bytes; 0 = unknown
+	SHA256 string      // expected, hex; "" = unknown
+}
+
+// Result is what was downloaded.
+type Result struct {
+	Size        int64  `json:"size"`
+	SHA256      string `json:"sha256"`
+	ContentType string `json:"contentType,omitempty"` // as the server says
+	ETag        string `json:"etag,omitempty"`
+}
+
+const (
+	defaultPerHost    = 2
+	defaultStall      = 30 * time.Second
+	defaultMinRate    = 1024
+	defaultMinWindow  = time.Minute
+	defaultRedirects  = 5
+	defaultAttempts   = 5
+	defaultBackoff    = 500 * time.Millisecond
+	defaultPatience   = 30 * time.Second
+	defaultCheckpoint = 16 << 20
+	longestBackoff    = 30 * time.Second
+	checkpointEvery   = 3 * time.Second
+	// realProgress is what an attempt must gain to be no attempt in vain.
+	realProgress = 1 << 20
+	// maxRestarts is how often a file may turn out to be another one before
+	// we believe that it never stands still.
+	maxRestarts = 3
+)
+
+// Get downloads r.URL into r.Path and returns when the file is durable. What
+// an earlier Get of the same URL left is used; when that was all of it there is
+// no request. progress, when it is not nil, is told the bytes held and the
+// total (0 = unknown). Errors are *spool.Error, or that of ctx; after one the
+// part stays for the next Get, unless it is empty.
+func (c *Client) Get(ctx context.Context, r Request, progress func(done, total int64)) (Result, error) {
+	c.once.Do(c.start)
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	target, err := parse(r.URL)
+	if err != nil {
+		return Result{}, err
+	}
+	if res, ok := Finished(r.Path, r.URL); ok {
+		progress(res.Size, res.Size)
+		return res, nil
+	}
+	p, err := openPart(r.Path, target)
+	if err != nil {
+		return Result{}, err
+	}
+	t := &transfer{client: c, request: r, target: target, part: p, progress: progress}
+	res, err := t.run(ctx)
+	if closeErr := p.close(); err == nil && closeErr != nil {
+		return Result{}, diskFault("close", r.Path, closeErr)
+	}
+	return res, err
+}
+
+// Close drops idle connections. Gets that run are not touched.
+func (c *Client) Close() {
+	c.once.Do(c.start)
+	if c.own != nil {
+		c.own.CloseIdleConnections()
+	}
+}
+
+func (c *Client) start() {
+	c.hosts.limit = orInt(c.PerHost, defaultPerHost)
+	if c.Transport == nil {
+		c.own = http.DefaultTransport.(*http.Transport).Clone()
+		c.own.DisableCompression = true
+		c.own.MaxIdleConnsPerHost = c.hosts.limit
+		c.own.MaxResponseHeaderBytes = 256 << 10
+	}
+}
+
+func (c *Client) transport() http.RoundTripper {
+	if c.Transport != nil {
+		return c.Transport
+	}
+	return c.own
+}
+
+func (c *Client) wait(ctx context.Context, d time.Duration) error {
+	if c.Wait != nil {
+		return c.Wait(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// parse accepts what can be downloaded: an http or https URL with a host.
+func parse(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		// The cause would repeat the URL with its secrets.
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-url",
+			Reason: "the source is not a valid URL", Hint: "check it for typing errors and blanks",
+		}
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-scheme",
+			Reason: "a source cannot be fetched by " + sanitise(u.Scheme+":"),
+			Hint:   "give an http or https URL, or a local path",
+		}
+	case u.Hostname() == "":
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-url",
+			Reason: "the URL names no host", Hint: "check it for typing errors",
+		}
+	}
+	return u, nil
+}
+
+func orInt[T int | int64 | time.Duration](v, fallback T) T {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}

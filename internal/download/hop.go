@@ -1,0 +1,136 @@
+package download
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spool-video/spool"
+)
+
+// public are the headers that may follow a redirect to another host.
+var public = []string{"Accept", "Accept-Encoding", "Accept-Language", "Range", "If-Range", "User-Agent"}
+
+// open sends a GET and follows its redirects. The response's host counts as
+// busy until release is called, which also closes the body.
+func (c *Client) open(ctx context.Context, w *watch, target *url.URL, header http.Header) (*http.Response, func(), error) {
+	header = header.Clone()
+	if user := target.User; user != nil && header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		basic := http.Request{Header: header}
+		basic.SetBasicAuth(user.Username(), password)
+	}
+	seen := map[string]bool{}
+	for hop := 0; ; hop++ {
+		seen[target.String()] = true
+		resp, release, err := c.hop(ctx, w, target, header)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !isRedirect(resp) {
+			return resp, release, nil
+		}
+		location := resp.Header.Get("Location")
+		release()
+		next, err := follow(target, location)
+		if err != nil {
+			return nil, nil, err
+		}
+		if seen[next.String()] || hop >= orInt(c.MaxRedirects, defaultRedirects) {
+			return nil, nil, tooManyHops(target, seen[next.String()], hop+1)
+		}
+		if !sameOrigin(target, next) {
+			header = withoutSecrets(header)
+		}
+		target = next
+	}
+}
+
+// hop sends one request, when its host has room for it.
+func (c *Client) hop(ctx context.Context, w *watch, target *url.URL, header http.Header) (*http.Response, func(), error) {
+	w.hold()
+	release, err := c.hosts.acquire(ctx, strings.ToLower(target.Host))
+	if err != nil {
+		return nil, nil, err
+	}
+	w.tick(0)
+	bare := *target
+	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, bare.String(), nil)
+	if err != nil {
+		release()
+		return nil, nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-url",
+			Reason: redact(target) + " cannot be asked for", Hint: "check the URL for typing errors",
+		}
+	}
+	req.Header = header
+	resp, err := c.transport().RoundTrip(req)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	w.tick(0)
+	return resp, func() {
+		// An error of closing says nothing about bytes that were read.
+		_ = resp.Body.Close()
+		release()
+	}, nil
+}
+
+func isRedirect(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// follow resolves a Location.
+func follow(from *url.URL, location string) (*url.URL, error) {
+	next, err := from.Parse(location)
+	if location == "" || err != nil {
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-redirect",
+			Reason: redact(from) + " redirects without saying where to",
+			Hint:   "open the address in a browser and use the one it ends at",
+		}
+	}
+	if next.Scheme != "http" && next.Scheme != "https" || next.Hostname() == "" {
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "bad-redirect",
+			Reason: fmt.Sprintf("%s redirects to a %s address, which is not allowed", redact(from), sanitise(next.Scheme+":")),
+			Hint:   "only http and https are followed",
+		}
+	}
+	return next, nil
+}
+
+// sameOrigin: credentials may go along. https to http of one host may not.
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
+}
+
+func withoutSecrets(h http.Header) http.Header {
+	kept := http.Header{}
+	for _, name := range public {
+		if v := h.Values(name); len(v) > 0 {
+			kept[name] = v
+		}
+	}
+	return kept
+}
+
+func tooManyHops(at *url.URL, loop bool, hops int) error {
+	reason := fmt.Sprintf("the server redirected %d times, the last time at %s", hops, redact(at))
+	if loop {
+		reason = "the server redirects in a loop at " + redact(at)
+	}
+	return &spool.Error{
+		Class: spool.Permanent, Code: "redirect-loop",
+		Reason: reason, Hint: "open the address in a browser; it may need a login or cookies",
+	}
+}

@@ -1,0 +1,78 @@
+package download
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// Redact is a URL as it may be shown: without user and password, query and
+// fragment, and without characters that could fool a terminal.
+func Redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return "a URL that cannot be read"
+	}
+	return redact(u)
+}
+
+func redact(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	text := sanitise(shown.String())
+	if u.RawQuery != "" {
+		text += "?…"
+	}
+	return text
+}
+
+// sanitise drops control and direction characters, and what is too long to
+// read.
+func sanitise(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	const longest = 200
+	if runes := []rune(s); len(runes) > longest {
+		return string(runes[:longest]) + "…"
+	}
+	return s
+}
+
+// signing are prefixes of query parameters that change with every signature of
+// the same file.
+var signing = []string{
+	"x-amz-", "x-goog-", "awsaccesskeyid", "googleaccessid", "signature", "expires", "policy", "key-pair-id",
+	"sig", "se", "sp", "sv", "sr", "st", "spr", "skoid", "sktid", "skt", "ske", "sks", "skv",
+}
+
+func isSigning(name string) bool {
+	name = strings.ToLower(name)
+	for _, s := range signing {
+		if name == s || strings.HasSuffix(s, "-") && strings.HasPrefix(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// identity tells whether two URLs are the same file, signed anew perhaps. It is
+// a hash, so that it holds no secret.
+func identity(u *url.URL) string {
+	query := u.Query()
+	for name := range query {
+		if isSigning(name) {
+			query.Del(name)
+		}
+	}
+	same := url.URL{
+		Scheme: u.Scheme, Host: strings.ToLower(u.Host),
+		Path: u.Path, RawPath: u.RawPath, RawQuery: query.Encode(),
+	}
+	sum := sha256.Sum256([]byte(same.String()))
+	return hex.EncodeToString(sum[:])
+}

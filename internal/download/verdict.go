@@ -1,0 +1,54 @@
+package download
+
+import (
+	"fmt"
+
+	"github.com/spool-video/spool"
+)
+
+func (t *transfer) notMedia(is *NotMedia) error {
+	kind := "no content type"
+	if t.part.ContentType != "" {
+		kind = sanitise(t.part.ContentType)
+	}
+	return &spool.Error{
+		Class: spool.Permanent, Code: "not-a-video",
+		Reason: fmt.Sprintf("the server sent %s in place of a video (%s)", is.Name, kind),
+		Hint:   "open the link in a browser; it may need a login, or lead to a page about the video", Err: is,
+	}
+}
+
+func (t *transfer) empty() error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "empty-file",
+		Reason: redact(t.target) + " is empty", Hint: "check the file at the server",
+	}
+}
+
+func (t *transfer) tooLarge() error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "too-large",
+		Reason: fmt.Sprintf("%s is larger than the limit of %s", redact(t.target), amount(t.client.MaxBytes)),
+		Hint:   "raise the limit, or give a smaller file",
+	}
+}
+
+func (t *transfer) wrongSize(size int64) error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "wrong-size",
+		Reason: fmt.Sprintf("%s has %d bytes where %d were expected", redact(t.target), size, t.request.Size),
+		Hint:   "check the link and the expected size",
+	}
+}
+
+// at says how far the download is: " at 43 %".
+func (t *transfer) at() string {
+	switch p := t.part; {
+	case p.held == 0:
+		return ""
+	case p.Length > 0:
+		return fmt.Sprintf(" at %d %%", p.held*100/p.Length)
+	default:
+		return " after " + amount(p.held)
+	}
+}
