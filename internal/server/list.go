@@ -1,0 +1,256 @@
+package server
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// maxListed is how many videos one answer holds; the page offers a search for
+// the others.
+const maxListed = 200
+
+// listAnswer is the answer of /api/videos.
+type listAnswer struct {
+	Place   string    `json:"place"`   // the folder, as a person names it
+	KeysAt  string    `json:"keysAt"`  // where keys are looked for, in words
+	Command string    `json:"command"` // what to type when there is nothing yet
+	Total   int       `json:"total"`   // how many the question fits
+	Videos  []Listing `json:"videos"`  // the first maxListed of them, newest first
+}
+
+// videos answers ?q= (a part of title or ID) and ?id= (one video).
+func (h *handler) videos(w http.ResponseWriter, r *http.Request) {
+	all, err := h.listings(r.Context())
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	query := strings.ToLower(r.URL.Query().Get("q"))
+	id := r.URL.Query().Get("id")
+	found := make([]Listing, 0, min(len(all), maxListed))
+	total := 0
+	for _, v := range all {
+		if !fits(v, query, id) {
+			continue
+		}
+		total++
+		if len(found) < maxListed {
+			found = append(found, h.details.fill(v))
+		}
+	}
+	reply(w, listAnswer{
+		Place: h.preview.Dir, KeysAt: h.preview.KeysAt, Command: h.preview.Command,
+		Total: total, Videos: found,
+	})
+}
+
+func fits(v Listing, query, id string) bool {
+	if !spool.ValidID(v.ID) || id != "" && v.ID != id {
+		return false
+	}
+	return strings.Contains(strings.ToLower(v.Title), query) || strings.Contains(strings.ToLower(v.ID), query)
+}
+
+func (h *handler) listings(ctx context.Context) ([]Listing, error) {
+	if h.preview.Videos != nil {
+		return h.preview.Videos(ctx)
+	}
+	return inFolder(ctx, h.root)
+}
+
+// inFolder lists the folders of root that hold a master playlist, newest
+// first, with the titles that their video.json gives them.
+func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return nil, &spool.Error{
+			Class: spool.Environment, Code: "destination-unreadable",
+			Reason: "the folder cannot be read", Hint: "check its permissions and its mount", Err: err,
+		}
+	}
+	var found []Listing
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("list videos: %w", err)
+		}
+		info, err := root.Stat(path.Join(entry.Name(), "master.m3u8"))
+		if err != nil || !spool.ValidID(entry.Name()) {
+			continue
+		}
+		found = append(found, Listing{ID: entry.Name(), Title: title(root, entry.Name()), Published: info.ModTime()})
+	}
+	slices.SortFunc(found, func(a, b Listing) int {
+		return cmp.Or(b.Published.Compare(a.Published), strings.Compare(a.ID, b.ID))
+	})
+	return found, nil
+}
+
+// title is that of video.json; a video without one is shown by its ID.
+func title(root *os.Root, id string) string {
+	file, _, err := openFile(root, path.Join(id, "video.json"))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	var description struct {
+		Title string `json:"title"`
+	}
+	if err := json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&description); err != nil {
+		return ""
+	}
+	return description.Title
+}
+
+// details reads from playlists what a listing does not say, and remembers it
+// while the master playlist is the same.
+type details struct {
+	root  *os.Root
+	mu    sync.Mutex
+	known map[string]detail // by video; mu guards it
+}
+
+type detail struct {
+	modified  time.Time
+	seconds   float64
+	sizes     []string
+	encrypted bool
+}
+
+func newDetails(root *os.Root) *details {
+	return &details{root: root, known: map[string]detail{}}
+}
+
+// fill adds what the video's folder says to a listing.
+func (d *details) fill(v Listing) Listing {
+	if v.Sizes == nil {
+		v.Sizes = []string{}
+	}
+	_, err := d.root.Stat(path.Join(v.ID, "poster.jpg"))
+	v.Poster = err == nil
+	found, err := d.read(v.ID)
+	if err != nil {
+		v.Missing = true
+		return v
+	}
+	if v.Published.IsZero() {
+		v.Published = found.modified
+	}
+	if v.Seconds == 0 {
+		v.Seconds = found.seconds
+	}
+	if len(v.Sizes) == 0 {
+		v.Sizes = found.sizes
+	}
+	v.Encrypted = v.Encrypted || found.encrypted
+	return v
+}
+
+func (d *details) read(id string) (detail, error) {
+	info, err := d.root.Stat(path.Join(id, "master.m3u8"))
+	if err != nil {
+		return detail{}, fmt.Errorf("read %s: %w", id, err)
+	}
+	d.mu.Lock()
+	known, ok := d.known[id]
+	d.mu.Unlock()
+	if ok && known.modified.Equal(info.ModTime()) {
+		return known, nil
+	}
+	found := detail{modified: info.ModTime()}
+	if err := found.scan(d.root, id); err != nil {
+		return detail{}, err
+	}
+	d.mu.Lock()
+	d.known[id] = found
+	d.mu.Unlock()
+	return found, nil
+}
+
+// scan reads the sizes in the master playlist, and length and encryption in
+// the first media playlist that it names. A playlist that says less is shown
+// with less.
+func (d *detail) scan(root *os.Root, id string) error {
+	first, sides := "", map[int]bool{}
+	err := eachLine(root, path.Join(id, "master.m3u8"), func(line string) {
+		if line != "" && !strings.HasPrefix(line, "#") && first == "" {
+			first = line
+		}
+		if side := shortSide(line); side > 0 {
+			sides[side] = true
+		}
+	})
+	if err != nil || first == "" {
+		return err
+	}
+	all := make([]int, 0, len(sides))
+	for side := range sides {
+		all = append(all, side)
+	}
+	slices.Sort(all)
+	for _, side := range all {
+		d.sizes = append(d.sizes, strconv.Itoa(side)+"p")
+	}
+	err = eachLine(root, path.Join(id, first), func(line string) {
+		if length, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
+			length, _, _ = strings.Cut(length, ",")
+			seconds, _ := strconv.ParseFloat(length, 64) // 0 when it is no number
+			d.seconds += seconds
+		}
+		if strings.HasPrefix(line, "#EXT-X-KEY:") && !strings.Contains(line, "METHOD=NONE") {
+			d.encrypted = true
+		}
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the player will say which file is missing
+	}
+	return err
+}
+
+// shortSide reads RESOLUTION=1280x720 of an EXT-X-STREAM-INF line as 720; 0
+// when there is none.
+func shortSide(line string) int {
+	if !strings.HasPrefix(line, "#EXT-X-STREAM-INF:") {
+		return 0
+	}
+	_, rest, _ := strings.Cut(line, "RESOLUTION=")
+	rest, _, _ = strings.Cut(rest, ",")
+	width, height, _ := strings.Cut(rest, "x")
+	w, errW := strconv.Atoi(width)
+	h, errH := strconv.Atoi(height)
+	if errW != nil || errH != nil {
+		return 0
+	}
+	return min(w, h)
+}
+
+func eachLine(root *os.Root, name string, use func(line string)) error {
+	file, _, err := openFile(root, name)
+	if err != nil {
+		return fmt.Errorf("read playlist %s: %w", name, err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(io.LimitReader(file, maxPlaylist))
+	for lines.Scan() {
+		use(strings.TrimSpace(lines.Text()))
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read playlist %s: %w", name, err)
+	}
+	return nil
+}
