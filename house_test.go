@@ -1,0 +1,210 @@
+package spool_test
+
+import (
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// longestFile is in lines. What is longer has two subjects.
+const longestFile = 400
+
+// namesOfNothing say that somebody did not find the word.
+var namesOfNothing = []string{"base", "common", "helper", "helpers", "lib", "misc", "model", "models", "shared", "types", "util", "utils"}
+
+var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
+
+func TestFilesAreShort(t *testing.T) {
+	for _, f := range sources(t) {
+		if lines := strings.Count(f.text, "\n"); lines > longestFile && !generated.MatchString(f.text) {
+			t.Errorf("%s has %d lines; at most %d: give its second subject a file of its own", f.name, lines, longestFile)
+		}
+	}
+}
+
+func TestPackagesAreNamedForWhatTheyDo(t *testing.T) {
+	folders := map[string]string{} // last name → folder
+	libraries := map[string]string{}
+	documented := map[string]bool{}
+	for _, f := range sources(t) {
+		for _, imported := range f.imports() {
+			if _, ours := ourFolder(imported); !ours {
+				libraries[lastName(imported)] = imported
+			}
+		}
+		documented[f.dir] = documented[f.dir] || f.tree.Doc != nil && !f.test
+		if f.dir == "." || f.tree.Name.Name == "main" {
+			continue
+		}
+		name := path.Base(f.dir)
+		if other, taken := folders[name]; taken && other != f.dir {
+			t.Errorf("%s and %s have the same last name; call one of them something else", other, f.dir)
+		}
+		folders[name] = f.dir
+		if slices.Contains(namesOfNothing, name) {
+			t.Errorf("%s says nothing: name the package for what it does for a video", f.dir)
+		}
+		if want := strings.ReplaceAll(name, "-", ""); f.tree.Name.Name != want && f.tree.Name.Name != want+"_test" {
+			t.Errorf("%s is package %s; its folder says %s", f.name, f.tree.Name.Name, want)
+		}
+	}
+	for name, dir := range folders {
+		if library, taken := libraries[name]; taken {
+			t.Errorf("%s is named as %s, a library that is used here; call it something else", dir, library)
+		}
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment: say in one paragraph what it is for and what it promises", dir)
+		}
+	}
+}
+
+var majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+
+func lastName(imported string) string { return path.Base(majorVersion.ReplaceAllString(imported, "")) }
+
+func TestNothingSleeps(t *testing.T) {
+	for _, f := range sources(t) {
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && called(call) == "time.Sleep" {
+				t.Errorf("%s: time.Sleep: wait for the event, or select on a timer and the context", f.at(n))
+			}
+			return true
+		})
+	}
+}
+
+// TestErrorsAreNotReadAsText finds code that decides by an error's words. The
+// words are for people and change; errors.Is, errors.As and codes do not.
+func TestErrorsAreNotReadAsText(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.test {
+			continue
+		}
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			if readsText(n) {
+				t.Errorf("%s: decides by an error's text; use errors.Is, errors.As or a code", f.at(n))
+			}
+			return true
+		})
+	}
+}
+
+func readsText(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.BinaryExpr:
+		return (n.Op == token.EQL || n.Op == token.NEQ) && (isErrorText(n.X) || isErrorText(n.Y))
+	case *ast.SwitchStmt:
+		return n.Tag != nil && isErrorText(n.Tag)
+	case *ast.CallExpr:
+		looks := []string{"strings.Contains", "strings.HasPrefix", "strings.HasSuffix", "strings.EqualFold", "strings.Index", "regexp.MatchString"}
+		return slices.Contains(looks, called(n)) && slices.ContainsFunc(n.Args, isErrorText)
+	}
+	return false
+}
+
+// isErrorText reports whether e is a call of a method Error without arguments.
+func isErrorText(e ast.Expr) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok || len(call.Args) != 0 {
+		return false
+	}
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && method.Sel.Name == "Error"
+}
+
+// called is a call of a package's function as it is written, "time.Sleep", or
+// "" for others.
+func called(call *ast.CallExpr) string {
+	fun, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	of, ok := fun.X.(*ast.Ident)
+	if !ok {
+		return ""
+	}
+	return of.Name + "." + fun.Sel.Name
+}
+
+// TestSkipsHaveAReason: a test is skipped with a named constant, so that the
+// reasons can be counted, and never without a word.
+func TestSkipsHaveAReason(t *testing.T) {
+	for _, f := range sources(t) {
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			fun, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, fun.Sel.Name) {
+				return true
+			}
+			if of, ok := fun.X.(*ast.Ident); !ok || !slices.Contains([]string{"t", "b", "f", "tb"}, of.Name) {
+				return true
+			}
+			if len(call.Args) == 0 || !named(call.Args[0]) {
+				t.Errorf("%s: skip with a constant that says what is missing", f.at(n))
+			}
+			return true
+		})
+	}
+}
+
+// named reports whether e is a name, its own package's or another's.
+func named(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return true
+	case *ast.SelectorExpr:
+		return named(e.X)
+	}
+	return false
+}
+
+// TestContractsAreKept: a contract has one conformance suite, <contract>test,
+// and every engine, one folder below the contract, runs it in its tests.
+func TestContractsAreKept(t *testing.T) {
+	engineOf := map[string]string{} // engine's folder → suite
+	runs := map[string]bool{}       // engine's folder
+	suites := map[string]bool{}
+	files := sources(t)
+	for _, f := range files {
+		contract := path.Dir(f.dir)
+		if !slices.Contains(contracts, contract) {
+			continue
+		}
+		suite := contract + "/" + path.Base(contract) + "test"
+		if f.dir == suite {
+			suites[suite] = true
+			continue
+		}
+		engineOf[f.dir] = suite
+		runs[f.dir] = runs[f.dir] || f.test && callsSuite(f, path.Base(suite))
+	}
+	for _, contract := range contracts {
+		if suite := contract + "/" + path.Base(contract) + "test"; !suites[suite] {
+			t.Errorf("the contract %s has no conformance suite %s", contract, suite)
+		}
+	}
+	for engine, suite := range engineOf {
+		if !runs[engine] {
+			t.Errorf("%s does not run %s.Run in its tests", engine, path.Base(suite))
+		}
+	}
+}
+
+func callsSuite(f source, suite string) bool {
+	found := false
+	ast.Inspect(f.tree, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		found = found || ok && called(call) == suite+".Run"
+		return !found
+	})
+	return found
+}

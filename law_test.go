@@ -1,0 +1,324 @@
+package spool_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/spool-video/spool"
+
+// law is who may import whom. A package may import the standard library and
+// what its line names: packages of Spool by their folder ("." is the root),
+// and libraries by their module. Test files are free, but for the rules below.
+//
+// A package without a line fails, and so does a line without a package. Before
+// a line grows, ask whether the package could be handed what it wants instead:
+// an interface of two methods at the top of the file that uses it is cheaper
+// than a road between two rooms.
+var law = map[string][]string{
+	// The words, and the pattern. Both are public.
+	".":    {},
+	"flow": {},
+
+	// Pure knowledge: no files, no network, no processes.
+	"internal/ladder":    {"."},
+	"internal/grid":      {"."},
+	"internal/hls":       {"."},
+	"internal/cmaf":      {".", mp4ff},
+	"internal/plaintext": {"."},
+
+	// What touches the world, one package a part of it.
+	"internal/keys":     {"."},
+	"internal/process":  {".", "golang.org/x/sys"},
+	"internal/ffmpeg":   {".", "internal/grid", "internal/ladder", "internal/process"},
+	"internal/download": {".", "internal/plaintext", backoff, "golang.org/x/time"},
+	"internal/page":     {".", "internal/plaintext", "internal/process"},
+
+	// The contracts, and their engines one level below. An engine knows its
+	// contract; only cmd/spool knows engines.
+	"internal/queue":               {"."},
+	"internal/queue/memq":          {"internal/queue"},
+	"internal/ledger":              {"."},
+	"internal/ledger/sqliteledger": {".", "internal/ledger", "modernc.org/sqlite", "github.com/pressly/goose/v3"},
+	"internal/store":               {"."},
+	"internal/store/folder":        {".", "internal/store", "golang.org/x/sys"},
+
+	// The stages: what is done for a video. They know neither queue nor ledger
+	// nor one another.
+	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page"},
+	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder"},
+	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish"},
+	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish"},
+	"internal/stage/finish": {".", "internal/ffmpeg", "internal/hls", "internal/publish", "internal/store", "internal/verify"},
+	"internal/publish":      {".", "flow", "internal/keys", "internal/store"},
+	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/process", "internal/store"},
+
+	// Who decides, and who works.
+	"internal/schedule": {".", "internal/ledger", "internal/queue"},
+	"internal/worker":   {".", "flow", "internal/queue"},
+
+	// What people and programs see of it.
+	"internal/config":   {".", "github.com/knadh/koanf"},
+	"internal/intake":   {".", "internal/ledger", "internal/plaintext", yaml},
+	"internal/progress": {".", "internal/plaintext", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},
+	"internal/server":   {".", "internal/ledger", "internal/store", "internal/web"},
+	"internal/web":      {},
+	"internal/demo":     {".", "internal/ffmpeg", "internal/process"},
+
+	// What only tests import: conformance suites, media, a browser.
+	"internal/queue/queuetest":   {".", "internal/queue"},
+	"internal/ledger/ledgertest": {".", "internal/ledger"},
+	"internal/store/storetest":   {".", "internal/store"},
+	"internal/mediatest":         {"."},
+	"internal/playtest":          {"."},
+
+	// The command knows everybody, in wire.go. The benchmark knows nobody: a
+	// yardstick shares nothing with what it measures.
+	"cmd/spool": {everything},
+	"bench":     {},
+}
+
+const (
+	everything = "*"
+	mp4ff      = "github.com/Eyevinn/mp4ff"
+	backoff    = "github.com/cenkalti/backoff/v5"
+	yaml       = "go.yaml.in/yaml/v3"
+)
+
+// nevers hold for every line of the table, whatever it says.
+var nevers = []struct {
+	who, except, what []string // folders and import paths; "x/..." is x and all below
+	why               string
+}{
+	{
+		all, []string{"internal/process", "bench"}, []string{"os/exec"},
+		"internal/process is the only package that starts processes: groups, limits and the last words of stderr are right there",
+	},
+	{
+		all, []string{"cmd/spool"}, engines,
+		"an engine is chosen in cmd/spool's wire.go; all others speak to its contract",
+	},
+	{all, nil, []string{"cmd/..."}, "a command is nobody's library"},
+	{
+		[]string{"internal/stage/..."}, nil,
+		[]string{"internal/queue/...", "internal/ledger/...", "internal/schedule", "internal/worker", "internal/stage/..."},
+		"a stage knows neither queue nor ledger nor another stage",
+	},
+	{
+		[]string{"internal/worker"}, nil, []string{"internal/ledger/...", "internal/schedule"},
+		"a worker runs without a database; what it needs is in the job",
+	},
+	{
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/plaintext"}, nil,
+		[]string{"os", "net", "net/http", "time/tzdata"}, "pure knowledge touches neither files nor network",
+	},
+	{[]string{".", "flow"}, nil, []string{"internal/...", "cmd/..."}, "public packages stand alone"},
+}
+
+var (
+	all     = []string{"./..."}
+	engines = []string{"internal/queue/...", "internal/ledger/...", "internal/store/..."}
+)
+
+// contracts are the packages whose engines must pass one conformance suite.
+var contracts = []string{"internal/queue", "internal/ledger", "internal/store"}
+
+func TestImportLaw(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range sources(t) {
+		seen[f.dir] = true
+		line, listed := law[f.dir]
+		for _, imported := range f.imports() {
+			if err := lawful(f, imported, line, listed); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, dir := range sorted(seen) {
+		if _, listed := law[dir]; !listed {
+			t.Errorf("package %s has no line in the import law: add %q: {what it may import} to the table in law_test.go and say in docs/architecture.md what it is for", dir, dir)
+		}
+	}
+	for dir := range law {
+		if !seen[dir] {
+			t.Errorf("the import law has a line for %s, but there is no such package: remove the line", dir)
+		}
+	}
+}
+
+// lawful judges one import of one file.
+func lawful(f source, imported string, line []string, listed bool) error {
+	local, ours := ourFolder(imported)
+	if forTests(local) && !f.test && !forTests(f.dir) {
+		return fmt.Errorf("%s imports %s, which is for tests only", f.name, local)
+	}
+	if f.test || forTests(f.dir) {
+		return nil
+	}
+	for _, n := range nevers {
+		isContract := slices.Contains(contracts, local) && slices.Equal(n.what, engines)
+		if among(f.dir, n.who) && !among(f.dir, n.except) && among(local, n.what) && !isContract {
+			return fmt.Errorf("%s imports %s: %s", f.name, local, n.why)
+		}
+	}
+	if !listed || slices.Contains(line, everything) {
+		return nil
+	}
+	switch {
+	case ours && !slices.Contains(line, local):
+		return fmt.Errorf("%s imports %s, which its line in the import law does not allow", f.name, local)
+	case !ours && !standard(imported) && !slices.ContainsFunc(line, func(m string) bool { return below(imported, m) }):
+		return fmt.Errorf("%s imports the library %s, which its line in the import law does not allow", f.name, imported)
+	}
+	return nil
+}
+
+// TestImportLawBites shows that the law forbids what it is there to forbid.
+func TestImportLawBites(t *testing.T) {
+	tests := []struct {
+		dir, imported string
+		test, allowed bool
+	}{
+		{"internal/stage/fetch", module + "/internal/queue", false, false},
+		{"internal/stage/fetch", module + "/internal/stage/plan", false, false},
+		{"internal/worker", module + "/internal/ledger", false, false},
+		{"internal/schedule", module + "/internal/ledger/sqliteledger", false, false},
+		{"internal/schedule", module + "/internal/ledger", false, true},
+		{"internal/schedule", module + "/internal/ledger/sqliteledger", true, true},
+		{"internal/ladder", "os", false, false},
+		{"internal/ladder", "golang.org/x/sys/unix", false, false},
+		{"internal/grid", module + "/internal/queue/queuetest", false, false},
+		{"internal/page", "os/exec", false, false},
+		{"internal/process", "os/exec", false, true},
+		{"internal/process", "golang.org/x/sys/unix", false, true},
+		{"flow", module + "/internal/grid", false, false},
+		{"cmd/spool", module + "/internal/queue/memq", false, true},
+		{"internal/nowhere", module + "/cmd/spool", false, false},
+	}
+	for _, test := range tests {
+		line, listed := law[test.dir]
+		err := lawful(source{name: test.dir + "/x.go", dir: test.dir, test: test.test}, test.imported, line, listed)
+		if allowed := err == nil; allowed != test.allowed {
+			t.Errorf("%s importing %s (test file: %v): allowed %v, want %v", test.dir, test.imported, test.test, allowed, test.allowed)
+		}
+	}
+}
+
+// source is one parsed Go file.
+type source struct {
+	name  string // below the module, with slashes
+	dir   string
+	test  bool // a _test.go file
+	text  string
+	files *token.FileSet
+	tree  *ast.File
+}
+
+// sources parses every Go file of the module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var found []source
+	err := walk(func(name string) error {
+		if path.Ext(name) != ".go" {
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files := token.NewFileSet()
+		tree, err := parser.ParseFile(files, name, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		found = append(found, source{name, path.Dir(name), strings.HasSuffix(name, "_test.go"), string(text), files, tree})
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read the sources: %v", err)
+	}
+	return found
+}
+
+// walk visits every file of the module, by its slash-separated name. It stays
+// out of hidden folders, of what is built or fetched, and of other modules.
+func walk(visit func(name string) error) error {
+	return filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() {
+			return visit(filepath.ToSlash(name))
+		}
+		if name == "." {
+			return nil
+		}
+		base := entry.Name()
+		if strings.HasPrefix(base, ".") || slices.Contains([]string{"testdata", "node_modules", "bin", "dist"}, base) {
+			return fs.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
+			return fs.SkipDir
+		}
+		return nil
+	})
+}
+
+func (f source) imports() []string {
+	var paths []string
+	for _, spec := range f.tree.Imports {
+		if p, err := strconv.Unquote(spec.Path.Value); err == nil {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+// at is a node's place, for a message.
+func (f source) at(n ast.Node) string { return f.files.Position(n.Pos()).String() }
+
+// ourFolder turns an import path of Spool into a folder; others stay.
+func ourFolder(imported string) (string, bool) {
+	if imported == module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, module+"/")
+}
+
+// forTests reports whether only tests may import the folder.
+func forTests(dir string) bool {
+	return strings.HasPrefix(dir, "internal/") && strings.HasSuffix(dir, "test")
+}
+
+func standard(imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	return !strings.Contains(first, ".")
+}
+
+func below(name, root string) bool { return name == root || strings.HasPrefix(name, root+"/") }
+
+func among(name string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		root, tree := strings.CutSuffix(p, "/...")
+		return root == "." && tree || name == root || tree && below(name, root)
+	})
+}
+
+func sorted(set map[string]bool) []string {
+	var names []string
+	for name := range set {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
