@@ -1,0 +1,134 @@
+// Package scratch is a worker's own disk: where sources lie while they are
+// encoded and segments until they are published.
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// Scratch is a folder with one folder a video, holding its source and one
+// folder a revision. It is safe for concurrent use.
+type Scratch struct {
+	dir   string
+	limit int64 // bytes
+
+	mu       sync.Mutex
+	used     int64     // owned by mu; bytes when last measured
+	measured time.Time // owned by mu
+}
+
+// measureEvery bounds how often the folder is walked.
+const measureEvery = 2 * time.Second
+
+// Open makes the folder. limit is in bytes; 0 means share of what the disk has
+// free and what scratch holds already.
+func Open(dir string, limit int64, share float64) (*Scratch, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, &spool.Error{
+			Class: spool.Environment, Code: "scratch-not-writable", Err: err,
+			Reason: "the scratch folder " + dir + " cannot be made",
+			Hint:   "choose another with --work DIR",
+		}
+	}
+	s := &Scratch{dir: dir, limit: limit}
+	if limit > 0 {
+		return s, nil
+	}
+	free, err := Free(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.limit = int64(share * float64(free+s.Used()))
+	return s, nil
+}
+
+// Dir is the folder.
+func (s *Scratch) Dir() string { return s.dir }
+
+// Limit is how many bytes scratch may hold.
+func (s *Scratch) Limit() int64 { return s.limit }
+
+// Source is the folder of a video's source, the same for all its revisions.
+func (s *Scratch) Source(key spool.JobKey) string { return filepath.Join(s.dir, key.Video, "source") }
+
+// Revision is the folder of what is made of one revision.
+func (s *Scratch) Revision(key spool.JobKey) string {
+	return filepath.Join(s.dir, key.Video, key.Revision)
+}
+
+// Remove frees what a video holds.
+func (s *Scratch) Remove(video string) error {
+	if !spool.ValidID(video) {
+		return fmt.Errorf("remove scratch of %q: not an ID", video)
+	}
+	if err := os.RemoveAll(filepath.Join(s.dir, video)); err != nil {
+		return fmt.Errorf("remove scratch of %s: %w", video, err)
+	}
+	return nil
+}
+
+// Sweep removes what no video that is kept holds: the leavings of a crash.
+// For a kept video it gives the one revision that may stay.
+func (s *Scratch) Sweep(kept map[string]string) error {
+	folders, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("sweep scratch: %w", err)
+	}
+	var errs []error
+	for _, f := range folders {
+		revision, keep := kept[f.Name()]
+		if !keep {
+			errs = append(errs, os.RemoveAll(filepath.Join(s.dir, f.Name())))
+			continue
+		}
+		errs = append(errs, sweepVideo(filepath.Join(s.dir, f.Name()), revision))
+	}
+	return errors.Join(errs...)
+}
+
+func sweepVideo(dir, revision string) error {
+	folders, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("sweep scratch: %w", err)
+	}
+	var errs []error
+	for _, f := range folders {
+		if f.Name() != "source" && f.Name() != revision {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, f.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Used is how many bytes scratch holds, at most two seconds old.
+func (s *Scratch) Used() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.measured) < measureEvery {
+		return s.used
+	}
+	var sum int64
+	_ = filepath.WalkDir(s.dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // what vanishes while we look holds nothing
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	s.used, s.measured = sum, time.Now()
+	return sum
+}
+
+// Full reports whether scratch holds as much as it may: nothing more should
+// be fetched until something is published.
+func (s *Scratch) Full() bool { return s.Used() >= s.limit }
