@@ -1,0 +1,21 @@
+package memq_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/spool-video/spool/internal/queue"
+	"github.com/spool-video/spool/internal/queue/memq"
+	"github.com/spool-video/spool/internal/queue/queuetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, queuetest.Engine{
+		Start: func(*testing.T) queuetest.Connect {
+			return func(*testing.T) queue.Queue { return memq.New() }
+		},
+	})
+}
