@@ -1,0 +1,221 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/plaintext"
+)
+
+// judge decides what becomes of items, one after another in the lines' order,
+// so that the same list always gives the same IDs.
+type judge struct {
+	in     *Intake
+	seen   map[string]int       // canonical, with the given ID before it if there is one → line that was first
+	named  map[string]int       // canonical → line that gives it an ID, wherever in the list
+	asked  map[string]bool      // folded IDs that lines give
+	holder map[string]held      // folded ID → who has it in this run
+	twice  map[int]*spool.Error // line → the error of an ID given twice
+}
+
+type held struct {
+	id   string
+	line int
+}
+
+func newJudge(in *Intake, lines []Line) *judge {
+	j := &judge{
+		in: in, seen: map[string]int{}, named: map[string]int{}, asked: map[string]bool{},
+		holder: map[string]held{}, twice: map[int]*spool.Error{},
+	}
+	first := map[string]Line{}
+	for _, l := range lines {
+		if l.Err != nil || l.ID == "" || !spool.ValidID(l.ID) {
+			continue
+		}
+		folded := spool.FoldID(l.ID)
+		j.asked[folded] = true
+		if canonical, err := Canonical(l.Source); err == nil && j.named[canonical] == 0 {
+			j.named[canonical] = l.Number
+		}
+		if other, found := first[folded]; found {
+			// Neither line is more right than the other: both are refused.
+			j.twice[other.Number], j.twice[l.Number] = idTwice(other, l), idTwice(other, l)
+			continue
+		}
+		first[folded] = l
+	}
+	return j
+}
+
+func idTwice(a, b Line) *spool.Error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "id-twice",
+		Reason: fmt.Sprintf("lines %d and %d give the same id %s", a.Number, b.Number, plaintext.Sanitize(b.ID)),
+		Hint:   "give each video an id of its own; upper and lower case are the same",
+	}
+}
+
+func (j *judge) judge(ctx context.Context, e expansion) iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		if bad := j.refuse(e); bad != nil {
+			yield(Result{Verdict: Bad, Line: e.line, Source: e.line.Source, Err: bad})
+			return
+		}
+		if e.many && !yield(Result{Verdict: Expanded, Line: e.line, Source: e.line.Source, Count: len(e.items)}) {
+			return
+		}
+		for _, it := range e.items {
+			r := j.one(ctx, e.line, it)
+			r.Line = e.line
+			if r.Source == "" {
+				r.Source = it.source
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// refuse gives the error that a line as a whole has.
+func (j *judge) refuse(e expansion) *spool.Error {
+	if bad := j.twice[e.line.Number]; bad != nil && e.line.ID != "" {
+		return bad
+	}
+	return e.line.Err
+}
+
+func (j *judge) one(ctx context.Context, line Line, it item) Result {
+	if it.err != nil {
+		return Result{Verdict: Bad, Err: it.err}
+	}
+	if first := j.earlier(line, it.canonical); first != 0 {
+		return Result{Verdict: Duplicate, Of: first}
+	}
+	known, err := j.known(ctx, line, it)
+	switch {
+	case err != nil:
+		return Result{Verdict: Bad, Err: err}
+	case known != nil:
+		j.holder[spool.FoldID(known.ID)] = held{known.ID, line.Number}
+		changed := !it.gone && it.stamp != (spool.SourceStamp{}) && it.stamp != known.Stamp
+		return Result{Verdict: Known, Video: *known, Changed: changed, Gone: it.gone, Stamp: it.stamp}
+	}
+	return j.accept(ctx, line, it)
+}
+
+// earlier gives the line that has this source already, or 0. A source under
+// two given IDs is two videos; a line without an ID means whichever there is.
+func (j *judge) earlier(line Line, canonical string) int {
+	key := canonical
+	if line.ID != "" {
+		key = spool.FoldID(line.ID) + " " + canonical
+	} else if named := j.named[canonical]; named != 0 {
+		return named
+	}
+	if first, found := j.seen[key]; found {
+		return first
+	}
+	j.seen[key] = line.Number
+	return 0
+}
+
+// known gives the ledger's video of this source, or nil.
+func (j *judge) known(ctx context.Context, line Line, it item) (*spool.Video, *spool.Error) {
+	if line.ID != "" {
+		v, err := j.get(ctx, line.ID)
+		if err != nil || v == nil {
+			return nil, err
+		}
+		if v.Canonical != it.canonical {
+			return nil, &spool.Error{
+				Class: spool.Permanent, Code: "id-taken",
+				Reason: fmt.Sprintf("the id %s belongs to another source, %s", v.ID, shown(v.Canonical)),
+				Hint:   fmt.Sprintf("choose another id, or unpublish that video with spool rm %s", v.ID),
+			}
+		}
+		return v, nil
+	}
+	if it.known != nil {
+		return it.known, nil
+	}
+	v, err := j.in.Ledger.Find(ctx, it.canonical)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, lookupError(err)
+	}
+	return &v, nil
+}
+
+// get looks an ID up as it is written and folded: those two would clash.
+func (j *judge) get(ctx context.Context, id string) (*spool.Video, *spool.Error) {
+	for _, form := range []string{id, spool.FoldID(id)} {
+		r, err := j.in.Ledger.Get(ctx, form)
+		if err == nil {
+			return &r.Video, nil
+		}
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return nil, lookupError(err)
+		}
+	}
+	return nil, nil
+}
+
+// accept finds a free ID and makes the video.
+func (j *judge) accept(ctx context.Context, line Line, it item) Result {
+	ids, site := []string{line.ID}, ""
+	if line.ID == "" {
+		ids = hashIDs(it.canonical)
+		if site = siteID(it.page.Extractor, it.page.ID); site != "" {
+			ids = append([]string{site}, ids...)
+		}
+	}
+	if h := j.holder[spool.FoldID(site)]; site != "" && h.id == site {
+		return Result{Verdict: Duplicate, Of: h.line}
+	}
+	for _, id := range ids {
+		if line.ID == "" && !j.free(id) {
+			continue
+		}
+		v, err := j.get(ctx, id)
+		switch {
+		case err != nil:
+			return Result{Verdict: Bad, Err: err}
+		case v != nil && v.ID == site:
+			// The site's own ID names the video, whatever URL it came by.
+			return Result{Verdict: Known, Video: *v}
+		case v == nil:
+			j.holder[spool.FoldID(id)] = held{id, line.Number}
+			return Result{Verdict: Accept, Video: j.video(line, it, id)}
+		}
+	}
+	return Result{Verdict: Bad, Err: badSource("no-id", "no free id was found for "+shown(it.source), "give it one with id=")}
+}
+
+// free reports whether nothing else of this run has an ID or asks for it.
+func (j *judge) free(id string) bool {
+	_, held := j.holder[spool.FoldID(id)]
+	_, asked := j.asked[spool.FoldID(id)]
+	return !held && !asked
+}
+
+func (j *judge) video(line Line, it item, id string) spool.Video {
+	v := spool.Video{
+		ID: id, Source: it.source, Canonical: it.canonical, Title: line.Title,
+		Settings: j.in.Settings, Status: spool.Waiting, Stamp: it.stamp,
+	}
+	if v.Title == "" {
+		v.Title = it.page.Title
+	}
+	if line.Ladder != "" {
+		v.Settings.Ladder = line.Ladder
+	}
+	return v
+}

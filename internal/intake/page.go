@@ -1,0 +1,119 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+const (
+	usualItems   = 100
+	sniffTimeout = 20 * time.Second
+)
+
+// expandPage asks what a URL holds whose name does not say so.
+func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many bool) {
+	if in.Pages == nil {
+		one.err = in.sniff(ctx, one.source)
+		return []item{one}, false
+	}
+	limit := in.MaxItems
+	if limit <= 0 {
+		limit = usualItems
+	}
+	pages, playlist, err := in.Pages.Resolve(ctx, one.source)
+	switch {
+	case err != nil:
+		one.err = spool.AsError(err)
+	case len(pages) == 0:
+		one.err = badSource("page-empty", "no video was found at "+shown(one.source), "")
+	case len(pages) > limit:
+		one.err = badSource("too-many-items", fmt.Sprintf("%s has %d videos, more than --max-items %d", shown(one.source), len(pages), limit),
+			fmt.Sprintf("raise it with --max-items %d", len(pages)))
+	case !playlist:
+		one.page = pages[0]
+	}
+	if one.err != nil || !playlist {
+		return []item{one}, false
+	}
+	for _, page := range pages {
+		found := item{source: page.URL, page: page}
+		if found.canonical, err = Canonical(page.URL); err != nil {
+			found.err = spool.AsError(err)
+		} else if !IsURL(page.URL) {
+			found.err = badSource("bad-url", "an item of "+shown(one.source)+" names something that is not a URL: "+shown(page.URL), "")
+		}
+		items = append(items, found)
+	}
+	return items, true
+}
+
+// sniff asks a URL whether it is media by itself. It is for when no page tool
+// is there: whatever is not media would need it.
+func (in *Intake) sniff(ctx context.Context, source string) *spool.Error {
+	needed := in.NoPages
+	if needed == nil {
+		needed = &spool.Error{
+			Class: spool.Permanent, Code: "no-page-tool",
+			Reason: shown(source) + " does not look like a media file, and yt-dlp, which finds the videos of web pages, is not there",
+			Hint:   "install yt-dlp, or name it with --ytdlp",
+		}
+	}
+	if in.Client == nil {
+		return needed
+	}
+	ctx, cancel := context.WithTimeout(ctx, sniffTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
+	if err != nil {
+		return badSource("bad-url", "the URL "+shown(source)+" cannot be asked", "")
+	}
+	req.Header.Set("Range", "bytes=0-511")
+	resp, err := in.Client.Do(req)
+	if err != nil {
+		return &spool.Error{Class: spool.Transient, Code: "source-unreachable", Reason: shown(source) + " cannot be reached", Hint: "check the address and the network", Err: err}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusBadRequest {
+		return statusError(resp.StatusCode, source)
+	}
+	head, err := io.ReadAll(io.LimitReader(resp.Body, 512))
+	if err != nil && len(head) == 0 {
+		return &spool.Error{Class: spool.Transient, Code: "source-unreachable", Reason: shown(source) + " ended before its first byte", Err: err}
+	}
+	if isMedia(resp.Header.Get("Content-Type"), head) {
+		return nil
+	}
+	return needed
+}
+
+func statusError(status int, source string) *spool.Error {
+	class := spool.Permanent
+	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+		class = spool.Transient
+	}
+	return &spool.Error{
+		Class: class, Code: fmt.Sprintf("http-%d", status),
+		Reason: fmt.Sprintf("%s answers %d %s", shown(source), status, http.StatusText(status)),
+	}
+}
+
+// isMedia judges by the bytes, and by the declared type where the bytes say
+// nothing.
+func isMedia(declared string, head []byte) bool {
+	kind, _, _ := mime.ParseMediaType(http.DetectContentType(head))
+	switch {
+	case strings.HasPrefix(kind, "video/"), strings.HasPrefix(kind, "audio/"), kind == "application/ogg":
+		return true
+	case strings.HasPrefix(kind, "text/"), strings.HasPrefix(kind, "image/"):
+		return false
+	}
+	kind, _, _ = mime.ParseMediaType(declared)
+	return strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "audio/") && !strings.Contains(kind, "mpegurl")
+}
