@@ -8,6 +8,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/queue"
 )
 
 var errUnchanged = errors.New("nothing to change")
@@ -97,7 +98,7 @@ func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey)
 	if err := s.orders.complete(ctx, job); err != nil {
 		return s.report(ctx, brokenOrder(worker, job, err))
 	}
-	return s.send(ctx, worker, Message{Job: job})
+	return s.send(ctx, worker, queue.Message{Job: job})
 }
 
 func brokenOrder(worker string, job *spool.Job, err error) spool.Report {

@@ -20,21 +20,6 @@ import (
 	"github.com/spool-video/spool/internal/queue"
 )
 
-// Topics of the queue. Work for a worker goes to WorkTopic of its name.
-const (
-	ReportTopic = "report"
-	BeatTopic   = "beat"
-)
-
-// WorkTopic is where a worker receives its jobs and stops.
-func WorkTopic(worker string) string { return "work." + worker }
-
-// Message is what a worker receives: a job to do, or one to stop.
-type Message struct {
-	Job  *spool.Job  `json:"job,omitempty"`
-	Stop *spool.Stop `json:"stop,omitempty"`
-}
-
 // Keys gives the content key of an encrypted video's revision, making it when
 // there is none.
 type Keys interface {
@@ -118,8 +103,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer cancel()
 	reports, beats := make(chan received[spool.Report]), make(chan received[spool.Beat])
 	var g errgroup.Group
-	g.Go(func() error { return receive(ctx, s.Queue, ReportTopic, reports) })
-	g.Go(func() error { return receive(ctx, s.Queue, BeatTopic, beats) })
+	g.Go(func() error { return receive(ctx, s.Queue, queue.ReportTopic, reports) })
+	g.Go(func() error { return receive(ctx, s.Queue, queue.BeatTopic, beats) })
 	err := s.loop(ctx, reports, beats)
 	cancel()
 	if werr := g.Wait(); err == nil {
@@ -245,15 +230,15 @@ func (s *Scheduler) beat(ctx context.Context, b spool.Beat) error {
 }
 
 func (s *Scheduler) stop(ctx context.Context, worker string, key spool.JobKey, epoch int) error {
-	return s.send(ctx, worker, Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
+	return s.send(ctx, worker, queue.Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
 }
 
-func (s *Scheduler) send(ctx context.Context, worker string, m Message) error {
+func (s *Scheduler) send(ctx context.Context, worker string, m queue.Message) error {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode message for %s: %w", worker, err)
 	}
-	if err := s.Queue.Send(ctx, WorkTopic(worker), body); err != nil {
+	if err := s.Queue.Send(ctx, queue.WorkTopic(worker), body); err != nil {
 		return fmt.Errorf("send to worker %s: %w", worker, err)
 	}
 	return nil

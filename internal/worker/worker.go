@@ -16,9 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/queue"
-	"github.com/spool-video/spool/internal/schedule"
 )
 
 // Stage does the jobs of one kind. Run may be called for several jobs at once.
@@ -121,11 +119,11 @@ func (w *Worker) Drain(ctx context.Context) {
 
 func (w *Worker) receive(ctx context.Context) error {
 	for {
-		d, err := w.cfg.Queue.Receive(ctx, schedule.WorkTopic(w.cfg.Name))
+		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
 		if err != nil {
 			return fmt.Errorf("receive work: %w", err)
 		}
-		var m schedule.Message
+		var m queue.Message
 		if err := json.Unmarshal(d.Body, &m); err != nil {
 			w.cfg.Log.WarnContext(ctx, "message cannot be read", "error", err)
 		}
@@ -194,13 +192,14 @@ func (w *Worker) do(ctx context.Context, job spool.Job) {
 	w.touch()
 }
 
-// explain turns an error into what a report says of it.
+// explain turns an error into what a report says of it. An error in whose
+// chain a child process "Died", by a signal, counts as a death.
 func explain(r *spool.Report, err error) {
 	e := spool.AsError(err)
 	r.Failure = &spool.Failure{Class: e.Class, Code: e.Code, Reason: e.Reason, Hint: e.Hint}
 	r.After = e.After
-	var exit *process.ExitError
-	r.Died = errors.As(err, &exit) && exit.Signal != 0
+	var child interface{ Died() bool }
+	r.Died = errors.As(err, &child) && child.Died()
 }
 
 // stage runs the stage of a job's kind. A panic is an error of that job, not
@@ -241,7 +240,7 @@ func (w *Worker) progress(key spool.JobKey, p spool.Progress) {
 func (w *Worker) report(ctx context.Context, r spool.Report) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportDeadline)
 	defer cancel()
-	if err := w.send(ctx, schedule.ReportTopic, r); err != nil {
+	if err := w.send(ctx, queue.ReportTopic, r); err != nil {
 		// The ledger still has the job as out; it is handed out again.
 		w.cfg.Log.WarnContext(ctx, "report was not sent", "video", r.Video, "stage", string(r.Kind), "error", err)
 	}
@@ -267,7 +266,7 @@ func (w *Worker) beats(ctx context.Context) error {
 	tick := time.NewTicker(w.cfg.Every)
 	defer tick.Stop()
 	for {
-		if err := w.send(ctx, schedule.BeatTopic, w.beat()); err != nil {
+		if err := w.send(ctx, queue.BeatTopic, w.beat()); err != nil {
 			return fmt.Errorf("beat: %w", err)
 		}
 		select {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spool-video/spool"
+)
+
+// again is what becomes of a video that the ledger knows already.
+type again int
+
+const (
+	goOn      again = iota // it is unfinished: nothing to decide
+	skip                   // ready, published, unchanged
+	otherwise              // ready, but made with other settings: left alone
+	tryAgain               // failed or cancelled: goes on where it ended
+	remake                 // a new revision is made; why says why
+)
+
+// seen is what was found out about a known video before deciding.
+type seen struct {
+	Stamp    spool.SourceStamp // of the source now; zero when it was not looked at
+	Gone     bool              // its master is not in the destination
+	Settings spool.Settings    // what is asked for now
+	Remake   bool              // --remake
+}
+
+// decide says what becomes of a known video, and why when it is made anew.
+func decide(v spool.Video, s seen) (what again, why string) {
+	changed := s.Stamp != (spool.SourceStamp{}) && v.Stamp != (spool.SourceStamp{}) && s.Stamp != v.Stamp
+	switch {
+	case changed:
+		return remake, "its source has changed"
+	case v.Status == spool.Failed || v.Status == spool.Cancelled:
+		return tryAgain, ""
+	case v.Status != spool.Ready:
+		return goOn, ""
+	case s.Gone:
+		return remake, "it is gone from the destination"
+	case sameSettings(v.Settings, s.Settings):
+		return skip, ""
+	case s.Remake:
+		return remake, "other settings are asked for"
+	}
+	return otherwise, ""
+}
+
+// sameSettings compares what shapes a package.
+func sameSettings(a, b spool.Settings) bool {
+	return a.Ladder == b.Ladder && slices.Equal(a.Sizes, b.Sizes) && a.Preset == b.Preset &&
+		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/spool-video/spool"
+)
+
+func TestDecide(t *testing.T) {
+	medium := spool.Settings{Ladder: "default", Preset: "medium"}
+	fast := spool.Settings{Ladder: "default", Preset: "fast"}
+	old, newer := spool.SourceStamp{Size: 1, Modified: 1}, spool.SourceStamp{Size: 2, Modified: 2}
+	tests := []struct {
+		name   string
+		status spool.Status
+		seen   seen
+		want   again
+	}{
+		{"ready and there", spool.Ready, seen{Settings: medium}, skip},
+		{"local file unchanged", spool.Ready, seen{Settings: medium, Stamp: old}, skip},
+		{"local file changed", spool.Ready, seen{Settings: medium, Stamp: newer}, remake},
+		{"gone from the destination", spool.Ready, seen{Settings: medium, Gone: true}, remake},
+		{"other settings", spool.Ready, seen{Settings: fast}, otherwise},
+		{"other settings, remake", spool.Ready, seen{Settings: fast, Remake: true}, remake},
+		{"same settings, remake", spool.Ready, seen{Settings: medium, Remake: true}, skip},
+		{"failed", spool.Failed, seen{Settings: medium}, tryAgain},
+		{"failed, source changed", spool.Failed, seen{Settings: medium, Stamp: newer}, remake},
+		{"cancelled", spool.Cancelled, seen{Settings: medium}, tryAgain},
+		{"interrupted", spool.Working, seen{Settings: medium}, goOn},
+		{"paused", spool.Paused, seen{Settings: medium, Gone: true}, goOn},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := spool.Video{Status: tt.status, Settings: medium, Stamp: old}
+			if got, why := decide(v, tt.seen); got != tt.want {
+				t.Errorf("decide = %d (%s), want %d", got, why, tt.want)
+			}
+		})
+	}
+}
