@@ -1,0 +1,75 @@
+// Plays one package to its end and tells what happened. Runs in the browser.
+'use strict';
+
+const sourceBuffers = [];
+const shown = new Set();
+const addSourceBuffer = MediaSource.prototype.addSourceBuffer;
+MediaSource.prototype.addSourceBuffer = function add(type) {
+  const buffer = addSourceBuffer.call(this, type);
+  sourceBuffers.push({ type, buffer });
+  return buffer;
+};
+
+function ranges(buffered) {
+  return Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]);
+}
+
+function tell(screen, hls, errors) {
+  const quality = screen.getVideoPlaybackQuality();
+  const tracks = sourceBuffers.map(({ type, buffer }) => {
+    try {
+      return { type, buffered: ranges(buffer.buffered) };
+    } catch {
+      return { type, buffered: [] }; // it was removed
+    }
+  });
+  return {
+    ended: screen.ended,
+    position: screen.currentTime,
+    duration: screen.duration || 0,
+    buffered: ranges(screen.buffered),
+    tracks,
+    width: screen.videoWidth,
+    height: screen.videoHeight,
+    frames: quality.totalVideoFrames,
+    dropped: quality.droppedVideoFrames,
+    levels: hls.levels.map((level) => ({ width: level.width || 0, height: level.height || 0, bitrate: level.bitrate })),
+    shown: [...shown].sort((a, b) => a - b),
+    errors,
+  };
+}
+
+window.play = ({ url, level, seekTo, rate, limit }) => new Promise((resolve) => {
+  const screen = document.getElementById('screen');
+  const errors = [];
+  const hls = new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
+  const finish = () => resolve(tell(screen, hls, errors));
+  const clock = setTimeout(() => { errors.push('playtest: not at the end in time'); finish(); }, limit);
+  const end = () => { clearTimeout(clock); finish(); };
+
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    const answer = data.response ? ` ${data.response.code}` : '';
+    errors.push(`hls.js: ${data.type}/${data.details}${answer}${data.fatal ? ' fatal' : ''}${data.error ? ` (${data.error.message})` : ''}`);
+    if (data.fatal) end();
+  });
+  hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    if (level >= 0) {
+      hls.startLevel = level;
+      hls.loadLevel = level;
+    }
+    hls.startLoad(0);
+    screen.play().catch((error) => errors.push(`play: ${error.message}`));
+  });
+  hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
+    if (frag.type === 'main') shown.add(frag.level);
+  });
+  screen.addEventListener('error', () => { errors.push(`video: ${screen.error.code} ${screen.error.message}`); end(); });
+  screen.addEventListener('ended', end);
+  screen.addEventListener('playing', () => { screen.playbackRate = rate; });
+  if (seekTo > 0) {
+    screen.addEventListener('playing', () => { screen.currentTime = seekTo; }, { once: true });
+  }
+  screen.muted = true;
+  hls.loadSource(url);
+  hls.attachMedia(screen);
+});
