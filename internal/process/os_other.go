@@ -1,0 +1,43 @@
+//go:build !linux
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// reap waits for the child, then kills what it left in its group.
+func reap(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	killGroup(cmd.Process.Pid, syscall.SIGKILL)
+	return err
+}
+
+// restrict sets the priority; there are no limits for other processes here.
+func restrict(pid int, _ Limits, nice int) error {
+	if nice == 0 {
+		return nil
+	}
+	err := syscall.Setpriority(syscall.PRIO_PGRP, pid, nice)
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("set priority %d: %w", nice, err)
+	}
+	return nil
+}
+
+// peak is the largest resident size in bytes.
+func peak(s *os.ProcessState) int64 {
+	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
+		return int64(u.Maxrss)
+	}
+	return 0
+}
+
+// KillLeftovers finds nothing: other environments cannot be read here.
+func KillLeftovers(string) (int, error) { return 0, nil }
