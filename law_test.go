@@ -101,26 +101,35 @@ var nevers = []struct {
 	why               string
 }{
 	{
-		all, []string{"internal/process", "bench"}, []string{"os/exec"},
+		all,
+		[]string{"internal/process", "bench"},
+		[]string{"os/exec"},
 		"internal/process is the only package that starts processes: groups, limits and the last words of stderr are right there",
 	},
 	{
-		all, []string{"cmd/spool"}, engines,
+		all,
+		[]string{"cmd/spool"},
+		engines,
 		"an engine is chosen in cmd/spool's wire.go; all others speak to its contract",
 	},
 	{all, nil, []string{"cmd/..."}, "a command is nobody's library"},
 	{
-		[]string{"internal/stage/..."}, nil,
+		[]string{"internal/stage/..."},
+		nil,
 		[]string{"internal/queue/...", "internal/ledger/...", "internal/schedule", "internal/worker", "internal/stage/..."},
 		"a stage knows neither queue nor ledger nor another stage",
 	},
 	{
-		[]string{"internal/worker"}, nil, []string{"internal/ledger/...", "internal/schedule"},
+		[]string{"internal/worker"},
+		nil,
+		[]string{"internal/ledger/...", "internal/schedule"},
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/plaintext"}, nil,
-		[]string{"os", "net", "net/http", "time/tzdata"}, "pure knowledge touches neither files nor network",
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/plaintext"},
+		nil,
+		[]string{"os", "net", "net/http", "time/tzdata"},
+		"pure knowledge touches neither files nor network",
 	},
 	{[]string{".", "flow"}, nil, []string{"internal/...", "cmd/..."}, "public packages stand alone"},
 }
