@@ -57,8 +57,11 @@ func stub(how string, args []string) int {
 	return 0
 }
 
-func small(t *testing.T) *bench {
+// small is a run of seconds with the test binary as a spool of that kind.
+func small(t *testing.T, how string) *bench {
 	t.Helper()
+	t.Setenv(stubVariable, how)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
 		spool: os.Args[0], preset: "ultrafast", size: "160x90", clips: 2, seconds: 1, ready: 3,
 		rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
@@ -66,8 +69,7 @@ func small(t *testing.T) *bench {
 }
 
 func TestMeasure(t *testing.T) {
-	t.Setenv(stubVariable, "good")
-	figures, err := small(t).measure(t.Context())
+	figures, err := small(t, "good").measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +91,7 @@ func TestMeasure(t *testing.T) {
 }
 
 func TestUnpublishedVideosAreNoResult(t *testing.T) {
-	t.Setenv(stubVariable, "lazy")
-	if _, err := small(t).measure(t.Context()); err == nil {
+	if _, err := small(t, "lazy").measure(t.Context()); err == nil {
 		t.Error("a program that published nothing was measured")
 	}
 }
