@@ -1,0 +1,136 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spool-video/spool"
+)
+
+// ManifestVersion is the version of the manifest's format.
+const ManifestVersion = 1
+
+// ErrManifest: a manifest is damaged, or of a version that this program does
+// not know.
+var ErrManifest = errors.New("manifest cannot be used")
+
+// Manifest is <rev>/manifest.json: what a revision consists of, to the last
+// byte. It is written after every object that it lists but the master.
+type Manifest struct {
+	Version    int            `json:"v"`
+	Spool      string         `json:"spool"` // the version of Spool that wrote it
+	Video      string         `json:"video"`
+	Revision   string         `json:"revision"`
+	Settings   spool.Settings `json:"settings"`
+	Timeline   spool.Timeline `json:"timeline"`
+	Grid       spool.Grid     `json:"grid"`
+	Seconds    float64        `json:"seconds"` // length of the video
+	Key        string         `json:"key,omitempty"`
+	LeftOut    []string       `json:"leftOut,omitempty"`
+	Renditions []Rendition    `json:"renditions"` // pictures, highest first; then sound
+	// Beside are master.m3u8, video.json and poster.jpg, which lie outside the
+	// revision's folder.
+	Beside []spool.Object `json:"beside"`
+	// Seal is the SHA-256 of this very text with 64 zeros in the seal's place.
+	Seal string `json:"seal"`
+}
+
+// Rendition is one rung, or the sound.
+type Rendition struct {
+	Name       string            `json:"name"`            // folder: "v0-360p"
+	Label      string            `json:"label,omitempty"` // "360p"
+	Copied     bool              `json:"copied,omitempty"`
+	Language   string            `json:"language,omitempty"`
+	Channels   int               `json:"channels,omitempty"`   // of sound
+	SampleRate int               `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
+	Playlist   spool.Object      `json:"playlist"`
+	Init       spool.InitSection `json:"init"`
+	Segments   []Segment         `json:"segments"`
+}
+
+// Segment is a published segment and how long it plays.
+type Segment struct {
+	spool.Segment
+	Seconds float64 `json:"seconds"`
+}
+
+// Sound reports whether the rendition is one of sound.
+func (r Rendition) Sound() bool { return r.SampleRate > 0 }
+
+// Ticks gives the lengths of the rendition's segments as they play, without
+// priming, and the seconds a tick.
+func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
+	if !r.Sound() {
+		for _, s := range r.Segments {
+			ticks = append(ticks, int64(s.Units))
+		}
+		return ticks, m.Timeline.Rate.Invert()
+	}
+	for i, s := range r.Segments {
+		n := int64(s.Units) * packetSamples
+		if i == 0 {
+			n -= int64(m.Grid.PrimingSamples)
+		}
+		ticks = append(ticks, n)
+	}
+	return ticks, spool.Ratio{Num: 1, Den: int64(r.SampleRate)}
+}
+
+// Objects lists everything that the manifest names, below the video's folder;
+// the manifest itself is not among it.
+func (m Manifest) Objects() []spool.Object {
+	var all []spool.Object
+	for _, r := range m.Renditions {
+		all = append(all, r.Init.Object)
+		for _, s := range r.Segments {
+			all = append(all, s.Object)
+		}
+		all = append(all, r.Playlist)
+	}
+	return append(all, m.Beside...)
+}
+
+var noSeal = strings.Repeat("0", 2*sha256.Size)
+
+// EncodeManifest writes and seals a manifest.
+func EncodeManifest(m Manifest) ([]byte, error) {
+	m.Version, m.Seal = ManifestVersion, noSeal
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest of %s: %w", m.Video, err)
+	}
+	text = append(text, '\n')
+	return bytes.Replace(text, sealLine(noSeal), sealLine(seal(text)), 1), nil
+}
+
+// ParseManifest reads a manifest and checks its seal. Its errors wrap
+// ErrManifest.
+func ParseManifest(text []byte) (Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Manifest{}, fmt.Errorf("parse manifest: %w: %w", ErrManifest, err)
+	}
+	if m.Version != ManifestVersion {
+		return Manifest{}, fmt.Errorf("parse manifest: version %d, want %d: %w", m.Version, ManifestVersion, ErrManifest)
+	}
+	unsealed := bytes.Replace(text, sealLine(m.Seal), sealLine(noSeal), 1)
+	if len(m.Seal) != len(noSeal) || seal(unsealed) != m.Seal {
+		return Manifest{}, fmt.Errorf("parse manifest: it is not as it was written: %w", ErrManifest)
+	}
+	return m, nil
+}
+
+func sealLine(seal string) []byte { return []byte("\"seal\": \"" + seal + "\"") }
+
+func seal(text []byte) string { return Sum(text) }
+
+// Sum is the SHA-256 of b in hex.
+func Sum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

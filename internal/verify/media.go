@@ -1,0 +1,204 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/process"
+	"github.com/spool-video/spool/internal/store"
+)
+
+// segments reads all segments of a rendition, or the one that the seed
+// chooses.
+func (c *checker) segments(ctx context.Context, r Rendition) error {
+	list := c.lists[r.Name]
+	if !list.ok || len(r.Segments) == 0 {
+		return nil // it was reported; there is nothing to hold segments against
+	}
+	if list.media.Segments[0].Key != nil && c.o.Keys == nil {
+		c.add(Finding{Object: r.Playlist.Name, Rule: "key", Level: Warning, Text: "without keys, segments are compared by their hash alone"})
+	}
+	first, end := 0, len(r.Segments)
+	if !c.o.Deep {
+		first = c.sample(r)
+		end = first + 1
+	}
+	for i := first; i < end; i++ {
+		if err := c.segment(ctx, r, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sample chooses a segment of a rendition by the seed.
+func (c *checker) sample(r Rendition) int {
+	h := fnv.New64a()
+	h.Write([]byte(r.Name))
+	return rand.New(rand.NewPCG(c.o.Seed, h.Sum64())).IntN(len(r.Segments))
+}
+
+func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
+	s := r.Segments[number]
+	if _, there := c.sizes[s.Name]; !there {
+		return nil // it was reported as missing
+	}
+	content, err := c.read(ctx, s.Name, min(max(s.Size, 0), maxText))
+	if errors.Is(err, store.ErrNotFound) {
+		c.fail(s.Name, "missing", "the object is not there", "", "")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	whole := c.hash(s.Object, content)
+	plain := c.decrypt(r, number, content)
+	if plain == nil {
+		return nil
+	}
+	if sum := Sum(plain); sum != s.Plain {
+		if whole {
+			c.fail(s.Name, "key", "the key does not give back what was encrypted", s.Plain, sum)
+		}
+		return nil
+	}
+	init := c.texts[r.Init.Name]
+	if init == nil || Sum(init) != r.Init.SHA256 {
+		return nil // it was reported
+	}
+	if !c.inspect(r, number, init, plain) {
+		return nil
+	}
+	return c.decode(ctx, r, number, append(bytes.Clone(init), plain...))
+}
+
+// decrypt gives the clear segment; nil when it cannot, which is reported.
+func (c *checker) decrypt(r Rendition, number int, content []byte) []byte {
+	s, media := r.Segments[number], c.lists[r.Name].media
+	key := media.Segments[number].Key
+	if key == nil {
+		return content
+	}
+	if c.o.Keys == nil {
+		return nil
+	}
+	secret, err := c.o.Keys(key.URI)
+	if err != nil {
+		c.fail(s.Name, "key", "its key cannot be had", key.URI, "")
+		return nil
+	}
+	var iv [16]byte
+	if key.IV != nil {
+		iv = *key.IV
+	} else {
+		binary.BigEndian.PutUint64(iv[8:], uint64(media.Sequence+number))
+	}
+	plain, err := keys.Decrypt(secret, iv, content)
+	if err != nil {
+		c.fail(s.Name, "100", "it does not decrypt: "+err.Error(), "", "")
+		return nil
+	}
+	return plain
+}
+
+// inspect holds a clear segment against the grid.
+func (c *checker) inspect(r Rendition, number int, init, plain []byte) bool {
+	s := r.Segments[number]
+	info, err := cmaf.Inspect(init, plain)
+	if err != nil {
+		c.fail(s.Name, "41", "it is not fragmented MP4: "+err.Error(), "", "")
+		return false
+	}
+	before, units := expected(r.Segments, number)
+	timescale, unit := r.SampleRate, packetSamples
+	if !r.Sound() {
+		if timescale, unit, err = cmaf.Timescale(c.manifest.Timeline.Rate); err != nil {
+			c.fail(s.Name, "plan", "the frame rate cannot be: "+err.Error(), "", "")
+			return false
+		}
+	}
+	ok := true
+	for _, check := range []struct {
+		rule, what    string
+		declared, got int64
+	}{
+		{"32", "timescale", int64(timescale), int64(info.Track.Timescale)},
+		{"32", "decode time", before * int64(unit), int64(info.Decode)},
+		{"32", "duration in ticks", units * int64(unit), int64(info.Duration)},
+		{"plan", "number of samples", units, int64(info.Samples)},
+		{"31", "number of key frames", int64(s.KeyFrames), int64(keyFrames(r, info))},
+	} {
+		if check.declared != check.got {
+			c.fail(s.Name, check.rule, check.what+" is not the planned one", fmt.Sprint(check.declared), fmt.Sprint(check.got))
+			ok = false
+		}
+	}
+	if !r.Sound() && (!info.IDR || len(info.Sync) == 0 || info.Sync[0] != 0) {
+		c.fail(s.Name, "30", "it does not start with an IDR picture", "", "")
+		ok = false
+	}
+	if r.Sound() && info.Track.Priming != int64(c.manifest.Grid.PrimingSamples) {
+		c.fail(r.Init.Name, "48", "the edit list does not cut the priming", fmt.Sprint(c.manifest.Grid.PrimingSamples), fmt.Sprint(info.Track.Priming))
+		ok = false
+	}
+	return ok
+}
+
+// keyFrames counts those of pictures; every packet of sound is one, which says
+// nothing.
+func keyFrames(r Rendition, info cmaf.SegmentInfo) int {
+	if r.Sound() {
+		return 0
+	}
+	return len(info.Sync)
+}
+
+// decode lets ffmpeg decode a segment as it is and counts what comes out.
+func (c *checker) decode(ctx context.Context, r Rendition, number int, media []byte) error {
+	s := r.Segments[number]
+	out, err := process.Run(ctx, process.Command{
+		Path: c.o.FFmpeg,
+		Args: []string{
+			"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode",
+			"-protocol_whitelist", "pipe", "-f", "mp4", "-i", "pipe:0",
+			"-map", "0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1",
+		},
+		Stdin: bytes.NewReader(media),
+		Tag:   c.o.Tag,
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var exit *process.ExitError
+	if errors.As(err, &exit) {
+		c.fail(s.Name, "decode", "ffmpeg cannot decode it", "", "")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", s.Name, err)
+	}
+	frames := 0
+	for l := range bytes.Lines(out) {
+		if !bytes.HasPrefix(l, []byte("#")) {
+			frames++
+		}
+	}
+	c.report.Decoded++
+	// A decoder of sound may hold back the packet that is priming.
+	if missing := s.Units - frames; missing != 0 && (!r.Sound() || missing < 0 || missing > 1) {
+		c.fail(s.Name, "decode", "not every frame decodes", fmt.Sprint(s.Units), fmt.Sprint(frames))
+	}
+	return nil
+}
+
+// initTrack reads an init section alone.
+func initTrack(init []byte) (cmaf.Track, error) {
+	return cmaf.NewReader(bytes.NewReader(init)).Init()
+}

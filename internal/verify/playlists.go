@@ -1,0 +1,223 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool/internal/hls"
+)
+
+// rendition checks a media playlist against the manifest, and both against
+// the plan.
+func (c *checker) rendition(r Rendition) {
+	c.planned(r)
+	name := r.Playlist.Name
+	text := c.texts[name]
+	if text == nil {
+		return
+	}
+	media, err := hls.ParseMedia(text)
+	if err != nil {
+		c.syntax(name, err)
+		return
+	}
+	list := hlsList{media: media, ok: len(media.Segments) == len(r.Segments)}
+	c.lists[r.Name] = list
+	if !media.VOD || !media.Ended {
+		c.fail(name, "13", "the playlist is not a finished VOD", "", "")
+	}
+	if media.Target != c.manifest.Grid.Target {
+		c.fail(name, "11", "the target duration differs from the plan's", fmt.Sprint(media.Target), fmt.Sprint(c.manifest.Grid.Target))
+	}
+	if below(name, media.Map) != r.Init.Name {
+		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
+	}
+	if !list.ok {
+		c.fail(name, "18", "the number of segments differs from the manifest's", fmt.Sprint(len(media.Segments)), fmt.Sprint(len(r.Segments)))
+		return
+	}
+	for i, s := range media.Segments {
+		if below(name, s.URI) != r.Segments[i].Name {
+			c.fail(name, "18", fmt.Sprintf("segment %d is another object than in the manifest", i), s.URI, r.Segments[i].Name)
+		}
+		if (s.Key != nil) != (c.manifest.Key != "") {
+			c.fail(name, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", i), "", "")
+		}
+	}
+	c.durations(r, media)
+}
+
+// durations checks rule 12: the sums of EXTINF are within a frame of the truth.
+func (c *checker) durations(r Rendition, media hls.Media) {
+	ticks, base := c.manifest.Ticks(r)
+	slack := time.Second / 30
+	if rate := c.manifest.Timeline.Rate; rate.Known() {
+		slack = rate.Invert().Duration(1)
+	}
+	var total int64
+	var sum time.Duration
+	for i, s := range media.Segments {
+		total += ticks[i]
+		sum += s.Duration
+		if exact := base.Duration(total); (sum - exact).Abs() > slack {
+			c.fail(r.Playlist.Name, "12", fmt.Sprintf("the durations up to segment %d do not add up to its end", i), sum.String(), exact.String())
+			return
+		}
+	}
+	c.report.Length = max(c.report.Length, sum)
+}
+
+// planned checks that the manifest holds what was planned, all of it once.
+func (c *checker) planned(r Rendition) {
+	want, planned := c.manifest.Grid.Frames, c.manifest.Timeline.Frames
+	if r.Sound() {
+		want, planned = c.manifest.Grid.Packets, 0
+	}
+	name := c.report.Revision + "/" + ManifestName
+	units := make([]int, len(r.Segments))
+	total := 0
+	for i, s := range r.Segments {
+		units[i] = s.Units
+		total += s.Units
+	}
+	if !slices.Equal(units, want) {
+		c.fail(name, "plan", r.Name+": the segments are not those of the grid", fmt.Sprint(len(want), " segments"), fmt.Sprint(len(units), " segments"))
+	}
+	if !r.Sound() && total != planned {
+		c.fail(name, "plan", r.Name+": the frames are not as many as planned", fmt.Sprint(planned), fmt.Sprint(total))
+	}
+	if !r.Sound() || c.manifest.Timeline.Frames == 0 {
+		return
+	}
+	ticks, base := c.manifest.Ticks(r)
+	var samples int64
+	for _, n := range ticks {
+		samples += n
+	}
+	video := c.manifest.Timeline.Rate.Invert().Duration(int64(c.manifest.Timeline.Frames))
+	slack := base.Duration(packetSamples) + c.manifest.Timeline.Rate.Invert().Duration(1)
+	if sound := base.Duration(samples); (sound - video).Abs() > slack {
+		c.fail(name, "15", r.Name+": sound and pictures differ in length", video.String(), sound.String())
+	}
+}
+
+// below resolves a playlist's relative URI to a name below the video.
+func below(playlist, uri string) string { return path.Join(path.Dir(playlist), uri) }
+
+// measured is what a rendition's rates and codecs really are.
+type measured struct {
+	Rendition
+	peak, average int
+	codec         string
+	width, height int
+}
+
+// master checks what the master declares against what is measured.
+func (c *checker) master(m hls.Master) {
+	if !m.Independent {
+		c.fail(MasterName, "68", "EXT-X-INDEPENDENT-SEGMENTS is not there", "", "")
+	}
+	renditions := map[string]measured{}
+	var sound measured // the heaviest
+	pictures := 0
+	for _, r := range c.manifest.Renditions {
+		got := c.measure(r)
+		renditions[r.Playlist.Name] = got
+		if r.Sound() && got.peak > sound.peak {
+			sound = got
+		}
+		if !r.Sound() {
+			pictures++
+		}
+	}
+	for _, a := range m.Audio {
+		if !renditions[a.URI].Sound() {
+			c.fail(MasterName, "72", "an audio rendition is not in the manifest", a.URI, "")
+		}
+	}
+	want := pictures
+	if pictures == 0 {
+		want = len(renditions)
+	}
+	if len(m.Variants) != want {
+		c.fail(MasterName, "69", "there are not as many variants as rungs", fmt.Sprint(len(m.Variants)), fmt.Sprint(want))
+	}
+	for _, v := range m.Variants {
+		r, known := renditions[v.URI]
+		if !known {
+			c.fail(MasterName, "18", "a variant is not in the manifest", v.URI, "")
+			continue
+		}
+		if v.Audio != "" && !r.Sound() {
+			r.peak += sound.peak
+			r.average += sound.average
+			r.codec += "," + sound.codec
+		}
+		c.variant(v, r)
+	}
+}
+
+func (c *checker) measure(r Rendition) measured {
+	got := measured{Rendition: r, codec: r.Init.Codec, width: r.Init.Width, height: r.Init.Height}
+	if track, err := initTrack(c.texts[r.Init.Name]); err == nil {
+		got.width, got.height = track.Width, track.Height
+		if codec, err := track.Codec(); err == nil {
+			got.codec = codec
+		}
+	} else if c.texts[r.Init.Name] != nil {
+		c.fail(r.Init.Name, "41", "the init section cannot be read", "", "")
+	}
+	list := c.lists[r.Name]
+	if !list.ok {
+		return got
+	}
+	weights := make([]hls.Weight, len(r.Segments))
+	for i, s := range list.media.Segments {
+		weights[i] = hls.Weight{Bytes: c.sizes[r.Segments[i].Name], Duration: s.Duration}
+	}
+	got.peak, got.average = hls.Rates(weights, list.media.Target)
+	return got
+}
+
+func (c *checker) variant(v hls.Variant, r measured) {
+	if c.lists[r.Name].ok {
+		c.rate(v.URI+": BANDWIDTH", "61", v.Bandwidth, r.peak)
+		c.rate(v.URI+": AVERAGE-BANDWIDTH", "62", v.Average, r.average)
+	}
+	codecs := strings.Split(r.codec, ",")
+	slices.Sort(codecs)
+	declared := slices.Sorted(slices.Values(v.Codecs))
+	if !slices.Equal(declared, codecs) {
+		c.fail(MasterName, "64", v.URI+": CODECS is not what the init sections say", strings.Join(declared, ","), strings.Join(codecs, ","))
+	}
+	if v.Width != r.width || v.Height != r.height {
+		c.fail(MasterName, "65", v.URI+": RESOLUTION is not that of the pictures",
+			fmt.Sprintf("%dx%d", v.Width, v.Height), fmt.Sprintf("%dx%d", r.width, r.height))
+	}
+	if r.Sound() {
+		return
+	}
+	if rate := c.manifest.Timeline.Rate.Float(); math.Abs(v.FrameRate-rate) > 0.0005+1e-9 {
+		c.fail(MasterName, "66", v.URI+": FRAME-RATE is not that of the pictures", fmt.Sprint(v.FrameRate), fmt.Sprint(rate))
+	}
+}
+
+// rate checks rules 61 and 62: a declared rate is within 10 % of the measured
+// one.
+func (c *checker) rate(what, rule string, declared, got int) {
+	if off := max(declared-got, got-declared); off*10 > got {
+		c.fail(MasterName, rule, what+" is more than 10 % off", fmt.Sprint(declared), fmt.Sprint(got))
+	}
+}
+
+// expected gives the units before segment number and in it.
+func expected(segments []Segment, number int) (before, units int64) {
+	for _, s := range segments[:number] {
+		before += int64(s.Units)
+	}
+	return before, int64(segments[number].Units)
+}
