@@ -1,0 +1,272 @@
+// Package fetch is the stage that gets a video's source onto the worker's
+// disk: a local file stays where it is, a direct link is downloaded, a web page
+// is left to the page tool. What an earlier run has got already is not got
+// again.
+package fetch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/download"
+	"github.com/spool-video/spool/internal/page"
+)
+
+// slots is the right to use the network; a *flow.Slots is one.
+type slots interface {
+	Acquire(ctx context.Context) error
+	Release()
+}
+
+// Stage gets sources.
+type Stage struct {
+	Client *download.Client
+	Pages  *page.Tool // nil: web pages are refused
+	Slots  slots      // nil: no limit
+	// Work gives the folder that is a job's own; the stage makes it.
+	Work func(spool.JobKey) string
+	// DownloadDir, when it is not "", keeps sources as DownloadDir/<id>.<ext>,
+	// and what lies there under that name is used as it is.
+	DownloadDir string
+}
+
+// sourceName is the file in a job's folder. It says nothing of where it came
+// from: names that others chose end up as arguments otherwise.
+const sourceName = "source"
+
+// Run gets job.Source and tells where it is. Errors are *spool.Error, or that
+// of ctx; what was got until then stays for the next Run.
+func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	if progress == nil {
+		progress = func(spool.Progress) {}
+	}
+	if !remote(job.Source) {
+		return result(local(job.Source))
+	}
+	if !spool.ValidID(job.Video) {
+		return spool.Result{}, fmt.Errorf("fetch %s: not an ID", job.JobKey)
+	}
+	g := &get{stage: s, job: job, work: s.Work(job.JobKey), progress: progress}
+	if err := os.MkdirAll(g.work, 0o700); err != nil {
+		return spool.Result{}, folderFault("make", g.work, err)
+	}
+	if got, ok := g.kept(); ok {
+		progress(spool.Progress{Phase: spool.Downloading, Done: got.Size, Total: got.Size})
+		return result(got, nil)
+	}
+	if s.Slots != nil {
+		progress(spool.Progress{Phase: spool.Downloading, Note: "waiting for a download slot"})
+		if err := s.Slots.Acquire(ctx); err != nil {
+			return spool.Result{}, err
+		}
+		defer s.Slots.Release()
+	}
+	progress(spool.Progress{Phase: spool.Downloading})
+	return result(g.run(ctx))
+}
+
+func result(f spool.Fetched, err error) (spool.Result, error) {
+	if err != nil {
+		return spool.Result{}, err
+	}
+	return spool.Result{Fetched: &f}, nil
+}
+
+// remote: everything with a scheme is for the downloader, which knows the two
+// that it takes.
+func remote(source string) bool {
+	return strings.Contains(source, "://")
+}
+
+// get is one Run for a remote source.
+type get struct {
+	stage    *Stage
+	job      spool.Job
+	work     string // folder
+	progress func(spool.Progress)
+}
+
+func (g *get) run(ctx context.Context) (spool.Fetched, error) {
+	res, path, err := g.direct(ctx)
+	if err == nil {
+		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256}, extensionOf(g.job.Source, res.ContentType))
+	}
+	if g.stage.Pages == nil || mediaLink(g.job.Source) || !maybePage(err) {
+		return spool.Fetched{}, err
+	}
+	return g.page(ctx)
+}
+
+// direct downloads the source as a file.
+func (g *get) direct(ctx context.Context) (download.Result, string, error) {
+	path := filepath.Join(g.work, sourceName)
+	if g.stage.DownloadDir != "" {
+		path = g.keepAs(extensionOf(g.job.Source, ""))
+		if err := os.MkdirAll(g.stage.DownloadDir, 0o755); err != nil {
+			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
+		}
+	}
+	res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
+	return res, path, err
+}
+
+// page has the page tool get what the source shows.
+func (g *get) page(ctx context.Context) (spool.Fetched, error) {
+	dir := filepath.Join(g.work, "page")
+	if g.stage.DownloadDir != "" {
+		// On the same file system as where it is to be kept.
+		dir = filepath.Join(g.stage.DownloadDir, "."+g.job.Video+".page")
+	}
+	file, about, err := g.stage.Pages.Download(ctx, g.job.Source, dir, g.count)
+	if err != nil {
+		return spool.Fetched{}, err
+	}
+	if err := checkMedia(file, "the page's video"); err != nil {
+		return spool.Fetched{}, errors.Join(err, os.RemoveAll(dir))
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return spool.Fetched{}, folderFault("read", filepath.Dir(file), err)
+	}
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
+	if !slices.Contains(mediaExtensions, ext) {
+		ext = unknownExtension
+	}
+	got, err := g.settle(file, spool.Fetched{Size: info.Size(), Page: &about}, ext)
+	if err != nil {
+		return spool.Fetched{}, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return spool.Fetched{}, folderFault("clear", dir, err)
+	}
+	return got, nil
+}
+
+// settle gives a complete file its place, and notes what it is.
+func (g *get) settle(file string, f spool.Fetched, ext string) (spool.Fetched, error) {
+	f.Path, f.Scratch = filepath.Join(g.work, sourceName), true
+	if g.stage.DownloadDir != "" {
+		f.Path, f.Scratch = g.keepAs(ext), false
+	}
+	// The note comes first: a file without one would be got again.
+	if err := g.note(f); err != nil {
+		return spool.Fetched{}, err
+	}
+	if err := os.Rename(file, f.Path); err != nil {
+		return spool.Fetched{}, folderFault("rename a file in", filepath.Dir(f.Path), err)
+	}
+	if g.stage.DownloadDir == "" {
+		return f, nil
+	}
+	if err := os.Remove(download.RecordPath(file)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return spool.Fetched{}, folderFault("clear", g.stage.DownloadDir, err)
+	}
+	return f, nil
+}
+
+func (g *get) count(done, total int64) {
+	g.progress(spool.Progress{Phase: spool.Downloading, Done: done, Total: total})
+}
+
+// note is what a job's folder says of its source.
+type note struct {
+	Canonical string        `json:"canonical"`
+	Fetched   spool.Fetched `json:"fetched"`
+}
+
+func (g *get) notePath() string { return filepath.Join(g.work, "fetched.json") }
+
+func (g *get) note(f spool.Fetched) error {
+	b, err := json.Marshal(note{g.job.Canonical, f})
+	if err != nil {
+		return fmt.Errorf("note the source of %s: %w", g.job.Video, err)
+	}
+	temp := g.notePath() + ".new"
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
+		return folderFault("write to", g.work, err)
+	}
+	if err := os.Rename(temp, g.notePath()); err != nil {
+		return folderFault("write to", g.work, err)
+	}
+	return nil
+}
+
+// kept finds a source that is here already: from an earlier run, or put into
+// the download folder by somebody.
+func (g *get) kept() (spool.Fetched, bool) {
+	var n note
+	b, err := os.ReadFile(g.notePath())
+	if err == nil && json.Unmarshal(b, &n) == nil && n.Canonical == g.job.Canonical && n.Fetched.Path != "" {
+		if info, err := os.Lstat(n.Fetched.Path); err == nil && info.Mode().IsRegular() && info.Size() == n.Fetched.Size {
+			return n.Fetched, true
+		}
+	}
+	if g.stage.DownloadDir == "" {
+		return spool.Fetched{}, false
+	}
+	for _, ext := range append(slices.Clone(mediaExtensions), unknownExtension) {
+		path := g.keepAs(ext)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			return spool.Fetched{Path: path, Size: info.Size()}, true
+		}
+	}
+	return spool.Fetched{}, false
+}
+
+func (g *get) keepAs(ext string) string {
+	return filepath.Join(g.stage.DownloadDir, g.job.Video+"."+ext)
+}
+
+// maybePage: what came may be a page with a video, or a site that answers only
+// those whom it takes for a person.
+func maybePage(err error) bool {
+	if not, ok := errors.AsType[*download.NotMedia](err); ok {
+		return not.Kind == "html" || not.Kind == "xml" || not.Kind == "hls" || not.Kind == "dash"
+	}
+	switch spool.AsError(err).Code {
+	case "http-401", "http-403", "http-405", "http-406", "http-429", "http-503", "redirect-loop":
+		return true
+	}
+	return false
+}
+
+// mediaLink: the link's name says that it is a file.
+func mediaLink(source string) bool {
+	return extensionOf(source, "") != unknownExtension
+}
+
+// extensionOf is the file extension, without the dot, that fits to a link or,
+// where that says nothing, to a content type.
+func extensionOf(source, contentType string) string {
+	if u, err := url.Parse(source); err == nil {
+		ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(u.Path), "."))
+		if slices.Contains(mediaExtensions, ext) {
+			return ext
+		}
+	}
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	if ext, ok := mediaTypes[strings.TrimSpace(kind)]; ok {
+		return ext
+	}
+	return unknownExtension
+}
+
+func folderFault(op, dir string, err error) error {
+	e := &spool.Error{
+		Class: spool.Environment, Code: "work-folder",
+		Reason: fmt.Sprintf("cannot %s the folder %q", op, dir), Hint: "look at its disk and permissions", Err: err,
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		e.Code, e.Hint = "no-space", "make room there, or choose another folder"
+	}
+	return e
+}
