@@ -1,0 +1,193 @@
+package sqliteledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// querier is a connection, a transaction or a pool.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Get loads a video with the jobs of its current revision.
+func (l *Ledger) Get(ctx context.Context, id string) (ledger.Record, error) {
+	// One transaction, so that video and jobs are of the same moment.
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return ledger.Record{}, problem(l.path, "read", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	_, r, err := load(ctx, tx, id)
+	return r, problem(l.path, "read", err)
+}
+
+// Find gives the newest video of a canonical source.
+func (l *Ledger) Find(ctx context.Context, canonical string) (spool.Video, error) {
+	var record string
+	err := l.read.QueryRowContext(ctx, queryFind, canonical).Scan(&record)
+	if errors.Is(err, sql.ErrNoRows) {
+		return spool.Video{}, fmt.Errorf("video of this source: %w", ledger.ErrNotFound)
+	}
+	if err != nil {
+		return spool.Video{}, problem(l.path, "read", err)
+	}
+	return decodeVideo(record)
+}
+
+// List gives videos in the order in which they were accepted.
+func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, error) {
+	query, args := "SELECT record FROM videos WHERE 1", []any{}
+	if f.Statuses != nil {
+		query += " AND status IN (SELECT value FROM json_each(?))"
+		args = append(args, jsonList(f.Statuses, func(s spool.Status) string { return string(s) }))
+	}
+	if f.IDs != nil {
+		query += " AND folded IN (SELECT value FROM json_each(?))"
+		args = append(args, jsonList(f.IDs, spool.FoldID))
+	}
+	return collect(ctx, l, query+" ORDER BY seq", args, func(rows *sql.Rows) (spool.Video, error) {
+		var record string
+		if err := rows.Scan(&record); err != nil {
+			return spool.Video{}, err
+		}
+		return decodeVideo(record)
+	})
+}
+
+// Ready gives up to limit jobs of one kind that may be handed out at now.
+func (l *Ledger) Ready(ctx context.Context, kind spool.Kind, now time.Time, limit int) ([]spool.JobRecord, error) {
+	rank, known := ranks[kind]
+	if !known {
+		return nil, fmt.Errorf("ready jobs: no kind %q", kind)
+	}
+	return collect(ctx, l, queryReady, []any{rank, now.UnixNano(), limit}, scanNamedJob)
+}
+
+// Out gives the jobs that are sent or running.
+func (l *Ledger) Out(ctx context.Context) ([]spool.JobRecord, error) {
+	return collect(ctx, l, queryOut, nil, scanNamedJob)
+}
+
+// Results gives the results of all done jobs of a revision.
+func (l *Ledger) Results(ctx context.Context, video, revision string) ([]ledger.Job, error) {
+	args := []any{spool.FoldID(video), revision}
+	return collect(ctx, l, queryResults, args, func(rows *sql.Rows) (ledger.Job, error) {
+		var id string
+		var result sql.NullString
+		record, err := scanJob(rows, "", &id, &result)
+		record.Video = id
+		j := ledger.Job{JobRecord: record}
+		if err != nil || !result.Valid {
+			return j, err
+		}
+		if err := json.Unmarshal([]byte(result.String), &j.Result); err != nil {
+			return j, fmt.Errorf("result of job %s: %w", j.JobKey, err)
+		}
+		return j, nil
+	})
+}
+
+// Changes gives a number that differs from an earlier one when another process
+// has written since. It is asked for on the connection that writes, whose own
+// commits do not count.
+func (l *Ledger) Changes(ctx context.Context) (int64, error) {
+	var version int64
+	err := l.write.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version)
+	return version, problem(l.path, "read", err)
+}
+
+// The queries whose plans a test looks at: none may read a whole table.
+const (
+	queryFind = "SELECT record FROM videos WHERE canonical = ? ORDER BY seq DESC LIMIT 1"
+
+	videoID = "json_extract(v.record, '$.id')"
+
+	queryReady = "SELECT " + jobColumns + ", " + videoID + `
+		FROM jobs j CROSS JOIN videos v ON v.seq = j.video
+		WHERE j.state = 'ready' AND j.live = 1 AND j.rank = ? AND j.not_before <= ?
+		ORDER BY j.video, j.number LIMIT ?`
+
+	queryOut = "SELECT " + jobColumns + ", " + videoID + `
+		FROM jobs j CROSS JOIN videos v ON v.seq = j.video
+		WHERE j.state IN ('sent', 'running')
+		ORDER BY j.video, j.number, j.rank`
+
+	queryResults = "SELECT " + jobColumns + ", " + videoID + `, j.result
+		FROM videos v CROSS JOIN jobs j ON j.video = v.seq
+		WHERE v.folded = ? AND j.revision = ? AND j.state = 'done'
+		ORDER BY j.rank, j.number`
+
+	queryJobs = "SELECT " + jobColumns + " FROM jobs j WHERE j.video = ? AND j.revision = ? ORDER BY j.rank, j.number"
+)
+
+// load reads a video, its place in the order of acceptance, and its jobs.
+func load(ctx context.Context, q querier, id string) (seq int64, r ledger.Record, err error) {
+	var record string
+	row := q.QueryRowContext(ctx, "SELECT seq, record FROM videos WHERE folded = ?", spool.FoldID(id))
+	if err := row.Scan(&seq, &record); errors.Is(err, sql.ErrNoRows) {
+		return 0, r, fmt.Errorf("video %s: %w", id, ledger.ErrNotFound)
+	} else if err != nil {
+		return 0, r, err
+	}
+	if r.Video, err = decodeVideo(record); err != nil {
+		return 0, r, err
+	}
+	r.Jobs, err = gather(ctx, q, queryJobs, []any{seq, r.Video.Revision}, func(rows *sql.Rows) (ledger.Job, error) {
+		j, err := scanJob(rows, r.Video.ID)
+		return ledger.Job{JobRecord: j}, err
+	})
+	return seq, r, err
+}
+
+func scanNamedJob(rows *sql.Rows) (spool.JobRecord, error) {
+	var id string
+	j, err := scanJob(rows, "", &id)
+	j.Video = id
+	return j, err
+}
+
+// collect is gather on a connection that reads.
+func collect[T any](ctx context.Context, l *Ledger, query string, args []any, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	all, err := gather(ctx, l.read, query, args, scan)
+	return all, problem(l.path, "read", err)
+}
+
+// gather reads all rows of a query.
+func gather[T any](ctx context.Context, q querier, query string, args []any, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// jsonList is a list as json_each takes it: one argument, however many.
+func jsonList[T any](items []T, text func(T) string) string {
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = text(item)
+	}
+	list, err := json.Marshal(texts)
+	if err != nil {
+		panic(err) // strings always have a form in JSON
+	}
+	return string(list)
+}
