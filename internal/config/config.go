@@ -1,0 +1,170 @@
+// Package config holds every setting of Spool: one struct, one table, four
+// layers. A flag wins over the environment, that over the file, that over the
+// default; each value remembers which layer it came from.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
+)
+
+// Config is what Spool was asked to do, with all paths absolute.
+type Config struct {
+	To           string // the destination folder
+	State        string // ledger, lock, master key
+	Work         string // scratch
+	ScratchLimit Limit
+	DownloadDir  string // where sources are kept, or ""
+	Encrypt      string // "auto", "aes-128", "none": ask Encryption
+	KeyURI       string // template, or ""
+	Keys         string // folder that keys are exported to, or ""
+	Ladder       string
+	Sizes        []int // short sides, ascending; nil: the ladder's own
+	Preset       string
+	Downloads    int
+	Encodes      int // 0: chosen from the cores
+	Uploads      int
+	PerHost      int
+	Cookies      string
+	Nice         int
+	Progress     string // "auto", "tty", "plain", "json", "none"
+	Verbose      bool
+	YTDLP        string // a path, or a name to be found in PATH
+	FFmpeg       string
+	FFprobe      string
+	MaxItems     int
+	Refresh      bool
+	Remake       bool
+	Grace        time.Duration     // how long a replaced revision stays
+	Ladders      map[string]Ladder // those that the file defines
+	Files        []string          // the files that were read, the strongest last
+	Notes        []string          // what a person should know and that stops nothing
+
+	config string // --config
+	origin map[string]string
+}
+
+// Ladder is a ladder that the config file defines, smallest rung first.
+type Ladder []LadderRung
+
+// LadderRung is one rung of a Ladder.
+type LadderRung struct {
+	ShortSide int // pixels
+	CRF       int
+	MaxRate   int // bits per second, for up to 30 frames per second
+}
+
+// Limit is how much scratch may hold: Bytes when it is above 0, else a share
+// of the free space.
+type Limit struct {
+	Bytes int64
+	Share float64 // 0.8 is 80 %
+}
+
+// Origin says where a setting's value came from: "default", a flag as it is
+// typed, the name of an environment variable, or the path of a file.
+func (c *Config) Origin(key string) string {
+	if o := c.origin[key]; o != "" {
+		return o
+	}
+	return "default"
+}
+
+// Value is one setting as it is shown to a person.
+type Value struct {
+	Key, Value, Origin, Env string
+}
+
+// Values lists all settings in the order of the help text, without secrets.
+func (c *Config) Values() []Value {
+	values := make([]Value, 0, len(settings))
+	for _, s := range settings {
+		text := plaintext.Show(s.value(c).String())
+		values = append(values, Value{Key: s.key, Value: text, Origin: c.Origin(s.key), Env: s.env()})
+	}
+	return values
+}
+
+// LadderNames are the names that --ladder may have.
+func (c *Config) LadderNames() []string {
+	return append([]string{"default", "classic"}, slices.Sorted(maps.Keys(c.Ladders))...)
+}
+
+// Encryption is what was decided about it.
+type Encryption struct {
+	On  bool
+	URI string // template of key URIs, with {video} and {key}
+	Why string // for a person: "not encrypted: no --key-uri"
+}
+
+// usualKeyURI is where `spool preview` and a web server in front of --keys
+// find exported keys.
+const usualKeyURI = "/keys/{video}/{key}.key"
+
+// Encryption decides whether videos are encrypted. It is an error to ask for
+// it without saying where players get keys.
+func (c *Config) Encryption() (Encryption, error) {
+	if c.Encrypt == "none" {
+		return Encryption{Why: "not encrypted: " + c.say("encrypt") + " is none"}, nil
+	}
+	switch {
+	case c.KeyURI != "":
+		return Encryption{On: true, URI: c.KeyURI, Why: "AES-128, keys at " + plaintext.Show(c.KeyURI)}, nil
+	case c.Keys != "":
+		return Encryption{On: true, URI: usualKeyURI, Why: "AES-128, keys at " + usualKeyURI + ", exported to " + plaintext.Sanitize(c.Keys)}, nil
+	case c.Encrypt == "auto":
+		return Encryption{Why: "not encrypted: no --key-uri"}, nil
+	}
+	return Encryption{}, &spool.Error{
+		Class: spool.Permanent, Code: "no-key-uri",
+		Reason: c.say("encrypt") + " is aes-128, but nothing says where players get the keys",
+		Hint:   "add --key-uri TEMPLATE (https://example.com/keys/{video}/{key}) or --keys DIR",
+	}
+}
+
+// VideoSettings are the settings that a revision is made with.
+func (c *Config) VideoSettings() (spool.Settings, error) {
+	e, err := c.Encryption()
+	if err != nil {
+		return spool.Settings{}, err
+	}
+	return spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}, nil
+}
+
+// say names a setting as the person who set it did.
+func (c *Config) say(key string) string {
+	switch o := c.Origin(key); {
+	case o == "default", strings.HasPrefix(o, "--"):
+		return "--" + key
+	case strings.HasPrefix(o, "SPOOL_"):
+		return o
+	default:
+		return key + " in " + plaintext.Sanitize(o)
+	}
+}
+
+// folderName is what a destination is called below the state and cache
+// folders: readable, and different for different destinations.
+func folderName(dest string) string {
+	const longestSlug = 40
+	slug := plaintext.Slug(filepath.Base(dest), longestSlug)
+	if slug == "" {
+		slug = "dest"
+	}
+	sum := sha256.Sum256([]byte(dest))
+	return slug + "-" + hex.EncodeToString(sum[:4])
+}
+
+// bad is the error of a value that cannot be used.
+func (c *Config) bad(key, what, hint string) *spool.Error {
+	return &spool.Error{Class: spool.Permanent, Code: "bad-setting", Reason: fmt.Sprintf("%s %s", c.say(key), what), Hint: hint}
+}

@@ -1,0 +1,323 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/spelling"
+)
+
+// noPath is a separator that no key holds: names with dots stay whole.
+const noPath = "\x00"
+
+// loader puts one layer over another.
+type loader struct {
+	cfg  Config
+	cwd  string
+	vars map[string]string // the environment
+}
+
+// Load reads all layers. flags are those that Bind declared, after parsing;
+// other flags in it are passed over. environ is as os.Environ gives it, cwd
+// the absolute working folder. Errors are *spool.Error and mean a wrong call.
+func Load(flags *pflag.FlagSet, environ []string, cwd string) (Config, error) {
+	l := loader{cwd: cwd, vars: variables(environ)}
+	l.cfg.origin = map[string]string{}
+	for _, step := range []func() error{
+		l.defaults,
+		func() error { return l.files(flags) },
+		func() error { return l.environment(environ) },
+		func() error { return l.flags(flags) },
+		l.folders,
+		l.cfg.check,
+	} {
+		if err := step(); err != nil {
+			return Config{}, err
+		}
+	}
+	return l.cfg, nil
+}
+
+func variables(environ []string) map[string]string {
+	vars := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		vars[name] = value
+	}
+	return vars
+}
+
+// put sets one value and remembers its origin. base is what relative paths
+// are relative to.
+func (l *loader) put(s setting, value, origin, base string) error {
+	before := l.cfg.origin[s.key]
+	l.cfg.origin[s.key] = origin
+	if err := s.value(&l.cfg).Set(value); err != nil {
+		e := l.cfg.bad(s.key, fmt.Sprintf("is %q; %v", plaintext.Cut(plaintext.Redact(value), 80), err), "")
+		l.cfg.origin[s.key] = before
+		return e
+	}
+	isPath := s.path || s.program && strings.ContainsRune(value, filepath.Separator)
+	if !isPath || value == "" {
+		return nil
+	}
+	if s.key == "to" && strings.Contains(value, "://") {
+		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder; a bucket can be mounted as one")
+	}
+	abs, err := l.absolute(value, base)
+	if err != nil {
+		return err
+	}
+	return s.value(&l.cfg).Set(abs)
+}
+
+// absolute expands ~/, which no shell does in files and variables.
+func (l *loader) absolute(path, base string) (string, error) {
+	if rest, found := strings.CutPrefix(path, "~/"); found {
+		home, err := l.home()
+		if err != nil {
+			return "", err
+		}
+		return filepath.Join(home, rest), nil
+	}
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path), nil
+	}
+	return filepath.Join(base, path), nil
+}
+
+func (l *loader) home() (string, error) {
+	if home := l.vars["HOME"]; filepath.IsAbs(home) {
+		return home, nil
+	}
+	return "", &spool.Error{
+		Class: spool.Permanent, Code: "no-home", Reason: "the environment names no home folder (HOME)",
+		Hint: "set HOME, or give whole paths with --state and --work",
+	}
+}
+
+func (l *loader) defaults() error {
+	for _, s := range settings {
+		if s.usual == "" {
+			continue
+		}
+		if err := l.put(s, s.usual, "", l.cwd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files reads the named file, or the user's and over it the working folder's.
+func (l *loader) files(flags *pflag.FlagSet) error {
+	named, origin := l.vars["SPOOL_CONFIG"], "SPOOL_CONFIG"
+	if f := flags.Lookup("config"); f != nil && f.Changed {
+		named, origin = f.Value.String(), "--config"
+	}
+	if named != "" {
+		path, err := l.absolute(named, l.cwd)
+		if err != nil {
+			return err
+		}
+		found, err := l.file(path, true)
+		if err == nil && !found {
+			return &spool.Error{
+				Class: spool.Permanent, Code: "no-config", Reason: fmt.Sprintf("%s names %s, which is not there", origin, plaintext.Sanitize(path)),
+			}
+		}
+		return err
+	}
+	user := l.userFile()
+	if user != "" {
+		if _, err := l.file(user, true); err != nil {
+			return err
+		}
+	}
+	if here := filepath.Join(l.cwd, "spool.yaml"); here != user {
+		_, err := l.file(here, false)
+		return err
+	}
+	return nil
+}
+
+func (l *loader) userFile() string {
+	dir := l.vars["XDG_CONFIG_HOME"]
+	if !filepath.IsAbs(dir) {
+		home, err := l.home()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "spool", "spool.yaml")
+}
+
+// file lays one file over what there is. A file that somebody left in the
+// working folder is not trusted to name programs.
+func (l *loader) file(path string, trusted bool) (found bool, err error) {
+	k := koanf.New(noPath)
+	err = k.Load(file.Provider(path), yaml.Parser())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		code, what := "bad-config", "is not valid YAML with a key: value a line"
+		if _, e := os.ReadFile(path); e != nil {
+			code, what = "no-config", "cannot be read"
+		}
+		return false, &spool.Error{Class: spool.Permanent, Code: code, Reason: "the config file " + plaintext.Sanitize(path) + " " + what, Err: err}
+	}
+	l.cfg.Files = append(l.cfg.Files, path)
+	raw := k.Raw()
+	for _, key := range sortedKeys(raw) {
+		if err := l.fileKey(key, raw[key], path, trusted); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+func (l *loader) fileKey(key string, value any, path string, trusted bool) error {
+	if key == "ladders" {
+		return l.ladders(value, path)
+	}
+	s, found := find(key)
+	switch {
+	case !found || s.key == "config":
+		return unknown(fmt.Sprintf("the key %q in %s", plaintext.Cut(key, 40), plaintext.Sanitize(path)), key, fileKeys())
+	case value == nil:
+		return nil
+	case s.program && !trusted:
+		return &spool.Error{
+			Class: spool.Permanent, Code: "program-in-folder",
+			Reason: fmt.Sprintf("%s names a program (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), s.key),
+			Hint:   fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile())),
+		}
+	}
+	text, ok := scalar(value)
+	if !ok {
+		l.cfg.origin[s.key] = path
+		return l.cfg.bad(s.key, "is neither a value nor a list of values", "")
+	}
+	return l.put(s, text, path, filepath.Dir(path))
+}
+
+// scalar is a YAML value as it would be typed; a list is joined by commas.
+func scalar(value any) (string, bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		return "", false
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			part, ok := scalar(item)
+			if _, nested := item.([]any); nested || !ok {
+				return "", false
+			}
+			parts[i] = part
+		}
+		return strings.Join(parts, ","), true
+	}
+	return fmt.Sprint(value), true
+}
+
+func unknown(subject, key string, known []string) *spool.Error {
+	e := &spool.Error{Class: spool.Permanent, Code: "unknown-setting", Reason: subject + " is not a setting"}
+	if near := spelling.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), known); near != "" {
+		e.Hint = "did you mean " + near + "?"
+	}
+	return e
+}
+
+// environment lays SPOOL_… over the files. An unknown name may be somebody
+// else's (a container's links are called so): it is a note, and only when it
+// looks like a slip.
+func (l *loader) environment(environ []string) error {
+	k := koanf.New(noPath)
+	provider := env.Provider(noPath, env.Opt{Prefix: "SPOOL_", EnvironFunc: func() []string { return environ }})
+	if err := k.Load(provider, nil); err != nil {
+		return &spool.Error{Class: spool.Permanent, Code: "bad-environment", Reason: "the environment cannot be read", Err: err}
+	}
+	raw := k.Raw()
+	for _, name := range sortedKeys(raw) {
+		value, _ := raw[name].(string)
+		key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "SPOOL_")), "_", "-")
+		s, found := find(key)
+		if !found {
+			l.noteSlip(name, key)
+			continue
+		}
+		if value == "" {
+			continue
+		}
+		if err := l.put(s, value, name, l.cwd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loader) noteSlip(name, key string) {
+	if near := spelling.Nearest(key, Keys()); near != "" {
+		s, _ := find(near)
+		l.cfg.Notes = append(l.cfg.Notes, fmt.Sprintf("%s is not a setting; did you mean %s?", plaintext.Sanitize(name), s.env()))
+	}
+}
+
+func (l *loader) flags(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		s, found := find(f.Name)
+		if found && err == nil {
+			err = l.put(s, f.Value.String(), "--"+s.key, l.cwd)
+		}
+	})
+	return err
+}
+
+// folders fills in where state and scratch of this destination lie.
+func (l *loader) folders() error {
+	for _, f := range []struct {
+		to          *string
+		xdg, ofHome string
+	}{
+		{&l.cfg.State, "XDG_STATE_HOME", ".local/state"},
+		{&l.cfg.Work, "XDG_CACHE_HOME", ".cache"},
+	} {
+		if *f.to != "" {
+			continue
+		}
+		dir := l.vars[f.xdg]
+		if !filepath.IsAbs(dir) {
+			home, err := l.home()
+			if err != nil {
+				return err
+			}
+			dir = filepath.Join(home, f.ofHome)
+		}
+		*f.to = filepath.Join(dir, "spool", folderName(l.cfg.To))
+	}
+	return nil
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

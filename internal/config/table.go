@@ -1,0 +1,183 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// setting is one row of the table: a flag, an environment variable and a key
+// of the file, all under one name.
+type setting struct {
+	key     string // "key-uri": --key-uri, SPOOL_KEY_URI, key-uri:
+	help    string
+	main    bool // on the first screen of --help
+	path    bool // relative to the working folder, or to the file that names it
+	program bool // names a program: not from a file found in the working folder
+	usual   string
+	value   func(*Config) pflag.Value
+}
+
+func (s setting) env() string {
+	return "SPOOL_" + strings.ToUpper(strings.ReplaceAll(s.key, "-", "_"))
+}
+
+var presets = []string{
+	"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+}
+
+// settings is the table, in the order of the help text.
+var settings = []setting{
+	{
+		key: "to", usual: "./cdn-bucket", main: true, path: true, help: "publish to this folder; a mounted bucket is one, too",
+		value: func(c *Config) pflag.Value { return text(&c.To, "DEST") },
+	}, {
+		key: "key-uri", main: true, help: "encrypt; players get keys here, with {video} and {key} filled in",
+		value: func(c *Config) pflag.Value { return text(&c.KeyURI, "TEMPLATE") },
+	}, {
+		key: "keys", main: true, path: true, help: "encrypt; export keys to this folder, outside DEST",
+		value: func(c *Config) pflag.Value { return text(&c.Keys, "DIR") },
+	}, {
+		key: "sizes", main: true, help: "short sides to make, as 360,720,1080",
+		value: func(c *Config) pflag.Value { return (*sizes)(&c.Sizes) },
+	}, {
+		key: "preset", usual: "medium", main: true, help: "x264's preset, ultrafast to veryslow",
+		value: func(c *Config) pflag.Value { return choice(&c.Preset, "PRESET", presets...) },
+	}, {
+		key: "progress", usual: "auto", main: true, help: "auto, tty, plain, json or none",
+		value: func(c *Config) pflag.Value {
+			return choice(&c.Progress, "MODE", "auto", "tty", "plain", "json", "none")
+		},
+	}, {
+		key: "encrypt", usual: "auto", help: "auto (when a key flag is given), aes-128 or none",
+		value: func(c *Config) pflag.Value { return choice(&c.Encrypt, "MODE", "auto", "aes-128", "none") },
+	}, {
+		key: "ladder", usual: "default", help: "default, classic, or one that the config file defines",
+		value: func(c *Config) pflag.Value { return text(&c.Ladder, "NAME") },
+	}, {
+		key: "downloads", usual: "3", help: "downloads at a time",
+		value: func(c *Config) pflag.Value { return number(&c.Downloads, 1, 64) },
+	}, {
+		key: "encodes", usual: "0", help: "encoders at a time; 0: chosen from the cores",
+		value: func(c *Config) pflag.Value { return number(&c.Encodes, 0, 256) },
+	}, {
+		key: "uploads", usual: "8", help: "uploads at a time",
+		value: func(c *Config) pflag.Value { return number(&c.Uploads, 1, 256) },
+	}, {
+		key: "per-host", usual: "2", help: "downloads from one host at a time",
+		value: func(c *Config) pflag.Value { return number(&c.PerHost, 1, 64) },
+	}, {
+		key: "cookies", path: true, help: "cookies.txt for downloads",
+		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
+	}, {
+		key: "max-items", usual: "100", help: "videos that one playlist may hold",
+		value: func(c *Config) pflag.Value { return number(&c.MaxItems, 1, 100_000) },
+	}, {
+		key: "download-dir", path: true, help: "keep sources here, and use what is there",
+		value: func(c *Config) pflag.Value { return text(&c.DownloadDir, "DIR") },
+	}, {
+		key: "refresh", help: "ask URLs of ready videos whether they changed",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.Refresh) },
+	}, {
+		key: "remake", help: "make new revisions of videos that have other settings",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.Remake) },
+	}, {
+		key: "grace", usual: "24h", help: "how long a replaced revision stays published",
+		value: func(c *Config) pflag.Value { return (*span)(&c.Grace) },
+	}, {
+		key: "nice", usual: "10", help: "how much encoders yield to other programs, 0 to 19",
+		value: func(c *Config) pflag.Value { return number(&c.Nice, 0, 19) },
+	}, {
+		key: "state", path: true, help: "ledger and master key; usually below $XDG_STATE_HOME/spool",
+		value: func(c *Config) pflag.Value { return text(&c.State, "DIR") },
+	}, {
+		key: "work", path: true, help: "scratch; usually below $XDG_CACHE_HOME/spool",
+		value: func(c *Config) pflag.Value { return text(&c.Work, "DIR") },
+	}, {
+		key: "scratch-limit", usual: "80%", help: "how much scratch may hold, as 80% of what is free, or 20GB",
+		value: func(c *Config) pflag.Value { return &c.ScratchLimit },
+	}, {
+		key: "ytdlp", usual: "yt-dlp", program: true, help: "the yt-dlp or youtube-dl to use",
+		value: func(c *Config) pflag.Value { return text(&c.YTDLP, "PATH") },
+	}, {
+		key: "ffmpeg", usual: "ffmpeg", program: true, help: "the ffmpeg to use",
+		value: func(c *Config) pflag.Value { return text(&c.FFmpeg, "PATH") },
+	}, {
+		key: "ffprobe", usual: "ffprobe", program: true, help: "the ffprobe to use",
+		value: func(c *Config) pflag.Value { return text(&c.FFprobe, "PATH") },
+	}, {
+		key: "config", path: true, help: "the config file, instead of ./spool.yaml and the one in $XDG_CONFIG_HOME/spool",
+		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
+	}, {
+		key: "verbose", help: "say more",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.Verbose) },
+	},
+}
+
+// find gives the row of a key. The file may write _ for -.
+func find(key string) (setting, bool) {
+	key = strings.ReplaceAll(key, "_", "-")
+	for _, s := range settings {
+		if s.key == key {
+			return s, true
+		}
+	}
+	return setting{}, false
+}
+
+// fileKeys are the keys that a file may have.
+func fileKeys() []string {
+	keys := []string{"ladders"}
+	for _, s := range settings {
+		if s.key != "config" {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
+}
+
+// Keys are all settings' names, in the order of the help text.
+func Keys() []string {
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// MainKeys are the settings that the first screen of --help shows.
+func MainKeys() []string {
+	var keys []string
+	for _, s := range settings {
+		if s.main {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
+}
+
+// Bind declares flags for keys, or for all settings when none is named. Each
+// flag's help ends with its environment variable.
+func Bind(flags *pflag.FlagSet, keys ...string) {
+	held := &Config{}
+	if len(keys) == 0 {
+		keys = Keys()
+	}
+	for _, key := range keys {
+		s, found := find(key)
+		if !found {
+			panic("config: no setting " + key) // a slip in our own code, seen by the first test
+		}
+		value := s.value(held)
+		if s.usual != "" {
+			if err := value.Set(s.usual); err != nil {
+				panic("config: the default of " + key + ": " + err.Error())
+			}
+		}
+		f := flags.VarPF(value, s.key, "", s.help+" ["+s.env()+"]")
+		if _, isBool := value.(*truth); isBool {
+			f.NoOptDefVal = "true"
+		}
+	}
+	flags.SortFlags = false
+}
