@@ -1,0 +1,200 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/store"
+)
+
+// slots are rights to upload.
+type slots interface {
+	Acquire(ctx context.Context) error
+	Release()
+}
+
+// Immutable is the Cache-Control of objects whose names carry their hash.
+const Immutable = "public, max-age=31536000, immutable"
+
+// Content types of what parts publish.
+const (
+	TypeInit    = "video/mp4"
+	TypeSegment = "video/iso.segment"
+)
+
+const (
+	attempts   = 6
+	firstDelay = 250 * time.Millisecond
+	mostDelay  = 15 * time.Second
+)
+
+// Publisher puts objects into a store. It is safe for concurrent use.
+type Publisher struct {
+	Store   store.Store
+	Uploads slots // held while one object is put
+}
+
+// Target is where the objects of one revision go.
+type Target struct {
+	Publisher
+	Video, Revision string
+	Key             *spool.ContentKey // nil: segments are not encrypted
+	// Careful asks the store for each object first, and puts only what it
+	// does not have: for parts of which some was published before.
+	Careful bool
+}
+
+// Target makes the target of a job.
+func (p Publisher) Target(job spool.Job) Target {
+	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Key: job.Key}
+}
+
+// Segment publishes one segment.
+func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segment, error) {
+	body := plain
+	if t.Key != nil {
+		var err error
+		if body, err = keys.Encrypt(t.Key.Bytes, s.Rendition, s.Number, plain); err != nil {
+			return spool.Segment{}, err
+		}
+	}
+	object, err := t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
+		return fmt.Sprintf("%s/%s/%05d-%s.m4s", t.Revision, s.Rendition, s.Number, h8)
+	})
+	if err != nil {
+		return spool.Segment{}, fmt.Errorf("publish segment %d of %s: %w", s.Number, s.Rendition, err)
+	}
+	return spool.Segment{
+		Object: object, Rendition: s.Rendition, Number: s.Number, Units: s.Units,
+		Plain: s.SHA256, KeyFrames: s.KeyFrames,
+	}, nil
+}
+
+// Init publishes an init section, which is never encrypted, unless it is
+// there: every part of a rendition makes the same one.
+func (t Target) Init(ctx context.Context, i Init) (spool.InitSection, error) {
+	object, err := t.object(ctx, i.Bytes, TypeInit, true, func(h8 string) string {
+		return fmt.Sprintf("%s/%s/init-%s.mp4", t.Revision, i.Rendition, h8)
+	})
+	if err != nil {
+		return spool.InitSection{}, fmt.Errorf("publish init section of %s: %w", i.Rendition, err)
+	}
+	section := i.InitSection
+	section.Object = object
+	return section, nil
+}
+
+// Has reports whether the store has all objects of a part, with their sizes.
+func (t Target) Has(ctx context.Context, m spool.Made) (bool, error) {
+	var objects []spool.Object
+	for _, i := range m.Inits {
+		objects = append(objects, i.Object)
+	}
+	for _, s := range m.Segments {
+		objects = append(objects, s.Object)
+	}
+	for _, o := range objects {
+		there, err := t.there(ctx, o)
+		if err != nil || !there {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (t Target) there(ctx context.Context, o spool.Object) (bool, error) {
+	info, err := t.Store.Stat(ctx, path.Join(t.Video, o.Name))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", o.Name, err)
+	}
+	return info.Size == o.Size, nil
+}
+
+func (t Target) object(ctx context.Context, body []byte, kind string, ask bool, name func(h8 string) string) (spool.Object, error) {
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	o := spool.Object{Name: name(hash[:8]), Size: int64(len(body)), SHA256: hash, Type: kind}
+	return o, t.again(ctx, func() error {
+		if ask {
+			if there, err := t.there(ctx, o); err != nil || there {
+				return err
+			}
+		}
+		return t.put(ctx, o, body)
+	})
+}
+
+// put writes an object and makes sure that the store has it.
+func (t Target) put(ctx context.Context, o spool.Object, body []byte) error {
+	name := path.Join(t.Video, o.Name)
+	err := t.Store.Put(ctx, name, bytes.NewReader(body), store.PutOptions{ContentType: o.Type, CacheControl: Immutable})
+	if err != nil {
+		return err //nolint:wrapcheck // the caller names the object
+	}
+	if t.Store.Properties().Checksum {
+		return nil
+	}
+	r, err := t.Store.Open(ctx, name, 0, -1)
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != o.SHA256 {
+		return &spool.Error{
+			Class: spool.Transient, Code: "store-changed-bytes",
+			Reason: "the destination gave back other bytes than were put into it",
+			Hint:   "look at the destination's disk or bucket; the upload is tried again",
+		}
+	}
+	return nil
+}
+
+// again holds an upload slot for each try of a transient failure, not while
+// it waits for the next.
+func (t Target) again(ctx context.Context, try func() error) error {
+	delay := firstDelay
+	for n := 1; ; n++ {
+		err := t.hold(ctx, try)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		known := spool.AsError(err)
+		if known.Class != spool.Transient || n == attempts {
+			return err
+		}
+		wait := max(delay/2+rand.N(delay), known.After) //nolint:gosec // jitter needs no secrecy
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+		delay = min(2*delay, mostDelay)
+	}
+}
+
+func (t Target) hold(ctx context.Context, try func() error) error {
+	if err := t.Uploads.Acquire(ctx); err != nil {
+		return fmt.Errorf("wait for an upload slot: %w", err)
+	}
+	defer t.Uploads.Release()
+	return try()
+}

@@ -1,0 +1,97 @@
+// Package encode makes the chunks of a video: one ffmpeg a chunk for all
+// rungs, its pipes cut into segments that are proved frame by frame, written
+// to scratch, and published while the next ones are being encoded.
+package encode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/publish"
+)
+
+// slots are rights to use a CPU.
+type slots interface {
+	Acquire(ctx context.Context) error
+	Release()
+}
+
+// Stage does encode jobs.
+type Stage struct {
+	Tools     ffmpeg.Tools
+	CPU       slots // held while ffmpeg runs, not while segments are published
+	Publisher publish.Publisher
+	// Work gives the scratch folder of a job's video and revision.
+	Work    func(spool.JobKey) string
+	Threads int           // of each encoder; 1 when 0
+	Stall   time.Duration // without a new frame the encoder is killed; 60 s when 0
+}
+
+// stall is how long an encoder may take for one frame.
+const stall = 60 * time.Second
+
+// Run makes and publishes the segments of one chunk.
+func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	if job.Plan == nil || job.Chunk == nil || job.Fetched == nil || job.Plan.Facts.Video == nil {
+		return spool.Result{}, fmt.Errorf("encode %s: the job lacks plan, chunk or source", job.JobKey)
+	}
+	plan := *job.Plan
+	plan.Chunks, plan.Pieces = nil, nil
+	mark := struct {
+		Plan   spool.Plan
+		Chunk  spool.Chunk
+		Preset string
+		Key    string
+	}{plan, *job.Chunk, job.Settings.Preset, ""}
+	if job.Key != nil {
+		mark.Key = job.Key.ID
+	}
+	work := s.Work(job.JobKey)
+	part, err := publish.OpenPart(work, job.JobKey, mark)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	capacity := job.Chunk.Segments * len(ffmpeg.EncodedRungs(job.Plan))
+	made, err := s.Publisher.Target(job).Run(ctx, part, capacity, progress,
+		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
+			c, err := s.prepare(job, work, part, progress)
+			if err != nil {
+				return publish.Record{}, err
+			}
+			return c.make(ctx, done)
+		})
+	if err != nil {
+		return spool.Result{}, fmt.Errorf("encode %s: %w", job.JobKey, err)
+	}
+	return spool.Result{Made: &made}, nil
+}
+
+// prepare works out all that an encoder process needs but a CPU slot.
+func (s Stage) prepare(job spool.Job, work string, part *publish.Part, progress func(spool.Progress)) (*chunk, error) {
+	timescale, ticks, err := cmaf.Timescale(job.Plan.Timeline.Rate)
+	if err != nil {
+		return nil, err
+	}
+	if job.Plan.Grid.GOP <= 0 {
+		return nil, fmt.Errorf("encode %s: the grid has no GOP", job.JobKey)
+	}
+	if progress == nil {
+		progress = func(spool.Progress) {}
+	}
+	c := &chunk{
+		stage: s, job: job, part: part, progress: progress,
+		timescale: timescale, ticks: ticks, configs: map[string][]byte{},
+	}
+	first := job.JobKey
+	first.Number = 0
+	for _, r := range ffmpeg.EncodedRungs(job.Plan) {
+		if config, ok := publish.Config(work, first, r.Name); ok {
+			c.configs[r.Name] = config
+		}
+	}
+	return c, nil
+}
