@@ -1,0 +1,162 @@
+// Package grid says where segments end, and which segments are made together.
+// It is arithmetic on a timeline: any machine lays the same grid.
+package grid
+
+import (
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+const (
+	// PacketSamples is how many samples an AAC packet holds.
+	PacketSamples = 1024
+	// Priming is how many samples ffmpeg's AAC encoder puts before the first.
+	Priming = 1024
+	// SampleRate is the output's, in Hz.
+	SampleRate = 48000
+
+	gopsPerSegment = 3
+	target         = 6 // seconds
+	pieceLength    = 5 * time.Minute
+	chunkSegments  = 3 // of all chunks after the first three
+)
+
+// gopPackets is the unit of an audio-only grid: 94 packets are 2.005 s.
+const gopPackets = 94
+
+// Lay lays the grid of a timeline. Segments are 6 s, three GOPs of 2 s each;
+// when the last would be shorter than half of one, the one before gives it a
+// GOP. Audio segments end at the packet boundary nearest to the pictures' end.
+func Lay(t spool.Timeline) spool.Grid {
+	g := spool.Grid{Target: target}
+	if t.Frames > 0 {
+		g.GOP = GOP(t.Rate)
+		g.Frames = balance(t.Frames, g.GOP)
+		g.Target = max(target, longest(g.Frames, t.Rate))
+	}
+	if t.Samples > 0 {
+		g.PrimingSamples = Priming
+		g.Packets = packets(t, g.Frames)
+	}
+	return g
+}
+
+// GOP is the number of frames between key frames: 2 s, rounded to frames.
+func GOP(rate spool.Ratio) int {
+	return int(max(1, spool.Ratio{Num: 2, Den: 1}.RescaleNearest(1, rate.Invert())))
+}
+
+// balance divides n units into segments of three GOPs. None is longer; the
+// last is at least a GOP, unless there is less than that in all.
+func balance(n, gop int) []int {
+	full := gopsPerSegment * gop
+	var segments []int
+	for n >= full {
+		segments = append(segments, full)
+		n -= full
+	}
+	switch last := len(segments) - 1; {
+	case n == 0:
+	case 2*n >= full || last < 0:
+		segments = append(segments, n)
+	default:
+		segments[last] -= gop
+		segments = append(segments, n+gop)
+	}
+	return segments
+}
+
+// longest is the longest segment in whole seconds, rounded to the nearest as
+// RFC 8216 compares it with the target duration.
+func longest(frames []int, rate spool.Ratio) int {
+	n := 0
+	for _, f := range frames {
+		n = max(n, f)
+	}
+	return int(rate.Invert().RescaleNearest(int64(n), spool.Ratio{Num: 1, Den: 1}))
+}
+
+// packets divides the audio. Packet 0 is the priming; packet i > 0 holds the
+// samples from (i-1)*1024 on.
+func packets(t spool.Timeline, frames []int) []int {
+	total := int((t.Samples+PacketSamples-1)/PacketSamples) + 1
+	if len(frames) == 0 {
+		segments := balance(total-1, gopPackets)
+		segments[0]++
+		return segments
+	}
+	perPacket := spool.Ratio{Num: PacketSamples, Den: SampleRate}
+	segments := make([]int, len(frames))
+	shown, done := 0, 0
+	for k, f := range frames {
+		shown += f
+		end := 1 + int(t.Rate.Invert().RescaleNearest(int64(shown), perPacket))
+		if k == len(frames)-1 {
+			end = total
+		}
+		segments[k] = end - done
+		done = end
+	}
+	return segments
+}
+
+// Chunks are the segments that one encoder process makes each: one, one and
+// two, so that there is something to see soon, then three (18 s).
+func Chunks(g spool.Grid) []spool.Chunk {
+	sizes := []int{1, 1, 2}
+	var chunks []spool.Chunk
+	segment, frame := 0, 0
+	for segment < len(g.Frames) {
+		size := chunkSegments
+		if len(chunks) < len(sizes) {
+			size = sizes[len(chunks)]
+		}
+		c := spool.Chunk{
+			Number: len(chunks), FirstSegment: segment, FirstFrame: frame,
+			Segments: min(size, len(g.Frames)-segment),
+		}
+		for _, n := range g.Frames[segment : segment+c.Segments] {
+			c.Frames += n
+		}
+		segment, frame = segment+c.Segments, frame+c.Frames
+		chunks = append(chunks, c)
+	}
+	return chunks
+}
+
+// Whole is one chunk of all segments.
+func Whole(g spool.Grid) []spool.Chunk {
+	c := spool.Chunk{Segments: len(g.Frames)}
+	for _, n := range g.Frames {
+		c.Frames += n
+	}
+	return []spool.Chunk{c}
+}
+
+// Pieces are the audio segments that one process makes each: about five
+// minutes. What would be less than half of one is part of the piece before.
+func Pieces(g spool.Grid) []spool.AudioPiece {
+	full := int(pieceLength.Seconds() * SampleRate / PacketSamples)
+	var pieces []spool.AudioPiece
+	var open spool.AudioPiece
+	for k, n := range g.Packets {
+		open.Segments++
+		open.Packets += n
+		if open.Packets >= full {
+			pieces = append(pieces, open)
+			open = spool.AudioPiece{
+				Number: len(pieces), FirstSegment: k + 1, FirstPacket: open.FirstPacket + open.Packets,
+			}
+		}
+	}
+	switch last := len(pieces) - 1; {
+	case open.Segments == 0:
+	case last >= 0 && open.Packets < full/2:
+		pieces[last].Segments += open.Segments
+		pieces[last].Packets += open.Packets
+	default:
+		pieces = append(pieces, open)
+	}
+	return pieces
+}
