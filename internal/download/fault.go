@@ -170,6 +170,7 @@ func (t *transfer) statusFault(resp *http.Response) error {
 	e := &spool.Error{
 		Class: spool.Permanent, Code: fmt.Sprintf("http-%d", code),
 		Reason: fmt.Sprintf("%s answered %s", redact(t.target), status(code)),
+		Hint:   "open the address in a browser and look what it says",
 	}
 	switch {
 	case t.part.held > 0 && (code == 401 || code == 403 || code == 404 || code == 410):

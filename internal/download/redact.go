@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strings"
-	"unicode"
+
+	"github.com/spool-video/spool/internal/plaintext"
 )
 
 // Redact is a URL as it may be shown: without user and password, query and
@@ -27,21 +28,12 @@ func redact(u *url.URL) string {
 	return text
 }
 
-// sanitise drops control and direction characters, and what is too long to
+// sanitise is text of others as it may be shown, and not longer than can be
 // read.
-func sanitise(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	const longest = 200
-	if runes := []rune(s); len(runes) > longest {
-		return string(runes[:longest]) + "…"
-	}
-	return s
-}
+func sanitise(s string) string { return plaintext.Cut(plaintext.Sanitize(s), longestShown) }
+
+// longestShown is a width in terminal cells.
+const longestShown = 200
 
 // signing are prefixes of query parameters that change with every signature of
 // the same file.

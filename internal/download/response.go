@@ -62,6 +62,12 @@ func (t *transfer) acceptPart(resp *http.Response) (int64, error) {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	length := resp.ContentLength
 	switch {
+	case p.held == 0: // we asked for all of it
+		return 0, &spool.Error{
+			Class: spool.Permanent, Code: "bad-range",
+			Reason: sanitise(t.target.Host) + " sent a part of the file where all of it was asked for",
+			Hint:   "download the file with a browser and give its path",
+		}
 	case !ok || r.first != p.held || length >= 0 && length != r.last-r.first+1:
 		return 0, t.refuse("bad-range", sanitise(t.target.Host)+" sent another part of the file than was asked for")
 	case p.Length >= 0 && r.total >= 0 && p.Length != r.total,

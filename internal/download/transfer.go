@@ -178,11 +178,13 @@ func (t *transfer) keep(b []byte, got, want int64) error {
 	if err := p.write(b); err != nil {
 		return err
 	}
-	t.progress(p.held, max(p.Length, 0))
-	if p.held-p.Done < orInt(t.client.Checkpoint, defaultCheckpoint) && time.Since(p.saved) < checkpointEvery {
-		return nil
+	if p.held-p.Done >= orInt(t.client.Checkpoint, defaultCheckpoint) || time.Since(p.saved) >= checkpointEvery {
+		if err := p.checkpoint(); err != nil {
+			return err
+		}
 	}
-	return p.checkpoint()
+	t.progress(p.held, max(p.Length, 0))
+	return nil
 }
 
 // ended judges a body that came to its end.

@@ -1,0 +1,253 @@
+package download
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// childMain is the test binary as a downloader that is going to be killed: it
+// prints how many bytes it holds.
+func childMain() bool {
+	url := os.Getenv("SPOOL_TEST_GET")
+	if url == "" {
+		return false
+	}
+	c := &Client{Checkpoint: 64 << 10}
+	_, err := c.Get(context.Background(), Request{URL: url, Path: os.Getenv("SPOOL_TEST_PATH")}, func(done, _ int64) {
+		fmt.Println(done)
+	})
+	fmt.Println("ended:", err)
+	return true
+}
+
+// half serves half of the body and then nothing, until it is told otherwise.
+func half() *hostile {
+	return &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, n int) {
+		at := h.head(w, r)
+		if n == 1 {
+			h.send(w, at, len(h.body)/2)
+			<-r.Context().Done()
+			return
+		}
+		h.send(w, at, len(h.body))
+	}}
+}
+
+func TestKilledDownloadGoesOn(t *testing.T) {
+	h := half()
+	url := start(t, h)
+	path := filepath.Join(t.TempDir(), "source")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SPOOL_TEST_GET="+url, "SPOOL_TEST_PATH="+path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != fmt.Sprint(len(h.body)/2) {
+		if strings.HasPrefix(lines.Text(), "ended") {
+			t.Fatal(lines.Text())
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	var rec record
+	if err := readJSON(PartPath(path)+".json", &rec); err != nil || rec.Done < int64(len(h.body)/2-64<<10) {
+		t.Fatalf("the killed download left %d durable bytes of %d (%v)", rec.Done, len(h.body)/2, err)
+	}
+	h.served.Store(0)
+	c := quick()
+	defer c.Close()
+	res, err := c.Get(t.Context(), Request{URL: url, Path: path, SHA256: sum(h.body)}, nil)
+	if err != nil || res.SHA256 != sum(h.body) {
+		t.Fatalf("Get = %+v, %v", res, err)
+	}
+	if want := int64(len(h.body)) - rec.Done; h.served.Load() != want {
+		t.Errorf("%d bytes were sent again, want the %d that were not durable", h.served.Load(), want)
+	}
+}
+
+func TestCancelledDownloadGoesOn(t *testing.T) {
+	h := half()
+	url := start(t, h)
+	path := filepath.Join(t.TempDir(), "source")
+	c := quick()
+	c.Stall = time.Minute
+	defer c.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	drained := errors.New("drained")
+	_, err := c.Get(ctx, Request{URL: url, Path: path}, func(done, _ int64) {
+		if done == int64(len(h.body)/2) {
+			cancel(drained)
+		}
+	})
+	if !errors.Is(err, drained) {
+		t.Fatalf("Get = %v, want the cause of the cancel", err)
+	}
+	h.served.Store(0)
+	res, err := c.Get(t.Context(), Request{URL: url + "#fragment", Path: path}, nil)
+	if err != nil || res.SHA256 != sum(h.body) {
+		t.Fatalf("Get = %+v, %v", res, err)
+	}
+	if got := h.served.Load(); got != int64(len(h.body)/2) {
+		t.Errorf("%d bytes were sent for the second half", got)
+	}
+	before := h.requests.Load()
+	again, err := c.Get(t.Context(), Request{URL: url, Path: path}, nil)
+	if err != nil || again != res || h.requests.Load() != before {
+		t.Errorf("a finished download: %+v, %v, %d requests", again, err, h.requests.Load()-before)
+	}
+}
+
+// All bytes were durable, and the power went before the rename.
+func TestCompletePartNeedsNoNetwork(t *testing.T) {
+	h := half()
+	url := start(t, h)
+	path := filepath.Join(t.TempDir(), "source")
+	u, err := parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPart(path, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Length = int64(len(h.body))
+	if err := errors.Join(p.write(h.body), p.checkpoint(), p.close()); err != nil {
+		t.Fatal(err)
+	}
+	c := quick()
+	defer c.Close()
+	res, err := c.Get(t.Context(), Request{URL: url, Path: path}, nil)
+	if err != nil || res.SHA256 != sum(h.body) || h.requests.Load() != 0 {
+		t.Errorf("Get = %+v, %v with %d requests", res, err, h.requests.Load())
+	}
+}
+
+// A side-file that does not fit to its part is not believed.
+func TestDamagedRecords(t *testing.T) {
+	damage := map[string]func(path string) error{
+		"no record":         func(p string) error { return os.Remove(PartPath(p) + ".json") },
+		"no JSON":           func(p string) error { return os.WriteFile(PartPath(p)+".json", []byte("{"), 0o600) },
+		"part is shorter":   func(p string) error { return os.Truncate(PartPath(p), 10) },
+		"part is longer":    func(p string) error { return appendTo(PartPath(p), "garbage after the checkpoint") },
+		"hash is no hash":   func(p string) error { return rewrite(p, func(r *record) { r.Hash = []byte("x") }) },
+		"another URL":       func(p string) error { return rewrite(p, func(r *record) { r.Key = "other" }) },
+		"another format":    func(p string) error { return rewrite(p, func(r *record) { r.V = 99 }) },
+		"more than it is":   func(p string) error { return rewrite(p, func(r *record) { r.Length = 3 }) },
+		"negative progress": func(p string) error { return rewrite(p, func(r *record) { r.Done = -1 }) },
+	}
+	for name, do := range damage {
+		t.Run(name, func(t *testing.T) {
+			h := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, n int) {
+				if n == 1 {
+					h.cut(w, r, size/2)
+				}
+				h.good(w, r)
+			}}
+			url := start(t, h)
+			path := filepath.Join(t.TempDir(), "source")
+			c := quick()
+			c.Attempts = 1
+			defer c.Close()
+			_, err := c.Get(t.Context(), Request{URL: url, Path: path}, nil)
+			wantFault(t, err, "connection-lost")
+			if err := do(path); err != nil {
+				t.Fatal(err)
+			}
+			res, err := c.Get(t.Context(), Request{URL: url, Path: path}, nil)
+			if err != nil || res.SHA256 != sum(h.body) {
+				t.Errorf("Get = %+v, %v", res, err)
+			}
+		})
+	}
+}
+
+func appendTo(name, text string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func rewrite(path string, edit func(*record)) error {
+	var r record
+	if err := readJSON(PartPath(path)+".json", &r); err != nil {
+		return err
+	}
+	edit(&r)
+	return writeJSON(PartPath(path)+".json", r)
+}
+
+// A changed file at the server never gives a spliced one.
+func TestChangedFile(t *testing.T) {
+	two := source(size)
+	for i := range two[100:] {
+		two[100+i] ^= 0x55
+	}
+	h := &hostile{}
+	h.trick = func(h *hostile, w http.ResponseWriter, r *http.Request, n int) {
+		if n == 1 {
+			h.cut(w, r, size/2)
+		}
+		h.body = two
+		w.Header().Set("ETag", `"two"`)
+		http.ServeContent(w, r, "v.mp4", time.Time{}, strings.NewReader(string(two)))
+	}
+	url := start(t, h)
+	c := quick()
+	c.Checkpoint = 10 << 10
+	res, _, err := fetchTo(t, c, url)
+	if err != nil || res.SHA256 != sum(two) || res.ETag != `"two"` {
+		t.Errorf("Get = %+v, %v; want the new file whole", res, err)
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full")
+	}
+	h := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.send(w, 0, size) }}
+	url := start(t, h)
+	path := filepath.Join(t.TempDir(), "source")
+	if err := os.Symlink("/dev/full", PartPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	// The device cannot be truncated or sought in, so the part is opened by hand.
+	u, _ := parse(url)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &part{path: path, file: full, record: record{Length: -1}, sum: sha256.New(), saved: time.Now()}
+	c := quick()
+	c.once.Do(c.start)
+	defer c.Close()
+	tr := &transfer{client: c, request: Request{URL: url, Path: path}, target: u, part: p, progress: func(int64, int64) {}}
+	_, err = tr.run(t.Context())
+	wantFault(t, err, "no-space")
+	e := spool.AsError(err)
+	if e.Class != spool.Environment || !strings.Contains(e.Reason, "/dev") || !strings.Contains(e.Reason, "free") {
+		t.Errorf("the error does not say where and how much is free: %+v", e)
+	}
+	_ = full.Close()
+}
