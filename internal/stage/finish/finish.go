@@ -1,0 +1,152 @@
+// Package finish turns the segments that were made for a revision into a
+// published video: playlists, descriptions, a last look at all of it, and then
+// the master playlist, in one step. Until that step players see what they saw
+// before.
+package finish
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/verify"
+)
+
+// Stage does finish jobs.
+type Stage struct {
+	Store store.Store
+	// FFmpeg decodes the samples that verify takes; "ffmpeg" when empty.
+	FFmpeg string
+	// KeysDir is where content keys are exported to; "" leaves them in the
+	// ledger.
+	KeysDir string
+	Version string // of Spool
+	// Work gives the scratch folder of a job's revision, where the poster may
+	// lie as poster.jpg. Nil: there is none.
+	Work func(spool.JobKey) string
+	// Poster makes a JPEG when scratch holds none; nil: the video goes without.
+	Poster func(ctx context.Context, job spool.Job) ([]byte, error)
+}
+
+// Cache headers: nothing below a revision ever changes; what lies beside it
+// does when another revision takes its place.
+const (
+	immutable = "public, max-age=31536000, immutable"
+	brief     = "public, max-age=60"
+)
+
+// Run publishes what was made. It may be run again after a crash at any point
+// and then ends the same.
+func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	progress(spool.Progress{Phase: spool.Publishing})
+	if err := s.ours(ctx, job); err != nil {
+		return spool.Result{}, err
+	}
+	p, err := assemble(job)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	p.manifest.Spool = s.Version
+	if err := s.exportKey(job); err != nil {
+		return spool.Result{}, err
+	}
+	if err := p.playlists(job); err != nil {
+		return spool.Result{}, err
+	}
+	if err := p.beside(job, s.poster(ctx, job)); err != nil {
+		return spool.Result{}, err
+	}
+	for _, d := range p.revision {
+		if err := s.put(ctx, job.Video, d, immutable); err != nil {
+			return spool.Result{}, err
+		}
+	}
+	progress(spool.Progress{Phase: spool.Verifying})
+	report, err := s.check(ctx, job, p)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	for _, d := range p.outside { // the master is the last
+		if err := s.put(ctx, job.Video, d, brief); err != nil {
+			return spool.Result{}, err
+		}
+	}
+	s.sweepStrays(ctx, job, p, progress)
+	return spool.Result{Finished: &spool.Finished{
+		Master:  s.Store.Properties().Address + "/" + job.Video + "/" + verify.MasterName,
+		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length,
+	}}, nil
+}
+
+// exportKey puts the key where players get it, before any playlist names it.
+func (s Stage) exportKey(job spool.Job) error {
+	if job.Key == nil || s.KeysDir == "" {
+		return nil
+	}
+	if err := keys.Export(s.KeysDir, job.Video, job.Key.ID, job.Key.Bytes); err != nil {
+		return fmt.Errorf("finish %s: %w", job.Video, err)
+	}
+	return nil
+}
+
+// check verifies the package with the master that is about to be put.
+func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Report, error) {
+	o := verify.Options{FFmpeg: s.FFmpeg, Seed: seed(job.Revision), Pending: map[string][]byte{}, Tag: job.JobKey.String()}
+	for _, d := range p.outside {
+		o.Pending[d.Name] = d.content
+	}
+	if job.Key != nil {
+		o.Keys = func(uri string) ([]byte, error) {
+			if uri != job.Key.URI {
+				return nil, fmt.Errorf("key of another URI is asked for")
+			}
+			return job.Key.Bytes, nil
+		}
+	}
+	report, err := verify.Package(ctx, s.Store, job.Video, o)
+	if err != nil {
+		return report, fmt.Errorf("finish: %w", err)
+	}
+	for _, f := range report.Findings {
+		if f.Level == verify.Error {
+			return report, &spool.Error{
+				Class: spool.Transient, Code: "verify-failed",
+				Reason: "what was published is not right: " + f.String(),
+				Hint:   "look at the destination; when it happens again, publish the video anew with --remake",
+			}
+		}
+	}
+	return report, nil
+}
+
+// seed makes the samples of a revision always the same, and those of another
+// one others.
+func seed(revision string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(revision))
+	return h.Sum64()
+}
+
+// sweepStrays removes what lies below the revision and no accepted report
+// names: uploads of workers that were thought dead. The video is published
+// already, so a store that refuses does not fail it; what stays is found by
+// verify as a stray.
+func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progress func(spool.Progress)) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	known := map[string]bool{}
+	for _, o := range p.manifest.Objects() {
+		known[job.Video+"/"+o.Name] = true
+	}
+	for _, d := range p.revision {
+		known[job.Video+"/"+d.Name] = true
+	}
+	stray := func(name string) bool { return !known[name] }
+	if err := remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray); err != nil {
+		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
+	}
+}

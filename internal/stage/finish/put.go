@@ -1,0 +1,110 @@
+package finish
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/verify"
+)
+
+// put writes a document and makes sure that the store has its bytes.
+func (s Stage) put(ctx context.Context, video string, d document, cache string) error {
+	name := video + "/" + d.Name
+	err := s.Store.Put(ctx, name, bytes.NewReader(d.content), store.PutOptions{ContentType: d.Type, CacheControl: cache})
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", name, err)
+	}
+	if s.Store.Properties().Checksum {
+		return nil
+	}
+	back, err := read(ctx, s.Store, name, d.Size)
+	if err != nil {
+		return fmt.Errorf("read back %s: %w", name, err)
+	}
+	if !bytes.Equal(back, d.content) {
+		return &spool.Error{
+			Class: spool.Transient, Code: "store-changed-bytes",
+			Reason: "the destination gave back other bytes than were put into " + name,
+			Hint:   "look at the destination's disk or bucket",
+		}
+	}
+	return nil
+}
+
+// read reads an object, and one byte more than most when it is longer.
+func read(ctx context.Context, s store.Store, name string, most int64) ([]byte, error) {
+	r, err := s.Open(ctx, name, 0, -1)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller names the object
+	}
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	return b, errors.Join(err, r.Close())
+}
+
+// ErrForeign: the folder of a video's name holds something that Spool did not
+// publish.
+var ErrForeign = errors.New("not published by Spool")
+
+func foreign(video string) error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "foreign-folder", Err: ErrForeign,
+		Reason: "the destination has a folder " + video + " with a playlist that Spool did not publish; it is left alone",
+		Hint:   "give this video another name with id=, or move that folder away",
+	}
+}
+
+// ours refuses a folder in which a stranger's master playlist or video.json
+// lies.
+func (s Stage) ours(ctx context.Context, job spool.Job) error {
+	if job.Published != "" {
+		return nil // the ledger knows that the master is ours
+	}
+	_, err := Look(ctx, s.Store, job.Video)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// maxCard is the size in bytes from which a video.json is not one.
+const maxCard = 4 << 20
+
+// Look gives a published video's card. The error wraps store.ErrNotFound when
+// nothing is published under the name, and ErrForeign when what is there is
+// not Spool's.
+func Look(ctx context.Context, s store.Store, video string) (Card, error) {
+	text, err := read(ctx, s, video+"/"+verify.CardName, maxCard)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	}
+	var card Card
+	if err == nil {
+		if json.Unmarshal(text, &card) == nil && card.Version > 0 && card.ID == video && card.Revision != "" {
+			return card, nil
+		}
+		return Card{}, foreign(video)
+	}
+	_, err = s.Stat(ctx, video+"/"+verify.MasterName)
+	if errors.Is(err, store.ErrNotFound) {
+		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	}
+	if err != nil {
+		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	}
+	// A master whose card was lost is still ours when a manifest stands behind
+	// it.
+	manifest, _, err := verify.Present(ctx, s, video)
+	if err != nil {
+		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	}
+	if manifest.Video != video {
+		return Card{}, foreign(video)
+	}
+	return Card{Version: CardVersion, ID: video, Revision: manifest.Revision, Seconds: manifest.Seconds}, nil
+}

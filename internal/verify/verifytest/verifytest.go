@@ -1,0 +1,268 @@
+// Package verifytest makes the segments of small real videos, as encode and
+// audio jobs would have published them, for tests of what comes after.
+package verifytest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/mediatest"
+	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/verify"
+)
+
+// Options say what to make. The zero value is two clear rungs of 25 frames per
+// second with sound, 3.4 seconds in four segments.
+type Options struct {
+	Rate      spool.Ratio
+	Encrypted bool
+	Silent    bool // no sound
+	NoVideo   bool // sound alone
+	Language  string
+}
+
+// The names that the job has.
+const (
+	Video    = "vid"
+	Revision = "r1"
+	KeyID    = "k1"
+	KeyURI   = "https://keys.example.com/vid/k1.key"
+)
+
+// Key is the content key of encrypted packages.
+var Key = []byte("0123456789abcdef")
+
+const (
+	sampleRate = 48000
+	seconds    = 3.4
+)
+
+// raw is one encoded rendition in pieces, kept for the tests of a process.
+type raw struct {
+	init     []byte
+	config   []byte
+	segments [][]byte
+	units    []int
+}
+
+var encoded struct {
+	sync.Mutex
+	raw map[string]raw // owned by the mutex
+}
+
+// Job puts the segments into s and gives the finish job for them.
+func Job(t testing.TB, s store.Store, o Options) spool.Job {
+	t.Helper()
+	if !o.Rate.Known() {
+		o.Rate = spool.Ratio{Num: 25, Den: 1}
+	}
+	job := spool.Job{
+		JobKey: spool.JobKey{Video: Video, Revision: Revision, Kind: spool.Finish},
+		Source: "https://user:secret@example.com/a/clip.mp4?token=secret", Canonical: "https://example.com/a/clip.mp4",
+		Title: "A clip", Settings: spool.Settings{Ladder: "default", Preset: "ultrafast", Encrypt: o.Encrypted},
+		Fetched: &spool.Fetched{}, Plan: &spool.Plan{Grid: spool.Grid{Target: 1}}, Made: &spool.Made{},
+	}
+	if o.Encrypted {
+		job.Key = &spool.ContentKey{ID: KeyID, Bytes: Key, URI: KeyURI}
+	}
+	if !o.NoVideo {
+		pictures(t, s, &job, o.Rate)
+	}
+	if !o.Silent {
+		sound(t, s, &job, o)
+	}
+	return job
+}
+
+func pictures(t testing.TB, s store.Store, job *spool.Job, rate spool.Ratio) {
+	t.Helper()
+	plan := job.Plan
+	gop := int(rate.Float() + 0.5)
+	frames := int(seconds * rate.Float())
+	plan.Timeline = spool.Timeline{Rate: rate, Frames: frames, SourceFrames: frames}
+	plan.Grid.GOP = gop
+	for left := frames; left > 0; left -= gop {
+		plan.Grid.Frames = append(plan.Grid.Frames, min(gop, left))
+	}
+	for i, height := range []int{180, 90} {
+		name := fmt.Sprintf("v%d-%dp", 1-i, height)
+		width := height * 16 / 9
+		plan.Rungs = append(plan.Rungs, spool.Rung{Name: name, ShortSide: height, Width: width, Height: height, Action: spool.EncodeRung})
+		r := once(fmt.Sprintf("%s %v", name, rate), func() raw { return video(t, rate, gop, width, height) })
+		codec, err := cmaf.VideoCodec(r.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		timescale, _, err := cmaf.Timescale(rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, job, r, spool.InitSection{
+			Rendition: name, Codec: codec, Width: width, Height: height, Timescale: timescale, Config: r.config,
+		})
+	}
+}
+
+func sound(t testing.TB, s store.Store, job *spool.Job, o Options) {
+	t.Helper()
+	plan := job.Plan
+	ends := []float64{1, 2, 3, seconds}
+	if frames := plan.Grid.Frames; len(frames) > 0 {
+		ends = nil
+		total := 0
+		for _, n := range frames {
+			total += n
+			ends = append(ends, float64(total)/o.Rate.Float())
+		}
+	}
+	before := 0
+	for _, end := range ends {
+		packets := int(end*sampleRate/cmaf.PacketSamples+0.5) + 1
+		plan.Grid.Packets = append(plan.Grid.Packets, packets-before)
+		before = packets
+	}
+	plan.Grid.PrimingSamples = cmaf.PacketSamples
+	plan.Timeline.Samples = int64(before-1) * cmaf.PacketSamples
+	name := "a0-und"
+	if o.Language != "" {
+		name = "a0-" + o.Language
+	}
+	plan.Sound = &spool.Sound{Name: name, Language: o.Language, SampleRate: sampleRate, Channels: 2, BitRate: 128000}
+	r := once(fmt.Sprint("sound", plan.Grid.Packets), func() raw { return audio(t, plan.Grid.Packets) })
+	codec, err := cmaf.AudioCodec(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, s, job, r, spool.InitSection{Rendition: name, Codec: codec, Timescale: sampleRate, Config: r.config})
+}
+
+// add publishes a rendition and says so in the job.
+func add(t testing.TB, s store.Store, job *spool.Job, r raw, init spool.InitSection) {
+	t.Helper()
+	folder := job.Revision + "/" + init.Rendition
+	init.Object = put(t, s, folder+"/init-%s.mp4", "video/mp4", r.init)
+	job.Made.Inits = append(job.Made.Inits, init)
+	for i, plain := range r.segments {
+		body := plain
+		if job.Key != nil {
+			var err error
+			if body, err = keys.Encrypt(job.Key.Bytes, init.Rendition, i, plain); err != nil {
+				t.Fatal(err)
+			}
+		}
+		segment := spool.Segment{
+			Object:    put(t, s, fmt.Sprintf("%s/%05d-%%s.m4s", folder, i), "video/iso.segment", body),
+			Rendition: init.Rendition, Number: i, Units: r.units[i], Plain: verify.Sum(plain),
+		}
+		if init.Width > 0 {
+			segment.KeyFrames = 1
+		}
+		job.Made.Segments = append(job.Made.Segments, segment)
+	}
+}
+
+func put(t testing.TB, s store.Store, name, kind string, content []byte) spool.Object {
+	t.Helper()
+	sum := verify.Sum(content)
+	o := spool.Object{Name: fmt.Sprintf(name, sum[:8]), Size: int64(len(content)), SHA256: sum, Type: kind}
+	if err := s.Put(context.Background(), Video+"/"+o.Name, bytes.NewReader(content), store.PutOptions{ContentType: kind}); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func once(name string, encode func() raw) raw {
+	encoded.Lock()
+	defer encoded.Unlock()
+	if r, ok := encoded.raw[name]; ok {
+		return r
+	}
+	if encoded.raw == nil {
+		encoded.raw = map[string]raw{}
+	}
+	encoded.raw[name] = encode()
+	return encoded.raw[name]
+}
+
+func video(t testing.TB, rate spool.Ratio, gop, width, height int) raw {
+	t.Helper()
+	timescale, frame, err := cmaf.Timescale(rate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := "-f lavfi -i testsrc2=size=%dx%d:rate=%d/%d -frames:v %d -c:v libx264 -preset veryfast -bf 2 -pix_fmt yuv420p " +
+		"-x264-params keyint=%d:min-keyint=%d:scenecut=0:open-gop=0 -video_track_timescale %d " +
+		"-movflags +frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets -f mp4 pipe:1"
+	frames := int(seconds * rate.Float())
+	args = fmt.Sprintf(args, width, height, rate.Num, rate.Den, frames, gop, gop, timescale)
+	in := cmaf.NewReader(bytes.NewReader(mediatest.FFmpeg(t, strings.Fields(args)...)))
+	track, err := in.Init()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := raw{config: track.Config}
+	if r.init, err = cmaf.VideoInit(track.Config, timescale); err != nil {
+		t.Fatal(err)
+	}
+	decode := uint64(0)
+	for {
+		f, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return r
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range f.Samples {
+			f.Samples[i].Duration = uint32(frame)
+		}
+		f.Sequence, f.Decode = uint32(len(r.segments)+1), decode
+		decode += uint64(len(f.Samples) * frame)
+		r.write(t, f)
+	}
+}
+
+func audio(t testing.TB, packets []int) raw {
+	t.Helper()
+	args := "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=5 -ac 2 -c:a aac -b:a 128k -f adts pipe:1"
+	in := cmaf.NewADTS(bytes.NewReader(mediatest.FFmpeg(t, strings.Fields(args)...)))
+	var r raw
+	at := 0
+	for i, n := range packets {
+		f := cmaf.Fragment{Sequence: uint32(i + 1), Decode: uint64(at * cmaf.PacketSamples)}
+		for range n {
+			packet, err := in.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Samples = append(f.Samples, cmaf.Sample{Duration: cmaf.PacketSamples, Sync: true, Data: bytes.Clone(packet)})
+		}
+		at += n
+		r.write(t, f)
+	}
+	r.config = in.Config()
+	var err error
+	if r.init, err = cmaf.AudioInit(r.config, cmaf.PacketSamples, ""); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *raw) write(t testing.TB, f cmaf.Fragment) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := errors.Join(cmaf.WriteSegmentStart(&b), cmaf.WriteFragment(&b, f)); err != nil {
+		t.Fatal(err)
+	}
+	r.segments = append(r.segments, b.Bytes())
+	r.units = append(r.units, len(f.Samples))
+}
