@@ -3,9 +3,6 @@ package playtest
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -23,68 +20,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// pack makes a small package: two sizes of 4 seconds in two-second segments.
-func pack(t *testing.T, segmentType string) string {
+// pack makes a package in a folder of its own.
+func pack(t *testing.T, p Package) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, size := range []string{"160x90", "320x180"} {
-		if err := os.Mkdir(filepath.Join(dir, size), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		args := []string{
-			"-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=" + size + ":r=25:d=4", "-f", "lavfi", "-i", "sine=r=48000:d=4",
-			"-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest",
-			"-avoid_negative_ts", "disabled", "-f", "hls", "-hls_time", "2", "-hls_playlist_type", "vod", "-hls_segment_type", segmentType, "index.m3u8",
-		}
-		_, err := process.Run(t.Context(), process.Command{Path: "ffmpeg", Args: args, Dir: filepath.Join(dir, size)})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(t, filepath.Join(dir, "master.m3u8"), []byte("#EXTM3U\n#EXT-X-VERSION:7\n"+
-		"#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=160x90\n160x90/index.m3u8\n"+
-		"#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=320x180\n320x180/index.m3u8\n"))
+	p.Make(t, dir)
 	return dir
-}
-
-func write(t *testing.T, name string, body []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// encrypt encrypts all segments of a package as AES-128 does, in place.
-func encrypt(t *testing.T, dir string, key []byte) {
-	t.Helper()
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	segments, err := filepath.Glob(filepath.Join(dir, "*", "*.m4s"))
-	if err != nil || len(segments) == 0 {
-		t.Fatal("no segments", err)
-	}
-	iv := bytes.Repeat([]byte{7}, aes.BlockSize)
-	for _, name := range segments {
-		plain, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pad := aes.BlockSize - len(plain)%aes.BlockSize
-		plain = append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...)
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(plain, plain)
-		write(t, name, plain)
-	}
-	lists, _ := filepath.Glob(filepath.Join(dir, "*", "index.m3u8"))
-	for _, name := range lists {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		line := fmt.Sprintf("#EXT-X-KEY:METHOD=AES-128,URI=\"/key\",IV=0x%x\n#EXTINF", iv)
-		write(t, name, []byte(strings.Replace(string(text), "#EXTINF", line, 1)))
-	}
 }
 
 // site serves a package and, at /key, a key.
@@ -124,7 +65,7 @@ func TestPlayClearAndEncrypted(t *testing.T) {
 	browser := Start(t)
 	for _, kind := range []string{"fmp4", "mpegts"} {
 		t.Run(kind, func(t *testing.T) {
-			base := site(t, pack(t, kind), nil)
+			base := site(t, pack(t, Package{Type: kind}), nil)
 			r := browser.Play(t, base, "master.m3u8", Options{Level: 1, Rate: 2})
 			if kind == "fmp4" {
 				whole(t, r, 320, 180, 100)
@@ -140,8 +81,8 @@ func TestPlayClearAndEncrypted(t *testing.T) {
 		})
 	}
 	t.Run("aes-128", func(t *testing.T) {
-		dir, key := pack(t, "fmp4"), []byte("0123456789abcdef")
-		encrypt(t, dir, key)
+		key := []byte("0123456789abcdef")
+		dir := pack(t, Package{Key: key, KeyURI: "/key"})
 		r := browser.Play(t, site(t, dir, key), "/master.m3u8", Options{SeekTo: 2.5, Rate: 2})
 		whole(t, r, 160, 90, 0)
 		wrong := browser.Play(t, site(t, dir, []byte("fedcba9876543210")), "/master.m3u8", Options{Limit: 20 * time.Second})
@@ -154,8 +95,8 @@ func TestPlayClearAndEncrypted(t *testing.T) {
 // TestPlayTellsFaults: hls.js helps itself with another size, and the test
 // must hear of it all the same.
 func TestPlayTellsFaults(t *testing.T) {
-	dir := pack(t, "fmp4")
-	if err := os.Remove(filepath.Join(dir, "160x90", "index1.m4s")); err != nil {
+	dir := pack(t, Package{})
+	if err := os.Remove(filepath.Join(dir, "r1", "v0", "index1.m4s")); err != nil {
 		t.Fatal(err)
 	}
 	r := Play(t, site(t, dir, nil), "master.m3u8", Options{Limit: 20 * time.Second, Rate: 4})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
 )
 
 // maxListed is how many videos one answer holds; the page offers a search for
@@ -138,6 +139,7 @@ func newDetails(root *os.Root) *details {
 
 // fill adds what the video's folder says to a listing.
 func (d *details) fill(v Listing) Listing {
+	v.Title = plaintext.Sanitize(v.Title)
 	if v.Sizes == nil {
 		v.Sizes = []string{}
 	}

@@ -39,7 +39,7 @@ async function theatre(id) {
   if (route() !== id) return; // the person has moved on
   if (answer.place) place(answer.place);
   await player.open(answer.videos[0] || { id }, answer.keysAt);
-  screen.focus({ preventScroll: true });
+  $('title').focus({ preventScroll: true }); // a screen reader says where one is
 }
 
 function route() {

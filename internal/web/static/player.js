@@ -8,6 +8,7 @@ const screen = $('screen');
 let hls = null;
 let timer = 0;
 let order = []; // level numbers of hls.js, smallest first
+let wanted = -1; // the level that the person chose; -1 is Auto
 
 // library loads hls.js when the first video is opened, and once.
 let loading = null;
@@ -30,6 +31,7 @@ export function close() {
   screen.removeAttribute('poster');
   screen.load();
   order = [];
+  wanted = -1;
 }
 
 export async function open(video, keysAt) {
@@ -113,6 +115,7 @@ function switches() {
 
 function choose(value) {
   if (!hls) return;
+  wanted = value;
   hls.nextLevel = value; // from the next segment on, without emptying what is on the screen
   read();
 }
@@ -120,7 +123,7 @@ function choose(value) {
 // step goes to the next smaller (-1) or larger (+1) size; auto goes to Auto.
 export function step(by) {
   if (!hls || !order.length) return;
-  const now = hls.autoLevelEnabled ? hls.currentLevel : hls.nextLevel;
+  const now = wanted === -1 ? hls.currentLevel : wanted;
   const place = Math.min(Math.max(order.indexOf(now) + by, 0), order.length - 1);
   pick(order[place]);
 }
@@ -153,7 +156,7 @@ function read() {
   $('buffer-meter').value = Math.min(seconds, 30);
   const quality = screen.getVideoPlaybackQuality();
   $('dropped').textContent = `${quality.droppedVideoFrames} of ${quality.totalVideoFrames}`;
-  const playing = hls.autoLevelEnabled && level ? `Auto · ${label(level)}` : 'Auto';
+  const playing = wanted === -1 && level ? `Auto · ${label(level)}` : 'Auto';
   const text = document.querySelector('#sizes input[value="-1"] + span');
   if (text) text.textContent = playing;
 }
