@@ -3,6 +3,7 @@ package spool_test
 import (
 	"go/ast"
 	"go/token"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -28,12 +29,12 @@ func TestFilesAreShort(t *testing.T) {
 
 func TestPackagesAreNamedForWhatTheyDo(t *testing.T) {
 	folders := map[string]string{} // last name → folder
-	libraries := map[string]string{}
+	libraries := libraries(t)
 	documented := map[string]bool{}
 	for _, f := range sources(t) {
 		for _, imported := range f.imports() {
-			if _, ours := ourFolder(imported); !ours {
-				libraries[lastName(imported)] = imported
+			if standard(imported) {
+				libraries[path.Base(imported)] = imported
 			}
 		}
 		documented[f.dir] = documented[f.dir] || f.tree.Doc != nil && !f.test
@@ -64,9 +65,27 @@ func TestPackagesAreNamedForWhatTheyDo(t *testing.T) {
 	}
 }
 
-var majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+var (
+	majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+	required     = regexp.MustCompile(`(?m)^(?:require )?\s*([a-z0-9.-]+\.[a-z]+/\S+) v`)
+)
 
-func lastName(imported string) string { return path.Base(majorVersion.ReplaceAllString(imported, "")) }
+// libraries are the modules of go.mod by the last part of their names.
+func libraries(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for _, m := range required.FindAllStringSubmatch(string(text), -1) {
+		names[path.Base(majorVersion.ReplaceAllString(m[1], ""))] = m[1]
+	}
+	if len(names) == 0 {
+		t.Fatal("go.mod names no library")
+	}
+	return names
+}
 
 func TestNothingSleeps(t *testing.T) {
 	for _, f := range sources(t) {
@@ -132,8 +151,7 @@ func called(call *ast.CallExpr) string {
 	return of.Name + "." + fun.Sel.Name
 }
 
-// TestSkipsHaveAReason: a test is skipped with a named constant, so that the
-// reasons can be counted, and never without a word.
+// TestSkipsHaveAReason: a test that is skipped says what was missing.
 func TestSkipsHaveAReason(t *testing.T) {
 	for _, f := range sources(t) {
 		ast.Inspect(f.tree, func(n ast.Node) bool {
@@ -141,30 +159,33 @@ func TestSkipsHaveAReason(t *testing.T) {
 			if !ok {
 				return true
 			}
-			fun, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, fun.Sel.Name) {
-				return true
-			}
-			if of, ok := fun.X.(*ast.Ident); !ok || !slices.Contains([]string{"t", "b", "f", "tb"}, of.Name) {
-				return true
-			}
-			if len(call.Args) == 0 || !named(call.Args[0]) {
-				t.Errorf("%s: skip with a constant that says what is missing", f.at(n))
+			of, what, _ := strings.Cut(called(call), ".")
+			isSkip := strings.HasPrefix(what, "Skip") && slices.Contains([]string{"t", "b", "f", "tb"}, of)
+			if isSkip && (what == "SkipNow" || len(call.Args) == 0) {
+				t.Errorf("%s: skip with a sentence that says what is missing", f.at(n))
 			}
 			return true
 		})
 	}
 }
 
-// named reports whether e is a name, its own package's or another's.
-func named(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return true
-	case *ast.SelectorExpr:
-		return named(e.X)
+// TestOneRoomStartsProcesses: groups, limits and the last words of stderr are
+// right in one place, or nowhere. The benchmark shares no code with what it
+// measures.
+func TestOneRoomStartsProcesses(t *testing.T) {
+	starts := []string{"exec.Command", "exec.CommandContext", "os.StartProcess", "syscall.ForkExec", "syscall.StartProcess", "syscall.Exec", "unix.Exec"}
+	for _, f := range sources(t) {
+		if f.test || f.dir == "internal/process" || f.dir == "bench" {
+			continue
+		}
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if ok && slices.Contains(starts, called(call)) {
+				t.Errorf("%s: %s: only internal/process starts processes", f.at(n), called(call))
+			}
+			return true
+		})
 	}
-	return false
 }
 
 // TestContractsAreKept: a contract has one conformance suite, <contract>test,
