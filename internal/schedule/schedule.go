@@ -36,6 +36,8 @@ type Scheduler struct {
 	// Changed is told of every video that changed, after the ledger has it.
 	// It must not block.
 	Changed func(spool.Video)
+	// Reported is told of every report that counted. It must not block.
+	Reported func(spool.Report)
 	// Beat is told of every worker's progress. It must not block.
 	Beat func(spool.Beat)
 	// Tick is how often the scheduler looks at the clock and at changes that
@@ -68,6 +70,9 @@ func New(s Scheduler) *Scheduler {
 	}
 	if s.Changed == nil {
 		s.Changed = func(spool.Video) {}
+	}
+	if s.Reported == nil {
+		s.Reported = func(spool.Report) {}
 	}
 	if s.Beat == nil {
 		s.Beat = func(spool.Beat) {}
@@ -120,12 +125,12 @@ func (s *Scheduler) loop(ctx context.Context, reports <-chan received[spool.Repo
 	for {
 		if handing {
 			if err := s.handOut(ctx); err != nil {
-				return err
+				return quiet(ctx, err)
 			}
 		}
 		ended, err := s.ended(ctx, handing, finishing)
 		if err != nil || ended {
-			return err
+			return quiet(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -142,9 +147,18 @@ func (s *Scheduler) loop(ctx context.Context, reports <-chan received[spool.Repo
 		case <-s.wake:
 		}
 		if err != nil {
-			return err
+			return quiet(ctx, err)
 		}
 	}
+}
+
+// quiet drops the error of a call that failed because ctx has ended: the
+// caller wanted that.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // ended reports whether Run may return.
@@ -191,14 +205,18 @@ func (s *Scheduler) report(ctx context.Context, r spool.Report) error {
 		}
 	}
 	var revision string
+	counted := false
 	err := s.update(ctx, r.Video, func(rec *ledger.Record) bool {
-		changed := Apply(rec, r, time.Now())
+		counted = Apply(rec, r, time.Now())
 		revision = rec.Video.Revision
-		return changed
+		return counted
 	})
 	s.log(ctx, r)
 	if err != nil {
 		return err
+	}
+	if counted {
+		s.Reported(r)
 	}
 	if r.Outcome == spool.Broke || revision != r.Revision {
 		return s.stopEnded(ctx)

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/progress"
+)
+
+// board turns what the scheduler hears into events for whoever watches: it
+// keeps for each video how far its jobs are.
+type board struct {
+	ledger ledger.Ledger
+	emit   func(progress.Event)
+	master func(id string) string
+
+	mu      sync.Mutex // owns what follows
+	videos  map[string]*standing
+	overlap overlap
+}
+
+// standing is how far one video is.
+type standing struct {
+	status     spool.Status
+	began      time.Time
+	revision   string
+	plan       *spool.Plan
+	framesDone int64 // of chunks that are done
+	chunksDone int
+	download   progress.Count
+}
+
+func newBoard(l ledger.Ledger, master func(string) string, emit func(progress.Event)) *board {
+	return &board{ledger: l, emit: emit, master: master, videos: map[string]*standing{}}
+}
+
+// of gives the standing of a video. The caller holds mu.
+func (b *board) of(id string) *standing {
+	s := b.videos[id]
+	if s == nil {
+		s = &standing{began: time.Now()}
+		b.videos[id] = s
+	}
+	return s
+}
+
+// reported notes a job that is done.
+func (b *board) reported(r spool.Report) {
+	if r.Outcome != spool.Done || r.Result == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.of(r.Video)
+	switch {
+	case r.Result.Fetched != nil:
+		s.download = progress.Count{Done: r.Result.Fetched.Size, Total: r.Result.Fetched.Size}
+	case r.Result.Plan != nil:
+		*s = standing{status: s.status, began: s.began, revision: r.Revision, plan: r.Result.Plan, download: s.download}
+	case r.Kind == spool.Encode && s.plan != nil && r.Number < len(s.plan.Chunks):
+		s.framesDone += int64(s.plan.Chunks[r.Number].Frames)
+		s.chunksDone++
+	}
+}
+
+// beat tells how far everything that is running is.
+func (b *board) beat(beat spool.Beat) {
+	running := map[string][]spool.Running{}
+	for _, r := range beat.Running {
+		running[r.Video] = append(running[r.Video], r)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.overlap.observe(time.Now(), beat.Running)
+	for id, jobs := range running {
+		s := b.of(id)
+		b.resume(s, jobs[0])
+		snapshot := s.snapshot(jobs)
+		b.emit(progress.Event{Type: progress.Moved, Video: id, Snapshot: &snapshot})
+	}
+}
+
+// resume learns from the ledger what an earlier run did of a video.
+func (b *board) resume(s *standing, r spool.Running) {
+	if s.plan != nil && s.revision == r.Revision || r.Kind == spool.Fetch || r.Kind == spool.Draft {
+		return
+	}
+	done, err := b.ledger.Results(context.Background(), r.Video, r.Revision)
+	if err != nil {
+		return // what is shown is worth no failure
+	}
+	s.revision, s.framesDone, s.chunksDone = r.Revision, 0, 0
+	for _, d := range done {
+		if d.Result != nil && d.Result.Plan != nil {
+			s.plan = d.Result.Plan
+		}
+	}
+	for _, d := range done {
+		if d.Kind == spool.Encode && s.plan != nil && d.Number < len(s.plan.Chunks) {
+			s.framesDone += int64(s.plan.Chunks[d.Number].Frames)
+			s.chunksDone++
+		}
+	}
+}
+
+// snapshot adds up the jobs of a video.
+func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
+	snap := progress.Snapshot{Download: s.download}
+	active := map[spool.Phase]bool{}
+	snap.Encode.Done = s.framesDone
+	for _, j := range jobs {
+		p := j.Progress
+		if p.Phase != "" {
+			active[p.Phase] = true
+		}
+		if p.Note != "" {
+			snap.Note = p.Note
+		}
+		switch {
+		case p.Phase == spool.Downloading:
+			snap.Download = progress.Count{Done: p.Done, Total: p.Total}
+		case j.Kind == spool.Encode && p.Phase == spool.Encoding:
+			snap.Encode.Done += p.Done
+		case j.Kind == spool.Encode && s.plan != nil && j.Number < len(s.plan.Chunks):
+			snap.Encode.Done += int64(s.plan.Chunks[j.Number].Frames) // encoded, being published
+		}
+	}
+	for _, p := range []spool.Phase{spool.Downloading, spool.Probing, spool.Encoding, spool.Publishing, spool.Verifying} {
+		if active[p] {
+			snap.Phases = append(snap.Phases, p)
+		}
+	}
+	if s.plan != nil {
+		snap.Encode.Total = int64(s.plan.Timeline.Frames)
+		snap.Chunks, snap.ChunksDone = len(s.plan.Chunks), s.chunksDone
+		rate := 0
+		if s.plan.Sound != nil {
+			rate = s.plan.Sound.SampleRate
+		}
+		snap.Length = s.plan.Timeline.Duration(rate)
+	}
+	return snap
+}
+
+// changed tells what became of a video.
+func (b *board) changed(v spool.Video) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.of(v.ID)
+	before := s.status
+	s.status = v.Status
+	if before == v.Status {
+		return
+	}
+	e := progress.Event{Video: v.ID, Title: v.Title, Source: v.Canonical, Status: v.Status, Failure: v.Failure, Took: time.Since(s.began)}
+	switch {
+	case v.Status == spool.Ready:
+		e.Type, e.Sizes, e.LeftOut, e.Path = progress.Ready, v.Sizes, v.LeftOut, b.master(v.ID)
+	case v.Status == spool.Failed:
+		e.Type = progress.Failed
+	case v.Status == spool.Paused:
+		e.Type = progress.Paused
+	case before == spool.Paused:
+		e.Type = progress.Resumed
+	default:
+		return
+	}
+	b.emit(e)
+}
+
+// overlap measures how much the phases ran side by side.
+type overlap struct {
+	last   time.Time
+	active time.Duration                 // something was running
+	phases map[spool.Phase]time.Duration // this phase was running
+}
+
+func (o *overlap) observe(now time.Time, running []spool.Running) {
+	since := now.Sub(o.last)
+	first := o.last.IsZero()
+	o.last = now
+	if first || len(running) == 0 {
+		return
+	}
+	if o.phases == nil {
+		o.phases = map[spool.Phase]time.Duration{}
+	}
+	seen := map[spool.Phase]bool{}
+	for _, r := range running {
+		seen[r.Progress.Phase] = true
+	}
+	o.active += since
+	for p := range seen {
+		o.phases[p] += since
+	}
+}
+
+// saved is the share of time that running side by side saved against doing
+// one thing after the other, 0 to 1.
+func (o *overlap) saved() float64 {
+	var serial time.Duration
+	for _, p := range []spool.Phase{spool.Downloading, spool.Encoding, spool.Publishing} {
+		serial += o.phases[p]
+	}
+	if serial <= o.active || serial == 0 {
+		return 0
+	}
+	return 1 - o.active.Seconds()/serial.Seconds()
+}

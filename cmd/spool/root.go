@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot is the tree of commands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "spool",
+		Short: "Videos in, adaptive HLS in your bucket out",
+		Long: `Spool fetches videos, encodes each with FFmpeg to adaptive HLS (three sizes, a
+playlist for each, a master playlist), and publishes them to a bucket. Running
+it again does only what is missing.`,
+		Example: `  spool demo                                   see it work, with nothing of yours
+  spool run videos.txt --to /mnt/cdn-bucket    publish a list
+  spool run https://example.com/watch/42       publish one page's video
+  spool preview                                watch what was published`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("bad-flag", err.Error(), fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()))
+	})
+	root.AddCommand(
+		newRun(), newPlan(),
+		newList(), newShow(), newRetry(), newRemove(),
+		newVerify(), newPreview(), newDoctor(), newDemo(),
+		newKeys(), newVersion(),
+	)
+	return root
+}
+
+// noSuchCommand answers a word that is no command with the nearest that is.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "spool help lists the commands"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean: spool " + strings.Join(near, ", spool ") + "?"
+	} else if strings.ContainsAny(args[0], "/.") {
+		hint = "to publish it, type: spool run " + args[0]
+	}
+	return usage("no-such-command", fmt.Sprintf("%q is not a command of spool", args[0]), hint)
+}
+
+// exactly is cobra's argument count with our words.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return usage("missing-argument", cmd.CommandPath()+" needs "+what, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// none refuses arguments.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("unexpected-argument", fmt.Sprintf("%s takes no argument, and got %q", cmd.CommandPath(), args[0]), cmd.UseLine())
+	}
+	return nil
+}

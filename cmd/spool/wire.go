@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/download"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/ledger/sqliteledger"
+	"github.com/spool-video/spool/internal/page"
+	"github.com/spool-video/spool/internal/scratch"
+	"github.com/spool-video/spool/internal/stage/audio"
+	"github.com/spool-video/spool/internal/stage/encode"
+	"github.com/spool-video/spool/internal/stage/fetch"
+	"github.com/spool-video/spool/internal/stage/finish"
+	"github.com/spool-video/spool/internal/stage/plan"
+	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/worker"
+)
+
+// house is all that belongs to one destination. This file is the only place
+// that knows every name.
+type house struct {
+	cfg     config.Config
+	log     *slog.Logger
+	ledger  ledger.Ledger
+	store   store.Store
+	keys    *keyring
+	pages   *page.Tool
+	scratch *scratch.Scratch // only while a run holds the lock
+}
+
+// load reads the settings of a command.
+func load(cmd *cobra.Command) (config.Config, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return config.Config{}, fmt.Errorf("find the working folder: %w", err)
+	}
+	return config.Load(cmd.Flags(), os.Environ(), cwd)
+}
+
+func ledgerPath(cfg config.Config) string { return filepath.Join(cfg.State, "ledger.db") }
+func masterPath(cfg config.Config) string { return filepath.Join(cfg.State, "master.key") }
+
+// enter opens a destination for looking at it: nothing is made that is not
+// there.
+func enter(ctx context.Context, cfg config.Config) (*house, error) {
+	if _, err := os.Stat(ledgerPath(cfg)); errors.Is(err, os.ErrNotExist) {
+		return nil, usage("no-ledger", "nothing has been published to "+cfg.To+" by this user yet",
+			"spool run SOURCE --to "+cfg.To+" publishes; --to chooses another destination")
+	}
+	s, err := folder.Open(cfg.To, folder.Options{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	return furnish(ctx, cfg, s)
+}
+
+// build opens a destination for working on it, and makes what is missing. The
+// caller holds the lock.
+func build(ctx context.Context, cfg config.Config) (*house, error) {
+	s, err := folder.Open(cfg.To, folder.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return furnish(ctx, cfg, s)
+}
+
+func furnish(ctx context.Context, cfg config.Config, s store.Store) (*house, error) {
+	l, err := sqliteledger.Open(ctx, ledgerPath(cfg))
+	if err != nil {
+		return nil, err
+	}
+	h := &house{cfg: cfg, log: logger(cfg), ledger: l, store: s, keys: &keyring{ledger: l}}
+	h.pages = &page.Tool{Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	if _, err := os.Stat(masterPath(cfg)); err == nil {
+		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return h, nil
+}
+
+func (h *house) close() error { return h.ledger.Close() }
+
+// tag marks the child processes of one destination, so that those of a run
+// that was killed can be told from others.
+func tag(cfg config.Config) string { return filepath.Base(cfg.State) }
+
+// stages makes the stages of the worker in this process, and says how many
+// jobs of each kind it has room for.
+func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, int) int, error) {
+	tools, err := ffmpeg.Find(ctx, h.cfg.FFmpeg, h.cfg.FFprobe)
+	if err != nil {
+		return nil, nil, err
+	}
+	tools.Nice, tools.Tag = h.cfg.Nice, tag(h.cfg)
+	encoders, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
+	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
+	work, source := h.scratch.Revision, h.scratch.Source
+	stages := map[spool.Kind]worker.Stage{
+		spool.Fetch: &fetch.Stage{
+			Client: &download.Client{PerHost: h.cfg.PerHost}, Pages: h.pages,
+			Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
+		},
+		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Work: work},
+		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Uploads: uploads, Store: h.store, Work: work, Threads: threads},
+		spool.Audio:  &audio.Stage{Tools: tools, Slots: flow.NewSlots(1), Uploads: uploads, Store: h.store, Work: work},
+		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
+	}
+	return stages, h.room(cpu), nil
+}
+
+// room is how many more jobs of a kind the worker here takes. Encoders get a
+// new chunk as soon as one has its CPU slot back, while the last chunks are
+// still being published; not more than a few of those, or scratch would fill
+// when the destination is slow.
+func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
+	const publishing, others = 2, 2
+	return func(kind spool.Kind, running int) int {
+		switch kind {
+		case spool.Fetch:
+			if h.scratch.Full() {
+				return 0
+			}
+			return h.cfg.Downloads - running
+		case spool.Encode:
+			return min(cpu.Free(), cpu.Size()+publishing-running)
+		case spool.Draft, spool.Audio, spool.Finish:
+		}
+		return others - running
+	}
+}
+
+// freed gives back the scratch of a video that has ended. What was downloaded
+// of one that failed for a passing reason stays, for the next try.
+func (h *house) freed(v spool.Video) {
+	keep := v.Status == spool.Failed && v.Failure != nil && v.Failure.Class == spool.Transient
+	if !v.Status.Ended() || keep {
+		return
+	}
+	if err := h.scratch.Remove(v.ID); err != nil {
+		h.log.Warn("scratch was not freed", "video", v.ID, "error", err)
+	}
+}
+
+// logger writes events to standard error, when asked to.
+func logger(cfg config.Config) *slog.Logger {
+	if !cfg.Verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,93 @@
+package schedule
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// Why says in a clause what a video is doing, or what it waits for. attended
+// tells whether a process is at work on the destination: without one, nothing
+// moves however free the slots are.
+func Why(rec ledger.Record, attended bool, now time.Time) string {
+	v := rec.Video
+	switch {
+	case v.Status == spool.Ready:
+		return ""
+	case v.Status == spool.Cancelled:
+		return "cancelled"
+	case v.Failure != nil && v.Status == spool.Failed:
+		return v.Failure.Reason
+	case !attended:
+		return "waits for the next spool run" + sofar(rec)
+	case v.Failure != nil:
+		return "paused: " + v.Failure.Reason
+	}
+	if doing := doing(rec); doing != "" {
+		return doing
+	}
+	return waitingFor(rec, now)
+}
+
+// doing says what the jobs that are out do.
+func doing(rec ledger.Record) string {
+	out := map[spool.Kind]int{}
+	for _, j := range rec.Jobs {
+		if j.State == spool.JobSent || j.State == spool.JobRunning {
+			out[j.Kind]++
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		kind spool.Kind
+		text string
+	}{{spool.Fetch, "downloading"}, {spool.Draft, "planning"}, {spool.Encode, "encoding" + sofar(rec)}, {spool.Audio, "encoding audio"}, {spool.Finish, "verifying"}} {
+		if out[p.kind] > 0 {
+			parts = append(parts, p.text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sofar tells how many chunks are done, when there are any.
+func sofar(rec ledger.Record) string {
+	done, all := 0, 0
+	for _, j := range rec.Jobs {
+		if j.Kind != spool.Encode {
+			continue
+		}
+		all++
+		if j.State == spool.JobDone {
+			done++
+		}
+	}
+	if all == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d chunks done)", done, all)
+}
+
+// waitingFor says what the first ready job waits for.
+func waitingFor(rec ledger.Record, now time.Time) string {
+	for _, j := range rec.Jobs {
+		if j.State != spool.JobReady {
+			continue
+		}
+		if j.NotBefore.After(now) && j.Failure != nil {
+			return fmt.Sprintf("tries again at %s (attempt %d of %d failed: %s)",
+				j.NotBefore.Local().Format("15:04:05"), j.Attempts+j.Deaths, maxAttempts, j.Failure.Reason)
+		}
+		switch j.Kind {
+		case spool.Fetch:
+			return "waits for a download slot"
+		case spool.Encode, spool.Audio:
+			return "waits for a free encoder" + sofar(rec)
+		case spool.Draft, spool.Finish:
+			return "waits for its turn"
+		}
+	}
+	return "waits for its turn"
+}
