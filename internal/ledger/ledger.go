@@ -54,26 +54,33 @@ type Replaced struct {
 // Ledger is safe for concurrent use, and several processes may have one open.
 type Ledger interface {
 	// Accept adds a video with its first jobs. When it returns nil the video
-	// survives a power cut. ErrExists when the ID is taken.
+	// survives a power cut. ErrExists when the ID is taken; an ID that is not
+	// valid, or a job of another video, is refused.
 	Accept(ctx context.Context, r Record) error
-	// Get loads a video with the jobs of its current revision.
+	// Get loads a video with the jobs of its current revision, by kind and
+	// number. Here and below an ID is looked up as IDs clash: case-folded.
+	// ErrNotFound when there is none.
 	Get(ctx context.Context, id string) (Record, error)
-	// Find gives the video of a canonical source; the newest when there are
-	// several.
+	// Find gives the video of a canonical source, the one accepted last when
+	// there are several, or ErrNotFound.
 	Find(ctx context.Context, canonical string) (spool.Video, error)
 	// List gives videos in the order in which they were accepted.
 	List(ctx context.Context, f Filter) ([]spool.Video, error)
 	// Update is the compare-and-set: it loads a record, lets change edit it,
-	// and saves it, in one transaction. Jobs that change adds are inserted;
-	// jobs of another revision than the video's are left as they are. When
-	// change returns an error nothing is saved and Update returns that error.
-	// A change of Video.Published records the revision that it replaces.
+	// and saves it, in one transaction; when it returns nil the change
+	// survives a power cut. Jobs that change adds are inserted; jobs that it
+	// leaves out, and jobs of another revision than the video's, stay as they
+	// are. When change returns an error nothing is saved and Update returns
+	// that error. A change of Video.Published records the revision that it
+	// replaces; one that is published again is not a replaced one any more.
+	// The ID cannot change. Change must not call the ledger.
 	Update(ctx context.Context, id string, change func(*Record) error) error
 	// Ready gives up to limit jobs of one kind that may be handed out at now,
 	// of videos that have not ended, in the order of handing out: videos in
 	// the order of acceptance, within a video by number.
 	Ready(ctx context.Context, kind spool.Kind, now time.Time, limit int) ([]spool.JobRecord, error)
-	// Out gives the jobs that are sent or running.
+	// Out gives the jobs that are sent or running, of all revisions, ended
+	// videos included.
 	Out(ctx context.Context) ([]spool.JobRecord, error)
 	// Results gives the results of all done jobs of a revision, by kind and
 	// number.
@@ -83,16 +90,17 @@ type Ledger interface {
 	// Key gives the wrapped content key of a revision.
 	Key(ctx context.Context, video, revision string) ([]byte, error)
 	// Keys gives all revisions of a video (all videos when "") that have a
-	// key: video → revisions.
+	// key: video → revisions. Videos that were removed with keepKeys are
+	// among them.
 	Keys(ctx context.Context, video string) (map[string][]string, error)
 	// Replaced gives the revisions replaced before a time and not yet swept.
 	Replaced(ctx context.Context, before time.Time) ([]Replaced, error)
-	// Swept forgets a replaced revision.
+	// Swept forgets a replaced revision; one that is not known is no error.
 	Swept(ctx context.Context, video, revision string) error
 	// Remove forgets a video, its jobs and, unless keepKeys, its keys.
 	Remove(ctx context.Context, id string, keepKeys bool) error
-	// Changes gives a number that differs from an earlier one when somebody
-	// else, another process, has written since.
+	// Changes gives a number that differs from an earlier one when another
+	// process has written since. What this Ledger writes does not change it.
 	Changes(ctx context.Context) (int64, error)
 	Close() error
 }
