@@ -11,7 +11,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
 # Programs that are called while Spool runs, and those that only its tests call.
 RUN_NEEDS := ffmpeg ffprobe yt-dlp
-TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm
+TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm openssl
 ifeq ($(shell uname -s),Linux)
 TEST_NEEDS += strace fusermount3
 endif
