@@ -97,7 +97,7 @@ func textLine(number int, text string, long bool) Line {
 		l.fail("line-not-utf8", "is not UTF-8 text", "save the list as UTF-8")
 		return l
 	}
-	for {
+	for l.Err == nil {
 		m := trailing.FindStringSubmatch(text)
 		if m == nil {
 			break

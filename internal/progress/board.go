@@ -1,0 +1,241 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
+)
+
+const (
+	rateWindow  = 10 * time.Second // of one stage of one video
+	rateLeast   = time.Second
+	totalWindow = 60 * time.Second // of the whole run
+	totalLeast  = 5 * time.Second
+)
+
+// board is what is known of all videos of a run. It belongs to its renderer.
+type board struct {
+	videos map[string]*entry
+	order  []string // IDs, as they came
+	done   int      // ready in this run
+	failed int      // refused lines too
+	known  bool     // no more videos come
+	worked float64  // seconds of media, weighed by share
+	rate   meter
+}
+
+// entry is one video that is to be worked on.
+type entry struct {
+	id, title string
+	ended     bool
+	paused    *spool.Failure
+	snapshot  *Snapshot
+	share     float64
+	download  meter
+	encode    meter
+	publish   meter
+}
+
+func newBoard() *board {
+	return &board{videos: map[string]*entry{}, rate: meter{window: totalWindow}}
+}
+
+// take learns from an event.
+func (b *board) take(ev Event) {
+	switch ev.Type {
+	case Accepted:
+		b.entry(ev)
+	case Known:
+		if !ev.Status.Ended() {
+			b.entry(ev)
+		}
+	case Bad:
+		b.failed++
+	case Counted:
+		b.known = true
+	case Moved:
+		b.move(b.entry(ev), ev)
+	case Paused:
+		b.entry(ev).paused = ev.Failure
+	case Resumed:
+		b.entry(ev).paused = nil
+	case Ready, Failed:
+		b.end(b.entry(ev), ev)
+	case Noted, Logged:
+	}
+}
+
+func (b *board) entry(ev Event) *entry {
+	e := b.videos[ev.Video]
+	if e == nil {
+		e = &entry{id: ev.Video}
+		e.download.window, e.encode.window, e.publish.window = rateWindow, rateWindow, rateWindow
+		b.videos[ev.Video] = e
+		b.order = append(b.order, ev.Video)
+	}
+	if ev.Title != "" {
+		e.title = ev.Title
+	}
+	return e
+}
+
+func (b *board) move(e *entry, ev Event) {
+	s := ev.Snapshot
+	if s == nil || e.ended {
+		return
+	}
+	share := s.share()
+	// What was done before this run began is no work of this run; the first
+	// look at a video is where counting starts.
+	if e.snapshot != nil && e.snapshot.Length > 0 && share > e.share {
+		b.worked += (share - e.share) * s.Length.Seconds()
+	}
+	b.rate.add(ev.Time, b.worked)
+	e.snapshot, e.share = s, share
+	e.download.add(ev.Time, float64(s.Download.Done))
+	e.encode.add(ev.Time, float64(s.Encode.Done))
+	e.publish.add(ev.Time, float64(s.Publish.Done))
+}
+
+func (b *board) end(e *entry, ev Event) {
+	if e.ended {
+		return
+	}
+	e.ended, e.paused = true, nil
+	if ev.Type == Failed {
+		b.failed++
+		return
+	}
+	b.done++
+	if e.snapshot != nil {
+		b.worked += (1 - e.share) * e.snapshot.Length.Seconds()
+		b.rate.add(ev.Time, b.worked)
+	}
+}
+
+// active are the videos that something happens to, or that wait for a reason.
+func (b *board) active() []*entry {
+	var list []*entry
+	for _, id := range b.order {
+		e := b.videos[id]
+		if !e.ended && (e.paused != nil || e.snapshot != nil && (len(e.snapshot.Phases) > 0 || e.snapshot.Note != "")) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// left is how long the rest will take at the rate of the last minute. least
+// says that there is work of unknown size besides; known is false while there
+// is no rate to tell from.
+func (b *board) left(now time.Time) (left time.Duration, least, known bool) {
+	seconds := 0.0
+	least = !b.known
+	for _, e := range b.videos {
+		switch {
+		case e.ended:
+		case e.snapshot == nil || e.snapshot.Length == 0 || e.paused != nil:
+			least = true
+		default:
+			seconds += (1 - e.share) * e.snapshot.Length.Seconds()
+		}
+	}
+	rate, known := b.rate.rate(now, totalLeast)
+	const longest = 1000 * time.Hour
+	if !known || rate <= 0 || seconds/rate > longest.Seconds() {
+		return 0, least, false
+	}
+	return time.Duration(seconds / rate * float64(time.Second)), least, true
+}
+
+// total is the line about the run as a whole.
+func (b *board) total(now time.Time) string {
+	all := len(b.order)
+	done := b.done
+	parts := []string{fmt.Sprintf("%d/%d ready", done, all)}
+	if !b.known {
+		parts[0] = fmt.Sprintf("%d/≥%d ready", done, all)
+	}
+	if b.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", b.failed))
+	}
+	if rate, known := b.rate.rate(now, totalLeast); known && rate > 0 {
+		parts = append(parts, fmt.Sprintf("%.1f× realtime", rate))
+	}
+	if left, least, known := b.left(now); known && (left > 0 || !least) {
+		sign := ""
+		if least {
+			sign = "≥ "
+		}
+		parts = append(parts, sign+Duration(left.Round(time.Second))+" left")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// activity says what one video is doing, in one line.
+func (e *entry) activity(now time.Time) string {
+	s := e.snapshot
+	if e.paused != nil {
+		return "paused: " + plaintext.Show(e.paused.Reason)
+	}
+	if s == nil {
+		return "waiting"
+	}
+	parts := make([]string, 0, len(s.Phases)+1)
+	for _, phase := range s.Phases {
+		part := string(phase)
+		switch phase {
+		case spool.Downloading:
+			part += downloaded(s.Download, &e.download, now)
+		case spool.Encoding:
+			part += e.encoded(now)
+		case spool.Publishing:
+			if rate, known := e.publish.rate(now, rateLeast); known && rate >= 1 {
+				part += " " + Bytes(int64(rate)) + "/s"
+			}
+		case spool.Probing, spool.Verifying:
+		}
+		parts = append(parts, part)
+	}
+	if s.Note != "" {
+		parts = append(parts, plaintext.Show(s.Note))
+	}
+	if len(parts) == 0 {
+		return "waiting"
+	}
+	return strings.Join(parts, " · ")
+}
+
+// downloaded: " 43 % 12 MB/s", or " 7.1 MB 12 MB/s" while the size is unknown.
+func downloaded(c Count, m *meter, now time.Time) string {
+	text := ""
+	if share, known := c.share(); known {
+		text = " " + percent(share)
+	} else if c.Done > 0 {
+		text = " " + Bytes(c.Done)
+	}
+	if rate, known := m.rate(now, rateLeast); known {
+		text += " " + Bytes(int64(rate)) + "/s"
+	}
+	return text
+}
+
+// encoded: " 2.1× chunk 3/9". The chunk is the one that is being made, or the
+// last one.
+func (e *entry) encoded(now time.Time) string {
+	s, text := e.snapshot, ""
+	rate, known := e.encode.rate(now, rateLeast)
+	if known && s.Encode.Total > 0 && s.Length > 0 {
+		text = fmt.Sprintf(" %.1f×", rate/float64(s.Encode.Total)*s.Length.Seconds())
+	}
+	if s.Chunks > 0 {
+		text += fmt.Sprintf(" chunk %d/%d", min(s.ChunksDone+1, s.Chunks), s.Chunks)
+	}
+	return text
+}
+
+// name is how a line begins that is about a video.
+func (e *entry) name() string { return plaintext.Sanitize(e.id) }

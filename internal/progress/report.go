@@ -1,0 +1,183 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
+)
+
+// Summary is how a run ended.
+type Summary struct {
+	Videos []Ending // in the order in which they were given
+	Took   time.Duration
+	// Busy is what the stages would have taken one after another, as an
+	// Overlap has measured it; 0 when it is not known.
+	Busy  time.Duration
+	Notes []string // "not encrypted: no --key-uri"
+}
+
+// Ending is how one video, or one refused line, ended.
+type Ending struct {
+	Video   string // ID; "" for a refused line
+	Source  string
+	Line    int
+	Status  spool.Status // Ready, Failed, Cancelled; anything else is unfinished
+	Skipped bool         // it was ready before this run
+	Sizes   []string
+	Path    string
+	LeftOut []string
+	Failure *spool.Failure
+}
+
+// Tally is how many videos ended how.
+type Tally struct {
+	Ready, Failed, Skipped, Unfinished int
+}
+
+// Tally counts the endings.
+func (s *Summary) Tally() Tally {
+	var t Tally
+	for _, v := range s.Videos {
+		switch {
+		case v.Skipped:
+			t.Skipped++
+		case v.Status == spool.Ready:
+			t.Ready++
+		case v.Status == spool.Failed, v.Status == spool.Cancelled:
+			t.Failed++
+		default:
+			t.Unfinished++
+		}
+	}
+	return t
+}
+
+// Saved is the share of time that overlapping the stages saved, 0 to 1; known
+// is false when it was not measured.
+func (s *Summary) Saved() (share float64, known bool) {
+	if s.Busy <= 0 || s.Took <= 0 {
+		return 0, false
+	}
+	return max(0, 1-s.Took.Seconds()/s.Busy.Seconds()), true
+}
+
+// Totals is the line that sums a run up:
+// "3 ready · 1 failed · 0 skipped, 1 m 12 s, overlap saved 39 %".
+func (s *Summary) Totals() string {
+	t := s.Tally()
+	text := fmt.Sprintf("%d ready · %d failed · %d skipped", t.Ready, t.Failed, t.Skipped)
+	if t.Unfinished > 0 {
+		text += fmt.Sprintf(" · %d unfinished", t.Unfinished)
+	}
+	text += ", " + Duration(s.Took)
+	if saved, known := s.Saved(); known {
+		text += ", overlap saved " + percent(saved)
+	}
+	return text
+}
+
+// Report is what a person reads at the end, line by line: a line a video,
+// what was left out, the failures by reason, the totals, the notes, and how to
+// watch. It ends with a newline.
+func Report(s Summary) string {
+	var b strings.Builder
+	reportVideos(&b, s.Videos)
+	for _, v := range s.Videos {
+		if !v.Skipped && v.Status == spool.Ready && len(v.LeftOut) > 0 {
+			fmt.Fprintf(&b, "left out of %s: %s\n", plaintext.Sanitize(v.Video), strings.Join(sanitized(v.LeftOut), ", "))
+		}
+	}
+	reportFailures(&b, s.Videos)
+	b.WriteString(s.Totals() + "\n")
+	for _, note := range s.Notes {
+		b.WriteString(plaintext.Show(note) + "\n")
+	}
+	if t := s.Tally(); t.Ready+t.Skipped > 0 {
+		b.WriteString("watch: spool preview\n")
+	}
+	return b.String()
+}
+
+// manySkipped is from how many on the videos that were ready before are only
+// counted.
+const manySkipped = 10
+
+func reportVideos(b *strings.Builder, videos []Ending) {
+	summary := Summary{Videos: videos}
+	skipped := summary.Tally().Skipped
+	widest := 0
+	for _, v := range videos {
+		widest = max(widest, len(v.Video))
+	}
+	for _, v := range videos {
+		word := "ready"
+		switch {
+		case v.Status != spool.Ready || v.Skipped && skipped > manySkipped:
+			continue
+		case v.Skipped:
+			word = "kept"
+		}
+		line := fmt.Sprintf("%-5s  %-*s  %s  %s", word, widest, plaintext.Sanitize(v.Video), strings.Join(sanitized(v.Sizes), " "), plaintext.Sanitize(v.Path))
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if skipped > manySkipped {
+		fmt.Fprintf(b, "kept   %s that were ready already\n", count(skipped, "video"))
+	}
+}
+
+// reportFailures groups what failed for the same reason.
+func reportFailures(b *strings.Builder, videos []Ending) {
+	type group struct {
+		failure spool.Failure
+		names   []string
+	}
+	var groups []*group
+	byReason := map[[2]string]*group{}
+	for _, v := range videos {
+		if v.Skipped || v.Status != spool.Failed && v.Status != spool.Cancelled {
+			continue
+		}
+		f := spool.Failure{Reason: "it was cancelled"}
+		if v.Failure != nil {
+			f = *v.Failure
+		}
+		key := [2]string{f.Code, f.Reason}
+		g := byReason[key]
+		if g == nil {
+			g = &group{failure: f}
+			byReason[key] = g
+			groups = append(groups, g)
+		}
+		g.names = append(g.names, v.name())
+	}
+	for _, g := range groups {
+		if len(g.names) == 1 {
+			fmt.Fprintf(b, "failed %s: %s\n", g.names[0], because(&g.failure))
+			continue
+		}
+		fmt.Fprintf(b, "failed %s: %s\n  %s\n", count(len(g.names), "video"), because(&g.failure), few(g.names))
+	}
+}
+
+// name is what a person knows the video or the line by.
+func (v Ending) name() string {
+	if v.Video != "" {
+		return plaintext.Sanitize(v.Video)
+	}
+	if v.Line > 0 {
+		return fmt.Sprintf("line %d", v.Line)
+	}
+	return plaintext.Cut(plaintext.Show(v.Source), 80)
+}
+
+// few lists the first names, and how many there are besides.
+func few(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
