@@ -119,7 +119,7 @@ const (
 	queryOut = "SELECT " + jobColumns + ", " + videoID + `
 		FROM jobs j CROSS JOIN videos v ON v.seq = j.video
 		WHERE j.state IN ('sent', 'running')
-		ORDER BY j.video, j.number, j.rank`
+		ORDER BY j.video`
 
 	queryResults = "SELECT " + jobColumns + ", " + videoID + `, j.result
 		FROM videos v CROSS JOIN jobs j ON j.video = v.seq
