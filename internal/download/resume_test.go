@@ -3,7 +3,6 @@ package download
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spool-video/spool"
 )
 
 // childMain is the test binary as a downloader that is going to be killed: it
@@ -220,34 +217,4 @@ func TestChangedFile(t *testing.T) {
 	if err != nil || res.SHA256 != sum(two) || res.ETag != `"two"` {
 		t.Errorf("Get = %+v, %v; want the new file whole", res, err)
 	}
-}
-
-func TestDiskFull(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("no /dev/full")
-	}
-	h := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.send(w, 0, size) }}
-	url := start(t, h)
-	path := filepath.Join(t.TempDir(), "source")
-	if err := os.Symlink("/dev/full", PartPath(path)); err != nil {
-		t.Fatal(err)
-	}
-	// The device cannot be truncated or sought in, so the part is opened by hand.
-	u, _ := parse(url)
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &part{path: path, file: full, record: record{Length: -1}, sum: sha256.New(), saved: time.Now()}
-	c := quick()
-	c.once.Do(c.start)
-	defer c.Close()
-	tr := &transfer{client: c, request: Request{URL: url, Path: path}, target: u, part: p, progress: func(int64, int64) {}}
-	_, err = tr.run(t.Context())
-	wantFault(t, err, "no-space")
-	e := spool.AsError(err)
-	if e.Class != spool.Environment || !strings.Contains(e.Reason, "/dev") || !strings.Contains(e.Reason, "free") {
-		t.Errorf("the error does not say where and how much is free: %+v", e)
-	}
-	_ = full.Close()
 }

@@ -41,8 +41,13 @@ func describing() []option {
 	)
 }
 
-// downloading asks for one video, in a file dl.<ext> of the working folder.
-func downloading(ffmpeg string) []option {
+// downloading asks for one video, in a file dl.<ext> of the working folder, and
+// for a line of JSON about it.
+func downloading(known map[string]bool, ffmpeg string) []option {
+	describe := []string{"--dump-json", "--no-simulate"}
+	if !known["--no-simulate"] { // youtube-dl, and yt-dlp of its first year
+		describe = []string{"--print-json"}
+	}
 	options := append(safety(),
 		option{[]string{"--playlist-items", "1"}, true},
 		option{[]string{"--max-downloads", "1"}, true},
@@ -57,7 +62,7 @@ func downloading(ffmpeg string) []option {
 		option{[]string{"--newline"}, true},
 		option{[]string{"--progress"}, false},
 		option{[]string{"--progress-template", progressTemplate}, false},
-		option{[]string{"--print-json"}, true},
+		option{describe, true},
 		option{[]string{"--output", "dl.%(ext)s"}, true},
 	)
 	if ffmpeg != "" {

@@ -132,6 +132,11 @@ func complaint(stderr string) string {
 	return strings.TrimSpace(link.ReplaceAllString(last, "…"))
 }
 
+// complained: there is an ERROR line.
+func complained(stderr string) bool {
+	return strings.HasPrefix(stderr, "ERROR:") || strings.Contains(stderr, "\nERROR:")
+}
+
 // shown cuts what only the program's authors need.
 func shown(said string) string {
 	said, _, _ = strings.Cut(said, "; please report")

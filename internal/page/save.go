@@ -49,7 +49,7 @@ func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done
 	}
 	defer os.RemoveAll(home)
 	run.partial = weigh(out) > 0
-	cmd, err := run.command(downloading(t.FFmpeg), home)
+	cmd, err := run.command(downloading(run.options, t.FFmpeg), home)
 	if err != nil {
 		return "", none, err
 	}
@@ -57,23 +57,24 @@ func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	said, err := run.save(ctx, cmd, progress)
+	said, last, err := run.save(ctx, cmd, progress)
 	if err != nil {
 		return "", none, err
 	}
-	file, err := run.onlyFile(out)
+	file, err := run.onlyFile(out, last)
 	return file, said.page(url), err
 }
 
-// save runs the download under watch.
-func (r *run) save(ctx context.Context, cmd process.Command, progress func(done, total int64)) (info, error) {
+// save runs the download under watch. It gives what the program said of the
+// video, and the last that it wrote to standard error.
+func (r *run) save(ctx context.Context, cmd process.Command, progress func(done, total int64)) (info, string, error) {
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
 	o := &output{progress: progress, cancel: cancel, files: map[string]sizes{}}
 	cmd.Stdout = o
 	p, err := process.Start(watched, cmd)
 	if err != nil {
-		return info{}, r.fault(watched, err)
+		return info{}, "", r.fault(watched, err)
 	}
 	var group sync.WaitGroup
 	done := make(chan struct{})
@@ -83,16 +84,17 @@ func (r *run) save(ctx context.Context, cmd process.Command, progress func(done,
 	group.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return info{}, context.Cause(ctx)
+		return info{}, "", context.Cause(ctx)
 	case errors.Is(context.Cause(watched), errLive):
-		return info{}, r.live()
+		return info{}, "", r.live()
 	case finished(err):
-		return o.said, nil
+		return o.said, p.Stderr(), nil
 	}
-	return info{}, r.fault(watched, err)
+	return info{}, "", r.fault(watched, err)
 }
 
-// finished: the one download that was allowed was made.
+// finished: the one download that was allowed was made, or tried: the status
+// is the same.
 func finished(err error) bool {
 	exit, ok := errors.AsType[*process.ExitError](err)
 	return err == nil || ok && exit.Code == reachedMax
@@ -145,7 +147,8 @@ func weigh(dir string) int64 {
 
 // onlyFile gives the one file in dir. Anything but one regular file is an
 // error: links lead out, and of two files nobody knows which is the video.
-func (r *run) onlyFile(dir string) (string, error) {
+// stderr may say why.
+func (r *run) onlyFile(dir, stderr string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", homeFault(err)
@@ -156,6 +159,9 @@ func (r *run) onlyFile(dir string) (string, error) {
 		if err == nil && info.Size() > 0 {
 			return file, nil
 		}
+	}
+	if complained(stderr) {
+		return "", r.judge(complaint(stderr))
 	}
 	var seen []string
 	for _, e := range entries {
@@ -207,20 +213,21 @@ type output struct {
 
 // Write takes output; the program is stopped when it makes no sense.
 func (o *output) Write(b []byte) (int, error) {
-	o.line = append(o.line, b...)
+	n := len(b)
 	for {
-		line, rest, found := bytes.Cut(o.line, []byte{'\n'})
+		line, rest, found := bytes.Cut(b, []byte{'\n'})
+		o.line = append(o.line, line...)
 		if !found {
 			break
 		}
-		o.read(line)
-		o.line = rest
+		o.read(o.line)
+		o.line, b = o.line[:0], rest
 	}
 	if len(o.line) > maxLine {
 		o.line = nil
 		o.cancel(errFlood)
 	}
-	return len(b), nil
+	return n, nil
 }
 
 func (o *output) read(line []byte) {
