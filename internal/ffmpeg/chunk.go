@@ -21,8 +21,6 @@ type Encoding struct {
 	// number of segments. Only plans that are encoded from the start by one
 	// process use it, to go on after a crash.
 	Skip int
-	// ToneMap says that this ffmpeg has zscale and tonemap; HDR needs them.
-	ToneMap bool
 }
 
 // The extra pipes of an encoder process: the first carries the source times
@@ -124,8 +122,16 @@ func (e Encoding) choose(video *spool.VideoStream) []string {
 		// The filter prints only frames that have metadata: give them some.
 		"metadata=mode=add:key=spool:value=1",
 		fmt.Sprintf(`metadata=mode=print:key=spool:direct=1:file=pipe\\:%d`, timesPipe),
-		fmt.Sprintf("setpts=PTS-(%d)", line.Origin*ticks),
 	)
+	if end := e.Chunk.FirstFrame + e.Chunk.Frames; end >= line.Frames {
+		// The fps filter drops a last frame that is shown for less than half
+		// an output frame. One more, after the end, keeps it.
+		after := -line.Rate.Invert().Rescale(-int64(end), line.TimeBase)
+		steps = append(steps, "tpad=stop=1:stop_mode=clone",
+			fmt.Sprintf("setpts='if(lt(N,%d),PTS-(%d),%d)'", e.Chunk.SourceFrames, line.Origin*ticks, after*ticks))
+	} else {
+		steps = append(steps, fmt.Sprintf("setpts=PTS-(%d)", line.Origin*ticks))
+	}
 	rate := fmt.Sprintf("fps=fps=%s:round=near", line.Rate)
 	if e.Plan.Sequential {
 		// Its first frame may be missing: the next one is shown from 0 on.
@@ -144,7 +150,7 @@ func (e Encoding) choose(video *spool.VideoStream) []string {
 func (e Encoding) picture(video *spool.VideoStream, top spool.Rung) []string {
 	colour := colourOf(video)
 	scale := fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic", top.Width, top.Height)
-	if video.HDR() && e.ToneMap {
+	if video.HDR() {
 		// Scaled first: tone mapping works on floating-point pictures.
 		in := fmt.Sprintf("tin=%s:min=%s:pin=%s:rin=%s", video.Transfer,
 			known(video.Space, "bt2020nc"), known(video.Primaries, "bt2020"), known(video.Range, "tv"))
@@ -164,7 +170,8 @@ func (e Encoding) picture(video *spool.VideoStream, top spool.Rung) []string {
 	return []string{scale, "setsar=1", "format=yuv420p", colour.setparams()}
 }
 
-// NeedsToneMap reports whether a plan's pictures are HDR.
+// NeedsToneMap reports whether a plan's pictures are HDR: then ChunkArgs uses
+// the filters zscale and tonemap.
 func NeedsToneMap(p *spool.Plan) bool { return p.Facts.Video != nil && p.Facts.Video.HDR() }
 
 // colour is how an SDR output is tagged.
@@ -244,7 +251,7 @@ func SourceTime(line string, video *spool.VideoStream) (time int64, ok bool, err
 		if err != nil {
 			return 0, false, fmt.Errorf("read source time %q: %w", line, err)
 		}
-		if video.Interlaced {
+		if video != nil && video.Interlaced {
 			time /= 2
 		}
 		return time, true, nil

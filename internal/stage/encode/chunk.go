@@ -88,7 +88,7 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 	}
 	p, err := process.Start(ctx, command)
 	if err != nil {
-		return noEncoder(err)
+		return ffmpeg.NotStarted(err)
 	}
 	patience := c.patience()
 	dog := time.AfterFunc(patience+c.lead(), func() { cancel(errStuck) })
@@ -149,7 +149,7 @@ func (c *chunk) command(skip int) (process.Command, error) {
 	args, err := ffmpeg.ChunkArgs(ffmpeg.Encoding{
 		Input: ffmpeg.InputArgs(c.job.Fetched.Path), Plan: c.job.Plan, Chunk: *c.job.Chunk,
 		Preset: c.job.Settings.Preset, Threads: c.stage.Threads, Timescale: c.timescale,
-		Skip: skip, ToneMap: true,
+		Skip: skip,
 	})
 	if err != nil {
 		return process.Command{}, err

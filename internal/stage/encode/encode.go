@@ -58,7 +58,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	capacity := job.Chunk.Segments * len(ffmpeg.EncodedRungs(job.Plan))
 	made, err := s.Publisher.Target(job).Run(ctx, part, capacity, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
-			c, err := s.prepare(job, work, part, progress)
+			c, err := s.prepare(ctx, job, work, part, progress)
 			if err != nil {
 				return publish.Record{}, err
 			}
@@ -70,8 +70,24 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	return spool.Result{Made: &made}, nil
 }
 
+// canToneMap makes sure that HDR can be turned into what all players show.
+func (s Stage) canToneMap(ctx context.Context, plan *spool.Plan) error {
+	if !ffmpeg.NeedsToneMap(plan) {
+		return nil
+	}
+	filters, err := s.Tools.Filters(ctx)
+	if err != nil || filters["zscale"] && filters["tonemap"] {
+		return err
+	}
+	return &spool.Error{
+		Class: spool.Environment, Code: "no-tone-map",
+		Reason: "the source is HDR, and this ffmpeg cannot turn it into SDR: it lacks the zscale or the tonemap filter",
+		Hint:   "install an ffmpeg that was built with libzimg; the packages of Debian, Ubuntu and Homebrew are",
+	}
+}
+
 // prepare works out all that an encoder process needs but a CPU slot.
-func (s Stage) prepare(job spool.Job, work string, part *publish.Part, progress func(spool.Progress)) (*chunk, error) {
+func (s Stage) prepare(ctx context.Context, job spool.Job, work string, part *publish.Part, progress func(spool.Progress)) (*chunk, error) {
 	timescale, ticks, err := cmaf.Timescale(job.Plan.Timeline.Rate)
 	if err != nil {
 		return nil, err
@@ -81,6 +97,9 @@ func (s Stage) prepare(job spool.Job, work string, part *publish.Part, progress 
 	}
 	if progress == nil {
 		progress = func(spool.Progress) {}
+	}
+	if err := s.canToneMap(ctx, job.Plan); err != nil {
+		return nil, err
 	}
 	c := &chunk{
 		stage: s, job: job, part: part, progress: progress,

@@ -29,7 +29,7 @@ var identities = []identity{
 	{name: "mpegts h264 open gop", source: mediatest.Barcode{Name: "s.ts", Frames: 130, Codec: x264("-x264-params", "open-gop=1:bframes=3:b-adapt=0")}},
 	{name: "mpegts hevc", source: mediatest.Barcode{Name: "s.ts", Frames: 100, Codec: []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=10:bframes=3:open-gop=1:log-level=error"}}},
 	{name: "mpegts mpeg2", source: mediatest.Barcode{Name: "s.ts", Frames: 130, Codec: []string{"-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-g", "10"}}},
-	{name: "mp4 interlaced", source: mediatest.Barcode{Frames: 100, Filter: "setfield=tff", Codec: x264("-flags", "+ilme+ildct", "-x264-params", "tff=1:open-gop=0")}},
+	{name: "mp4 interlaced", source: mediatest.Barcode{Frames: 100, Width: 160, Height: 96, Filter: "setfield=tff", Codec: x264("-flags", "+ilme+ildct", "-x264-params", "tff=1:open-gop=0")}},
 	{name: "avi", sequential: true, source: mediatest.Barcode{Name: "s.avi", Frames: 100, Codec: []string{"-c:v", "mpeg4", "-q:v", "3", "-g", "10"}}},
 	{name: "variable rate with a freeze of 20 s", source: mediatest.Barcode{
 		Name: "s.mkv", Frames: 60, Rate: "25", Filter: "setpts='PTS+if(gte(N\\,30)\\,20/TB\\,0)+if(eq(mod(N\\,7)\\,3)\\,0.013/TB\\,0)'", Codec: x264()}, rate: "25"},

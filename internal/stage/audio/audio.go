@@ -1,0 +1,150 @@
+// Package audio makes the sound of a video: in pieces, each encoded with
+// packets before its own that are dropped, so that the pieces join as if they
+// had been encoded in one go; laid on the timeline sample by sample, cut into
+// segments and published.
+package audio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/process"
+	"github.com/spool-video/spool/internal/publish"
+)
+
+// slots are rights to use a CPU.
+type slots interface {
+	Acquire(ctx context.Context) error
+	Release()
+}
+
+// Stage does audio jobs.
+type Stage struct {
+	Tools     ffmpeg.Tools
+	CPU       slots // held while ffmpeg runs, not while segments are published
+	Publisher publish.Publisher
+	// Work gives the scratch folder of a job's video and revision.
+	Work  func(spool.JobKey) string
+	Stall time.Duration // without sound from the source the encoder is killed; 60 s when 0
+}
+
+const stall = 60 * time.Second
+
+var errStuck = errors.New("no new sound for too long")
+
+// Run makes and publishes the segments of one piece.
+func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	if job.Plan == nil || job.Piece == nil || job.Fetched == nil || job.Plan.Sound == nil {
+		return spool.Result{}, fmt.Errorf("encode sound of %s: the job lacks plan, piece or source", job.JobKey)
+	}
+	if progress == nil {
+		progress = func(spool.Progress) {}
+	}
+	plan := *job.Plan
+	plan.Chunks, plan.Pieces = nil, nil
+	mark := struct {
+		Plan  spool.Plan
+		Piece spool.AudioPiece
+		Key   string
+	}{plan, *job.Piece, ""}
+	if job.Key != nil {
+		mark.Key = job.Key.ID
+	}
+	part, err := publish.OpenPart(s.Work(job.JobKey), job.JobKey, mark)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	made, err := s.Publisher.Target(job).Run(ctx, part, job.Piece.Segments, progress,
+		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
+			if err := s.CPU.Acquire(ctx); err != nil {
+				return publish.Record{}, fmt.Errorf("wait for a CPU slot: %w", err)
+			}
+			defer s.CPU.Release()
+			return s.encode(ctx, job, part, cutter{
+				plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress,
+			})
+		})
+	if err != nil {
+		return spool.Result{}, fmt.Errorf("encode sound of %s: %w", job.JobKey, err)
+	}
+	return spool.Result{Made: &made}, nil
+}
+
+// encode runs ffmpeg and reads both its pipes.
+func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cut cutter) (publish.Record, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	args, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
+		Input: ffmpeg.InputArgs(job.Fetched.Path), Plan: job.Plan, Piece: *job.Piece,
+	})
+	if err != nil {
+		return publish.Record{}, err
+	}
+	p, err := process.Start(ctx, process.Command{
+		Path: s.Tools.FFmpeg, Args: args, Dir: part.Dir(), Pipes: 2,
+		Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
+	})
+	if err != nil {
+		return publish.Record{}, ffmpeg.NotStarted(err)
+	}
+	patience := s.Stall
+	if patience <= 0 {
+		patience = stall
+	}
+	dog := time.AfterFunc(patience, func() { cancel(errStuck) })
+	defer dog.Stop()
+	alive := func() { dog.Reset(patience) }
+	cut.alive = alive
+
+	var record publish.Record
+	var heard heard
+	cutting := flow.Run(ctx, func(g *flow.Group) {
+		g.Go(func(context.Context) (err error) {
+			heard, err = listen(p.Pipe(0), alive)
+			return drain(p.Pipe(0), err, cancel)
+		})
+		g.Go(func(context.Context) (err error) {
+			record, err = cut.cut(p.Pipe(1))
+			return drain(p.Pipe(1), err, cancel)
+		})
+	})
+	ended := p.Wait()
+	dog.Stop()
+	return record, verdict(ctx, job, heard, cutting, ended)
+}
+
+// verdict decides what an encode has come to; what caused the rest comes
+// first.
+func verdict(ctx context.Context, job spool.Job, heard heard, cutting, ended error) error {
+	what, cause := fmt.Sprintf("audio piece %d", job.Piece.Number), context.Cause(ctx)
+	if errors.Is(cause, errStuck) {
+		return ffmpeg.Stuck(what, cause)
+	}
+	if known := (*spool.Error)(nil); errors.As(cutting, &known) {
+		return cutting // scratch: its error says what to do
+	}
+	if cause != nil {
+		return fmt.Errorf("%s: %w", what, cause)
+	}
+	if err := ffmpeg.Killed(what, ended); err != nil {
+		return err
+	}
+	if err := heard.prove(job.Plan, *job.Piece); err != nil {
+		return err
+	}
+	if ended != nil {
+		return ffmpeg.Failed(what, ended)
+	}
+	if cutting != nil {
+		return &spool.Error{
+			Class: spool.Transient, Code: "segments-not-as-planned", Err: cutting,
+			Reason: fmt.Sprintf("the encoder of %s wrote something else than was planned", what),
+		}
+	}
+	return nil
+}
