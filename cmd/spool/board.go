@@ -198,15 +198,17 @@ func (o *overlap) observe(now time.Time, running []spool.Running) {
 	}
 }
 
-// saved is the share of time that running side by side saved against doing
-// one thing after the other, 0 to 1.
-func (o *overlap) saved() float64 {
-	var serial time.Duration
-	for _, p := range []spool.Phase{spool.Downloading, spool.Encoding, spool.Publishing} {
-		serial += o.phases[p]
-	}
-	if serial <= o.active || serial == 0 {
+// busy is what the phases would have taken one after another, in a run that
+// took so long.
+func (b *board) busy(took time.Duration) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.overlap.active == 0 {
 		return 0
 	}
-	return 1 - o.active.Seconds()/serial.Seconds()
+	serial := took - b.overlap.active
+	for _, d := range b.overlap.phases {
+		serial += d
+	}
+	return max(serial, took)
 }

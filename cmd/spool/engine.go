@@ -29,14 +29,8 @@ type engine struct {
 // because a person is watching and a message costs nothing here.
 const beatEvery = 500 * time.Millisecond
 
-// watcher is told what happens. Its functions must not block.
-type watcher struct {
-	video func(spool.Video)
-	beat  func(spool.Beat)
-}
-
 // start sets the engine going. It runs until wait, drain or stop ends it.
-func (h *house) start(ctx context.Context, w watcher) (*engine, error) {
+func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	stages, room, err := h.stages(ctx)
 	if err != nil {
 		return nil, err
@@ -45,7 +39,7 @@ func (h *house) start(ctx context.Context, w watcher) (*engine, error) {
 	e := &engine{queue: q}
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log,
-		Changed: func(v spool.Video) { h.freed(v); w.video(v) }, Beat: w.beat,
+		Changed: func(v spool.Video) { h.freed(v); b.changed(v) }, Reported: b.reported, Beat: b.beat,
 	})
 	e.worker = worker.New(worker.Config{
 		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log,

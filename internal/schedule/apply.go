@@ -71,8 +71,11 @@ func Recover(rec *ledger.Record) {
 // interchangeable. It reports whether anything changed.
 func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	job := rec.Job(r.Kind, r.Number)
-	if job == nil || r.Revision != rec.Video.Revision || rec.Video.Status.Ended() || job.State == spool.JobDone {
+	if job == nil || r.Revision != rec.Video.Revision || job.State == spool.JobDone {
 		return false
+	}
+	if rec.Video.Status.Ended() {
+		return letGo(job, r)
 	}
 	if r.Outcome == spool.Done {
 		done(rec, job, r, now)
@@ -92,6 +95,18 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	}
 	rec.Video.Changed = now
 	settle(rec)
+	return true
+}
+
+// letGo notes that a job of a video that has ended is not out any more.
+func letGo(job *ledger.Job, r spool.Report) bool {
+	if r.Outcome == spool.Started || r.Epoch != job.Epoch || job.State == spool.JobReady || job.State == spool.JobFailed {
+		return false
+	}
+	job.State, job.Worker = spool.JobReady, ""
+	if r.Outcome == spool.Done {
+		job.State, job.Result = spool.JobDone, r.Result
+	}
 	return true
 }
 

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/keys"
+)
+
+func newKeys() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "keys", Short: "the keys of encrypted videos", Args: noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	export := &cobra.Command{
+		Use: "export DIR", Short: "write every content key to DIR/<video>/<key>.key", Args: atLeast(1, "a folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return visit(cmd, func(ctx context.Context, h *house) error { return h.exportKeys(ctx, cmd, args[0]) })
+		},
+	}
+	config.Bind(export.Flags(), "to", "state", "config")
+	cmd.AddCommand(export)
+	return cmd
+}
+
+func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) error {
+	if err := keys.CheckOutside(dir, h.cfg.To); err != nil {
+		return err
+	}
+	all, err := h.ledger.Keys(ctx, "")
+	if err != nil {
+		return err
+	}
+	n := 0
+	for video, revisions := range all {
+		for _, revision := range revisions {
+			key, err := h.keys.Bytes(ctx, video, revision)
+			if err != nil {
+				return err
+			}
+			if err := keys.Export(dir, video, revision, key); err != nil {
+				return err
+			}
+			n++
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d keys are in %s; whoever has them can decrypt the videos\n", n, dir)
+	return nil
+}

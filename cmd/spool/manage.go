@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/lock"
+	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/schedule"
+	"github.com/spool-video/spool/internal/stage/finish"
+	"github.com/spool-video/spool/internal/store/folder"
+)
+
+func newRetry() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: "retry ID…", Short: "let failed videos go on where they ended",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !all {
+				return usage("missing-argument", "spool retry needs an ID, or --all", "spool ls --status failed lists what failed")
+			}
+			return visit(cmd, func(ctx context.Context, h *house) error { return h.retry(ctx, cmd, args, all) })
+		},
+	}
+	config.Bind(cmd.Flags(), "to", "state", "config")
+	cmd.Flags().BoolVar(&all, "all", false, "all failed videos")
+	return cmd
+}
+
+func (h *house) retry(ctx context.Context, cmd *cobra.Command, ids []string, all bool) error {
+	if all {
+		failed, err := h.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Failed}})
+		if err != nil {
+			return err
+		}
+		for _, v := range failed {
+			ids = append(ids, v.ID)
+		}
+	}
+	_, attended := lock.Held(ctx, h.cfg.State)
+	then := "run `spool run` to go on"
+	if attended {
+		then = "the run that is going on takes it up"
+	}
+	for _, id := range ids {
+		rec, err := h.record(ctx, id)
+		if err != nil {
+			return err
+		}
+		if rec.Video.Status != spool.Failed && rec.Video.Status != spool.Cancelled {
+			return usage("not-failed", fmt.Sprintf("%s is %s: there is nothing to retry", rec.Video.ID, rec.Video.Status), "spool show "+rec.Video.ID+" says more")
+		}
+		err = h.ledger.Update(ctx, rec.Video.ID, func(r *ledger.Record) error {
+			schedule.Retry(r, time.Now())
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s waits again; %s\n", rec.Video.ID, then)
+	}
+	return nil
+}
+
+// removal is what rm leaves in place.
+type removal struct {
+	keepPublished, keepKeys bool
+}
+
+func newRemove() *cobra.Command {
+	var r removal
+	cmd := &cobra.Command{
+		Use: "rm ID…", Short: "unpublish videos and forget them", Args: atLeast(1, "an ID"),
+		Long: `Takes videos back: the master playlist first, so that no player finds a video
+with holes, then all other objects, then the keys. A video that is being worked
+on is stopped first.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return visit(cmd, func(ctx context.Context, h *house) error {
+				for _, id := range args {
+					if err := h.remove(ctx, id, r); err != nil {
+						return err
+					}
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s is removed\n", plaintext.Sanitize(id))
+				}
+				return nil
+			})
+		},
+	}
+	config.Bind(cmd.Flags(), "to", "state", "keys", "config")
+	cmd.Flags().BoolVar(&r.keepPublished, "keep-published", false, "forget the video, leave what is published")
+	cmd.Flags().BoolVar(&r.keepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
+	return cmd
+}
+
+func (h *house) remove(ctx context.Context, id string, r removal) error {
+	rec, err := h.record(ctx, id)
+	if err != nil {
+		return err
+	}
+	id = rec.Video.ID
+	if err := h.cancel(ctx, id); err != nil {
+		return err
+	}
+	if !r.keepPublished {
+		if err := h.unpublish(ctx, id, r); err != nil {
+			return err
+		}
+	}
+	return h.ledger.Remove(ctx, id, r.keepKeys || r.keepPublished)
+}
+
+func (h *house) unpublish(ctx context.Context, id string, r removal) error {
+	s, err := folder.Open(h.cfg.To, folder.Options{})
+	if err != nil {
+		return err
+	}
+	keysDir := h.cfg.Keys
+	if r.keepKeys {
+		keysDir = ""
+	}
+	return finish.Unpublish(ctx, s, id, keysDir)
+}
+
+// stopping bounds how long rm waits for a run to let go of a video.
+const stopping = time.Minute
+
+// cancel ends a video that is not ready, and waits until the run that works on
+// it, if there is one, has stopped its jobs.
+func (h *house) cancel(ctx context.Context, id string) error {
+	err := h.ledger.Update(ctx, id, func(r *ledger.Record) error {
+		if !r.Video.Status.Ended() {
+			r.Video.Status = spool.Cancelled
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopping)
+	defer cancel()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for {
+		rec, err := h.ledger.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, attended := lock.Held(ctx, h.cfg.State); !attended || !isOut(rec) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), &spool.Error{
+				Class: spool.Transient, Code: "still-running", Reason: "the run that works on " + id + " does not let go of it",
+				Hint: "stop it with Ctrl-C, then remove the video",
+			})
+		case <-look.C:
+		}
+	}
+}
+
+// isOut reports whether a worker has a job of the record.
+func isOut(rec ledger.Record) bool {
+	for _, j := range rec.Jobs {
+		if j.State == spool.JobSent || j.State == spool.JobRunning {
+			return true
+		}
+	}
+	return false
+}

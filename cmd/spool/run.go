@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/intake"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/lock"
+	"github.com/spool-video/spool/internal/progress"
+)
+
+func newRun() *cobra.Command {
+	var list string
+	cmd := &cobra.Command{
+		Use:   "run [SOURCE…|LIST]",
+		Short: "publish videos: fetch, encode, encrypt, upload, verify",
+		Long: `Publishes each source: a direct link, a page that yt-dlp knows, a local file or
+folder, or a list of them (.txt, .yaml, .json, or -f FILE; - is standard input).
+What is published already is skipped; what was interrupted goes on. Without a
+source, run continues what is unfinished.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			lines, err := sources(args, list, cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			return publish(cmd.Context(), job{cfg: cfg, lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
+		},
+	}
+	config.Bind(cmd.Flags())
+	cmd.Flags().StringVarP(&list, "file", "f", "", "a list of sources, one a line; - is standard input")
+	return cmd
+}
+
+// sources makes lines of what was typed: arguments, lists among them, and -f.
+func sources(args []string, list string, stdin io.Reader) ([]intake.Line, error) {
+	var lines []intake.Line
+	if list != "" {
+		more, err := readList(list, stdin)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
+	}
+	for _, arg := range args {
+		more := intake.Arguments([]string{arg})
+		if intake.IsList(arg) {
+			var err error
+			if more, err = readList(arg, stdin); err != nil {
+				return nil, err
+			}
+		}
+		lines = append(lines, more...)
+	}
+	return lines, nil
+}
+
+func readList(name string, stdin io.Reader) ([]intake.Line, error) {
+	if name == "-" {
+		return intake.ParseList(name, stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usage("no-list", fmt.Sprintf("the list %s cannot be read: %v", name, errors.Unwrap(err)), "give the path of a text, YAML or JSON file")
+	}
+	lines, err := intake.ParseList(name, f)
+	return lines, errors.Join(err, f.Close())
+}
+
+// job is one call of the main job.
+type job struct {
+	cfg      config.Config
+	lines    []intake.Line
+	out, err io.Writer
+}
+
+// publish is the main job, from the first line that is said to the last.
+func publish(ctx context.Context, j job) (err error) {
+	began := time.Now()
+	l, err := lock.Acquire(j.cfg.State, "run")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Release()) }()
+	h, err := build(ctx, j.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	show, err := progress.New(progress.Options{Mode: j.cfg.Progress, Out: j.err})
+	if err != nil {
+		return err
+	}
+	r := &running{house: h, job: j, show: show, results: map[string]int{}}
+	r.announce()
+	show.Start()
+	runErr := r.run(ctx)
+	summary := r.summary(time.Since(began))
+	show.Close(summary)
+	return r.close(summary, runErr)
+}
+
+// announce says first where things will be published, and what a person should
+// know before it begins.
+func (r *running) announce() {
+	to := r.cfg.To
+	text := "publishing to " + to
+	if r.cfg.Origin("to") == "default" {
+		text += " (change with --to)"
+	}
+	r.note(text)
+	for _, n := range r.cfg.Notes {
+		r.note(n)
+	}
+}
+
+func (r *running) note(text string) {
+	r.show.Show(progress.Event{Type: progress.Noted, Text: text})
+}
+
+// close prints the results and says by the exit code how it went.
+func (r *running) close(s progress.Summary, err error) error {
+	for _, v := range s.Videos {
+		if v.Status == spool.Ready {
+			fmt.Fprintf(r.out, "%s\t%s\n", v.Video, v.Path)
+		}
+	}
+	if r.cfg.Progress != "json" && r.cfg.Progress != "none" {
+		fmt.Fprint(r.err, progress.Report(s))
+	}
+	t := s.Tally()
+	switch {
+	case err != nil:
+		return err
+	case r.interrupted:
+		return ended(exitInterrupted)
+	case t.Failed > 0:
+		return ended(exitSomeFailed)
+	case t.Unfinished > 0:
+		return ended(exitTryAgain)
+	}
+	return nil
+}
+
+// summary is how every video of this run ended.
+func (r *running) summary(took time.Duration) progress.Summary {
+	s := progress.Summary{Took: took, Videos: r.endings, Notes: r.notes}
+	if r.board != nil {
+		s.Busy = r.board.busy(took)
+	}
+	for i := range s.Videos {
+		e := &s.Videos[i]
+		if e.Video == "" || e.Skipped {
+			continue
+		}
+		rec, err := r.ledger.Get(context.Background(), e.Video)
+		if errors.Is(err, ledger.ErrNotFound) {
+			e.Status = spool.Cancelled
+			continue
+		}
+		if err != nil {
+			continue // it stays unfinished, which is what is known
+		}
+		v := rec.Video
+		e.Status, e.Sizes, e.LeftOut, e.Failure = v.Status, v.Sizes, v.LeftOut, v.Failure
+		if v.Status == spool.Ready {
+			e.Path = r.master(v.ID)
+		}
+	}
+	return s
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/process"
+	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/scratch"
+	"github.com/spool-video/spool/internal/stage/finish"
+)
+
+// running is a run in progress.
+type running struct {
+	*house
+	job
+	show  *progress.Progress
+	board *board
+
+	engine      *engine // nil until there is something to do
+	interrupted bool
+	endings     []progress.Ending
+	results     map[string]int // video → its place in endings
+	notes       []string       // said at the end
+	otherwise   int            // ready videos that were made with other settings
+}
+
+// keptRevision is how long a replaced revision stays published: players that
+// began with it play to the end.
+const keptRevision = 24 * time.Hour
+
+// run takes in all sources, and returns when every video has ended or the user
+// has had enough.
+func (r *running) run(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+
+	ended := make(chan error, 1)
+	go func() { ended <- r.all(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-signals:
+	}
+	return r.drain(ctx, stop, signals, ended)
+}
+
+// drain ends a run early: intake stops at once, what is being encoded may end
+// within the grace time, and a second signal stops that too. The rest is as
+// durable as it was.
+func (r *running) drain(ctx context.Context, stop context.CancelFunc, signals <-chan os.Signal, ended <-chan error) error {
+	r.interrupted = true
+	r.note("stopping: running jobs may end; press Ctrl-C again to stop at once. To go on later: " + r.resume())
+	stop()
+	drained := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() { drained <- r.halt(ctx, ended) }()
+	select {
+	case err := <-drained:
+		return err
+	case <-signals:
+		cancel() // ends the grace time
+		return <-drained
+	}
+}
+
+// halt drains the engine, if there is one.
+func (r *running) halt(ctx context.Context, ended <-chan error) error {
+	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if r.engine == nil {
+		return nil
+	}
+	return r.engine.drain(ctx, r.cfg.Grace)
+}
+
+// resume is the command that goes on with this run.
+func (r *running) resume() string {
+	if r.cfg.Origin("to") == "default" {
+		return "spool run"
+	}
+	return "spool run --to " + r.cfg.To
+}
+
+// prepare cleans up after a run that did not end by itself, and opens what is
+// needed.
+func (r *running) prepare(ctx context.Context) error {
+	process.KillLeftovers(tag(r.cfg))
+	if err := r.prepareKeys(); err != nil {
+		return err
+	}
+	s, err := scratch.Open(r.cfg.Work, r.cfg.ScratchLimit.Bytes, r.cfg.ScratchLimit.Share)
+	if err != nil {
+		return err
+	}
+	r.scratch = s
+	open, err := r.ledger.List(ctx, ledger.Filter{})
+	if err != nil {
+		return err
+	}
+	kept := map[string]string{}
+	for _, v := range open {
+		if !v.Status.Ended() || v.Status == spool.Failed {
+			kept[v.ID] = v.Revision
+		}
+	}
+	if err := s.Sweep(kept); err != nil {
+		return err
+	}
+	return r.sweepReplaced(ctx)
+}
+
+// prepareKeys decides about encryption before anything is accepted, and makes
+// the master key on first use.
+func (r *running) prepareKeys() error {
+	e, err := r.cfg.Encryption()
+	if err != nil {
+		return err
+	}
+	if !e.On {
+		r.notes = append(r.notes, e.Why)
+		return nil
+	}
+	if r.cfg.Keys != "" {
+		if err := keys.CheckOutside(r.cfg.Keys, r.cfg.To); err != nil {
+			return err
+		}
+	}
+	master, created, err := keys.OpenMaster(masterPath(r.cfg))
+	if err != nil {
+		return err
+	}
+	r.keys.master = master
+	if created {
+		r.note(fmt.Sprintf("content keys are kept in %s, wrapped with %s: back up both, without them nothing encrypted can be played or adopted", ledgerPath(r.cfg), masterPath(r.cfg)))
+	}
+	return nil
+}
+
+func (r *running) sweepReplaced(ctx context.Context) error {
+	old, err := r.ledger.Replaced(ctx, time.Now().Add(-keptRevision))
+	if err != nil {
+		return err
+	}
+	for _, o := range old {
+		if err := finish.SweepRevision(ctx, r.store, o.Video, o.Revision); err != nil {
+			r.note("the replaced revision " + o.Revision + " of " + o.Video + " was not swept: " + err.Error())
+			continue
+		}
+		if err := r.ledger.Swept(ctx, o.Video, o.Revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all is the run without interruption.
+func (r *running) all(ctx context.Context) error {
+	open, err := r.unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range open {
+		r.expect(v, 0)
+	}
+	if len(open) > 0 {
+		if err := r.need(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.takeIn(ctx); err != nil {
+		return err
+	}
+	r.show.Show(progress.Event{Type: progress.Counted})
+	if r.otherwise > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("%d ready videos were made with other settings; --remake makes new revisions", r.otherwise))
+	}
+	if r.engine == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.await(ctx)
+}
+
+// await waits for every video to end, or for ctx: then the caller drains.
+func (r *running) await(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- r.engine.wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *running) unfinished(ctx context.Context) ([]spool.Video, error) {
+	return r.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Waiting, spool.Working, spool.Paused}})
+}
+
+// need starts the engine when the first video wants it: a run that has nothing
+// to do needs no ffmpeg.
+func (r *running) need(ctx context.Context) error {
+	if r.engine != nil {
+		r.engine.scheduler.Wake()
+		return nil
+	}
+	r.board = newBoard(r.ledger, r.master, r.show.Show)
+	e, err := r.start(ctx, r.board)
+	if err != nil {
+		return err
+	}
+	r.engine = e
+	return nil
+}
+

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/intake"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/page"
+	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/schedule"
+	"github.com/spool-video/spool/internal/stage/finish"
+	"github.com/spool-video/spool/internal/store"
+)
+
+// takeIn brings every source into the ledger.
+func (r *running) takeIn(ctx context.Context) error {
+	settings, err := r.cfg.VideoSettings()
+	if err != nil {
+		return err
+	}
+	in := &intake.Intake{
+		Ledger: r.ledger, Pages: pager{r.pages}, Client: http.DefaultClient, Settings: settings,
+		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
+	}
+	for result := range in.Run(ctx, r.lines) {
+		if err := r.take(ctx, result, settings); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// take does what the verdict on one source asks for.
+func (r *running) take(ctx context.Context, result intake.Result, settings spool.Settings) error {
+	switch result.Verdict {
+	case intake.Accept:
+		return r.accept(ctx, result)
+	case intake.Known:
+		return r.known(ctx, result, settings)
+	case intake.Duplicate:
+		r.note(fmt.Sprintf("line %d is the same video as line %d", result.Line.Number, result.Of))
+	case intake.Expanded:
+		r.note(fmt.Sprintf("%s holds %d videos", result.Line.Source, result.Count))
+	case intake.Bad:
+		r.refuse(result)
+	}
+	return nil
+}
+
+// refuse counts a source that cannot be a video.
+func (r *running) refuse(result intake.Result) {
+	f := &spool.Failure{Class: result.Err.Class, Code: result.Err.Code, Reason: result.Err.Reason, Hint: result.Err.Hint}
+	r.endings = append(r.endings, progress.Ending{Source: result.Line.Source, Line: result.Line.Number, Status: spool.Failed, Failure: f})
+	r.show.Show(progress.Event{Type: progress.Bad, Line: result.Line.Number, Source: result.Line.Source, Failure: f})
+}
+
+// accept puts a new video into the ledger, unless the destination has it
+// already.
+func (r *running) accept(ctx context.Context, result intake.Result) error {
+	v := result.Video
+	adopted, err := finish.Adopt(ctx, r.store, v.ID)
+	switch {
+	case err == nil:
+		return r.adopt(ctx, v, adopted)
+	case errors.Is(err, finish.ErrForeign):
+		result.Err = &spool.Error{
+			Class: spool.Permanent, Code: "foreign-folder",
+			Reason: "the destination has a folder " + v.ID + " that Spool did not publish, and it is left alone",
+			Hint:   "move that folder away, or give the video another name with id=",
+		}
+		r.refuse(result)
+		return nil
+	}
+	// Nothing whole is there: it is made. What remains of an earlier try is
+	// swept when it is finished.
+	rec := schedule.NewRecord(v, time.Now())
+	if err := r.ledger.Accept(ctx, rec); err != nil {
+		return fmt.Errorf("accept %s: %w", v.ID, err)
+	}
+	r.expect(rec.Video, result.Line.Number)
+	r.show.Show(progress.Event{Type: progress.Accepted, Video: v.ID, Title: v.Title, Source: result.Line.Source, Line: result.Line.Number})
+	return r.need(ctx)
+}
+
+// adopt takes over a video that is published, but that the ledger lost.
+func (r *running) adopt(ctx context.Context, v, found spool.Video) error {
+	found.Source, found.Canonical, found.Stamp, found.Settings = v.Source, v.Canonical, v.Stamp, v.Settings
+	found.Added, found.Changed = time.Now(), time.Now()
+	if err := r.ledger.Accept(ctx, ledger.Record{Video: found}); err != nil {
+		return fmt.Errorf("adopt %s: %w", v.ID, err)
+	}
+	r.keep(found, "it is published already, and was taken over")
+	return nil
+}
+
+// expect adds a video whose end this run waits for.
+func (r *running) expect(v spool.Video, line int) {
+	if _, twice := r.results[v.ID]; twice {
+		return
+	}
+	r.results[v.ID] = len(r.endings)
+	r.endings = append(r.endings, progress.Ending{Video: v.ID, Source: v.Canonical, Line: line, Status: v.Status})
+}
+
+// keep adds a video that is ready and stays as it is.
+func (r *running) keep(v spool.Video, text string) {
+	r.results[v.ID] = len(r.endings)
+	r.endings = append(r.endings, progress.Ending{
+		Video: v.ID, Source: v.Canonical, Status: spool.Ready, Skipped: true, Sizes: v.Sizes, Path: r.master(v.ID),
+	})
+	r.show.Show(progress.Event{Type: progress.Known, Video: v.ID, Title: v.Title, Status: v.Status, Text: text})
+}
+
+// known decides about a video that the ledger has.
+func (r *running) known(ctx context.Context, result intake.Result, settings spool.Settings) error {
+	v := result.Video
+	if result.Line.Ladder != "" {
+		settings.Ladder = result.Line.Ladder
+	}
+	_, err := r.store.Stat(ctx, v.ID+"/master.m3u8")
+	what, why := decide(v, seen{Stamp: result.Stamp, Gone: errors.Is(err, store.ErrNotFound), Settings: settings, Remake: r.cfg.Remake})
+	var change func(*ledger.Record)
+	switch what {
+	case skip:
+		r.keep(v, "")
+		return nil
+	case otherwise:
+		r.otherwise++
+		r.keep(v, "")
+		return nil
+	case goOn:
+	case tryAgain:
+		change = func(rec *ledger.Record) { schedule.Retry(rec, time.Now()) }
+		why = "it is tried again"
+	case remake:
+		change = func(rec *ledger.Record) {
+			rec.Video.Settings, rec.Video.Stamp = settings, result.Stamp
+			schedule.Again(rec, time.Now())
+		}
+	}
+	if change != nil {
+		err := r.ledger.Update(ctx, v.ID, func(rec *ledger.Record) error {
+			rec.Video.Source = result.Source // a signed link may be fresher than the one that was accepted
+			change(rec)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("take in %s again: %w", v.ID, err)
+		}
+	}
+	r.expect(v, result.Line.Number)
+	r.show.Show(progress.Event{Type: progress.Known, Video: v.ID, Title: v.Title, Status: spool.Waiting, Text: why})
+	return r.need(ctx)
+}
+
+// pager asks the page tool, in the words of intake.
+type pager struct{ tool *page.Tool }
+
+func (p pager) Resolve(ctx context.Context, url string, _ int) ([]spool.Page, int, error) {
+	pages, _, err := p.tool.Resolve(ctx, url)
+	return pages, len(pages), err
+}
