@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spool-video/spool/internal/store"
@@ -137,8 +138,10 @@ func (s *Store) open() error {
 
 // enter opens the folder and looks whether it is the expected one.
 func (s *Store) enter() error {
-	_, err := os.Stat(s.dir)
+	info, err := os.Stat(s.dir)
 	switch {
+	case err == nil && !info.IsDir(), errors.Is(err, syscall.ENOTDIR):
+		return notAFolder(s.dir)
 	case errors.Is(err, fs.ErrNotExist) && (s.o.ReadOnly || s.o.Token != ""):
 		return away(s.dir, err)
 	case errors.Is(err, fs.ErrNotExist):

@@ -118,6 +118,14 @@ func away(dir string, err error) *spool.Error {
 	}
 }
 
+func notAFolder(dir string) error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "dest-not-a-folder",
+		Reason: "the destination " + dir + " is a file, or lies below one",
+		Hint:   "name a folder with --to",
+	}
+}
+
 // missing: there is nothing of that name. A file where a folder would be says
 // the same.
 func missing(err error) bool {
