@@ -114,7 +114,10 @@ func bad(t *testing.T, mode string) *Tool {
 	if err := os.Symlink(self, path); err != nil {
 		t.Fatal(err)
 	}
-	return &Tool{Path: path, Patience: 200 * time.Millisecond}
+	if mode == "hang" || mode == "flood" {
+		return &Tool{Path: path, Patience: 200 * time.Millisecond}
+	}
+	return &Tool{Path: path}
 }
 
 func wantFault(t *testing.T, err error, code string) *spool.Error {

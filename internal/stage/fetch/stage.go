@@ -6,7 +6,6 @@ package fetch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -141,6 +140,9 @@ func (g *get) page(ctx context.Context) (spool.Fetched, error) {
 	if !slices.Contains(mediaExtensions, ext) {
 		ext = unknownExtension
 	}
+	if err := makeDurable(file); err != nil {
+		return spool.Fetched{}, err
+	}
 	got, err := g.settle(file, spool.Fetched{Size: info.Size(), Page: &about}, ext)
 	if err != nil {
 		return spool.Fetched{}, err
@@ -164,6 +166,9 @@ func (g *get) settle(file string, f spool.Fetched, ext string) (spool.Fetched, e
 	if err := os.Rename(file, f.Path); err != nil {
 		return spool.Fetched{}, folderFault("rename a file in", filepath.Dir(f.Path), err)
 	}
+	if err := makeDurable(filepath.Dir(f.Path)); err != nil {
+		return spool.Fetched{}, err
+	}
 	if g.stage.DownloadDir == "" {
 		return f, nil
 	}
@@ -175,55 +180,6 @@ func (g *get) settle(file string, f spool.Fetched, ext string) (spool.Fetched, e
 
 func (g *get) count(done, total int64) {
 	g.progress(spool.Progress{Phase: spool.Downloading, Done: done, Total: total})
-}
-
-// note is what a job's folder says of its source.
-type note struct {
-	Canonical string        `json:"canonical"`
-	Fetched   spool.Fetched `json:"fetched"`
-}
-
-func (g *get) notePath() string { return filepath.Join(g.work, "fetched.json") }
-
-func (g *get) note(f spool.Fetched) error {
-	b, err := json.Marshal(note{g.job.Canonical, f})
-	if err != nil {
-		return fmt.Errorf("note the source of %s: %w", g.job.Video, err)
-	}
-	temp := g.notePath() + ".new"
-	if err := os.WriteFile(temp, b, 0o600); err != nil {
-		return folderFault("write to", g.work, err)
-	}
-	if err := os.Rename(temp, g.notePath()); err != nil {
-		return folderFault("write to", g.work, err)
-	}
-	return nil
-}
-
-// kept finds a source that is here already: from an earlier run, or put into
-// the download folder by somebody.
-func (g *get) kept() (spool.Fetched, bool) {
-	var n note
-	b, err := os.ReadFile(g.notePath())
-	if err == nil && json.Unmarshal(b, &n) == nil && n.Canonical == g.job.Canonical && n.Fetched.Path != "" {
-		if info, err := os.Lstat(n.Fetched.Path); err == nil && info.Mode().IsRegular() && info.Size() == n.Fetched.Size {
-			return n.Fetched, true
-		}
-	}
-	if g.stage.DownloadDir == "" {
-		return spool.Fetched{}, false
-	}
-	for _, ext := range append(slices.Clone(mediaExtensions), unknownExtension) {
-		path := g.keepAs(ext)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-			return spool.Fetched{Path: path, Size: info.Size()}, true
-		}
-	}
-	return spool.Fetched{}, false
-}
-
-func (g *get) keepAs(ext string) string {
-	return filepath.Join(g.stage.DownloadDir, g.job.Video+"."+ext)
 }
 
 // maybePage: what came may be a page with a video, or a site that answers only

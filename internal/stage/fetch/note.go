@@ -1,0 +1,80 @@
+package fetch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/spool-video/spool"
+)
+
+// note is what a job's folder says of its source.
+type note struct {
+	Canonical string        `json:"canonical"`
+	Fetched   spool.Fetched `json:"fetched"`
+}
+
+func (g *get) notePath() string { return filepath.Join(g.work, "fetched.json") }
+
+func (g *get) note(f spool.Fetched) error {
+	b, err := json.Marshal(note{g.job.Canonical, f})
+	if err != nil {
+		return fmt.Errorf("note the source of %s: %w", g.job.Video, err)
+	}
+	temp := g.notePath() + ".new"
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
+		return folderFault("write to", g.work, err)
+	}
+	if err := makeDurable(temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, g.notePath()); err != nil {
+		return folderFault("write to", g.work, err)
+	}
+	return nil
+}
+
+// kept finds a source that is here already: from an earlier run, or put into
+// the download folder by somebody.
+func (g *get) kept() (spool.Fetched, bool) {
+	var n note
+	b, err := os.ReadFile(g.notePath())
+	if err == nil && json.Unmarshal(b, &n) == nil && n.Canonical == g.job.Canonical && n.Fetched.Path != "" {
+		if info, err := os.Lstat(n.Fetched.Path); err == nil && info.Mode().IsRegular() && info.Size() == n.Fetched.Size {
+			return n.Fetched, true
+		}
+	}
+	if g.stage.DownloadDir == "" {
+		return spool.Fetched{}, false
+	}
+	for _, ext := range append(slices.Clone(mediaExtensions), unknownExtension) {
+		path := g.keepAs(ext)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			return spool.Fetched{Path: path, Size: info.Size()}, true
+		}
+	}
+	return spool.Fetched{}, false
+}
+
+func (g *get) keepAs(ext string) string {
+	return filepath.Join(g.stage.DownloadDir, g.job.Video+"."+ext)
+}
+
+// makeDurable brings a file's bytes, or a folder's names, to the disk. A file
+// system that cannot is taken at its word.
+func makeDurable(path string) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return folderFault("read", filepath.Dir(path), err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	err = f.Sync()
+	if err == nil || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
+		return nil
+	}
+	return folderFault("write to", filepath.Dir(path), err)
+}
