@@ -229,7 +229,9 @@ func (e *entry) encoded(now time.Time) string {
 	s, text := e.snapshot, ""
 	rate, known := e.encode.rate(now, rateLeast)
 	if known && s.Encode.Total > 0 && s.Length > 0 {
-		text = fmt.Sprintf(" %.1f×", rate/float64(s.Encode.Total)*s.Length.Seconds())
+		if speed := rate / float64(s.Encode.Total) * s.Length.Seconds(); speed >= 0.05 {
+			text = fmt.Sprintf(" %.1f×", speed)
+		}
 	}
 	if s.Chunks > 0 {
 		text += fmt.Sprintf(" chunk %d/%d", min(s.ChunksDone+1, s.Chunks), s.Chunks)

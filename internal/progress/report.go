@@ -74,7 +74,7 @@ func (s *Summary) Totals() string {
 	}
 	text += ", " + Duration(s.Took)
 	if saved, known := s.Saved(); known {
-		text += ", overlap saved " + percent(saved)
+		text += fmt.Sprintf(", overlap saved %.0f %%", saved*100)
 	}
 	return text
 }

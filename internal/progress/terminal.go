@@ -77,6 +77,7 @@ func (t *terminal) close(Summary) { t.draw(nil, t.last) }
 // half-drawn.
 func (t *terminal) draw(lines []string, now time.Time) {
 	columns, _ := t.size()
+	columns = max(columns, 1)
 	var b strings.Builder
 	// A terminal that has become narrower has wrapped the old lines.
 	up := 0
@@ -107,6 +108,9 @@ func (t *terminal) draw(lines []string, now time.Time) {
 // that it can always be taken back.
 func (t *terminal) lines(now time.Time) []string {
 	columns, rows := t.size()
+	if columns < 2 || rows < 2 {
+		return nil
+	}
 	active := t.board.active()
 	lines := []string{t.board.total(now)}
 	room := max(0, rows-3)

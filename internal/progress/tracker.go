@@ -151,6 +151,9 @@ func (t *Tracker) Beat(b spool.Beat) {
 	}
 	var all []spool.Phase
 	for id, v := range t.videos {
+		if len(v.running) == 0 && len(jobs[id]) == 0 && !v.moving {
+			continue
+		}
 		v.beat(b.Worker, jobs[id])
 		snapshot := v.snapshot()
 		all = append(all, snapshot.Phases...)

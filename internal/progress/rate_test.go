@@ -1,0 +1,147 @@
+package progress
+
+import (
+	"testing"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+func TestWords(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1.0 kB", 9949: "9.9 kB", 9950: "10 kB", 12_345_678: "12 MB", 999_499: "999 kB", 999_600: "1.0 MB",
+		1_400_000_000: "1.4 GB", -5: "-5 B", 9_223_372_036_854_775_807: "9.2 EB",
+	} {
+		if got := Bytes(n); got != want {
+			t.Errorf("Bytes(%d) is %s, want %s", n, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"0s": "0 s", "350ms": "0.3 s", "1s": "1 s", "9.94s": "9.9 s", "9.96s": "10 s", "59.4s": "59 s", "59.6s": "1 m", "72s": "1 m 12 s",
+		"3599.4s": "59 m 59 s", "3599.6s": "1 h", "3h5m10s": "3 h 5 m", "23h59m40s": "1 d", "52h10m": "2 d 4 h", "-72s": "-1 m 12 s",
+	} {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Duration(d); got != want {
+			t.Errorf("Duration(%s) is %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestMeterForgets(t *testing.T) {
+	m := meter{window: 10 * time.Second}
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	if _, known := m.rate(at(0), 0); known {
+		t.Error("a rate of nothing")
+	}
+	for s := range 60 { // 100 a second for half a minute, then 1 a second
+		value := float64(100 * s)
+		if s > 30 {
+			value = 3000 + float64(s-30)
+		}
+		m.add(at(s), value)
+	}
+	if rate, known := m.rate(at(59), time.Second); !known || rate < 0.9 || rate > 1.1 {
+		t.Errorf("rate %v %v, want the 1/s of the last ten seconds", rate, known)
+	}
+	if len(m.samples) > 12 {
+		t.Errorf("%d samples are kept", len(m.samples))
+	}
+	// Silence: the rate falls, it does not stand.
+	if rate, known := m.rate(at(100), time.Second); !known || rate != 0 {
+		t.Errorf("rate %v %v after 41 silent seconds", rate, known)
+	}
+	m.add(at(101), 5) // begun again
+	if _, known := m.rate(at(101), time.Second); known {
+		t.Error("a rate right after a new start")
+	}
+}
+
+// run drives a board with two videos of a minute each; encode speed is
+// output seconds a second.
+func run(speeds []float64, second bool) (*board, time.Time) {
+	b := newBoard()
+	b.take(Event{Type: Accepted, Video: "a", Time: start})
+	b.take(Event{Type: Accepted, Video: "b", Time: start})
+	b.take(Event{Type: Counted, Time: start})
+	now, done := start, 0.0
+	for _, speed := range speeds {
+		now = now.Add(time.Second)
+		done += speed
+		s := &Snapshot{Phases: []spool.Phase{spool.Encoding}, Encode: Count{int64(done * 1000), 60_000}, Length: time.Minute}
+		b.take(Event{Type: Moved, Video: "a", Time: now, Snapshot: s})
+		if second {
+			b.take(Event{Type: Moved, Video: "b", Time: now, Snapshot: &Snapshot{Length: time.Minute, Encode: Count{0, 60_000}}})
+		}
+	}
+	return b, now
+}
+
+func steady(speed float64, n int) []float64 {
+	list := make([]float64, n)
+	for i := range list {
+		list[i] = speed
+	}
+	return list
+}
+
+func TestTimeLeft(t *testing.T) {
+	b, now := run(steady(1, 3), true)
+	if _, _, known := b.left(now); known {
+		t.Error("an estimate after two seconds of work")
+	}
+	b, now = run(steady(2, 15), true) // half of a is done at 2×: 15 s and 30 s are left
+	left, least, known := b.left(now)
+	if !known || least || left < 40*time.Second || left > 50*time.Second {
+		t.Errorf("left %v, at least %v, known %v; want about 45 s", left, least, known)
+	}
+	b, now = run(steady(2, 15), false) // nothing is known of b
+	if _, least, known := b.left(now); !known || !least {
+		t.Error("an unknown video is not counted as unknown")
+	}
+	// It got slow a minute ago: what was before does not count.
+	b, now = run(append(steady(0.5, 10), steady(0.1, 70)...), true)
+	left, _, known = b.left(now)
+	if want := (60 - 12 + 60) * 10 * time.Second; !known || left < want*8/10 || left > want*12/10 {
+		t.Errorf("left %v, want about %v", left, want)
+	}
+	// It stands still: there is no honest estimate.
+	if _, _, known := b.left(now.Add(10 * time.Minute)); known {
+		t.Error("an estimate though nothing has moved for ten minutes")
+	}
+}
+
+func TestResumedWorkIsNoSpeed(t *testing.T) {
+	b := newBoard()
+	b.take(Event{Type: Known, Video: "a", Status: spool.Working, Time: start})
+	b.take(Event{Type: Counted, Time: start})
+	for s := range 20 { // 90 % were done before; then 1 % in twenty seconds
+		n := 54_000 + int64(s)*30
+		b.take(Event{Type: Moved, Video: "a", Time: start.Add(time.Duration(s) * time.Second), Snapshot: &Snapshot{
+			Phases: []spool.Phase{spool.Encoding}, Encode: Count{n, 60_000}, Length: time.Minute,
+		}})
+	}
+	left, _, known := b.left(start.Add(19 * time.Second))
+	if !known || left < 2*time.Minute || left > 5*time.Minute {
+		t.Errorf("left %v %v, want about 3 m", left, known)
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	var o Overlap
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	o.At(at(0), []spool.Phase{spool.Downloading})
+	o.At(at(10), []spool.Phase{spool.Downloading, spool.Encoding, spool.Encoding})
+	o.At(at(30), []spool.Phase{spool.Encoding, spool.Publishing, spool.Verifying})
+	o.At(at(40), nil)
+	o.At(at(99), nil)
+	if want := (10 + 40 + 20) * time.Second; o.Busy() != want {
+		t.Errorf("busy %v, want %v", o.Busy(), want)
+	}
+	s := Summary{Took: 40 * time.Second, Busy: o.Busy()}
+	if saved, known := s.Saved(); !known || saved < 0.42 || saved > 0.43 {
+		t.Errorf("saved %v %v", saved, known)
+	}
+}
