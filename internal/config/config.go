@@ -44,7 +44,7 @@ type Config struct {
 	MaxItems     int
 	Refresh      bool
 	Remake       bool
-	Grace        time.Duration     // how long a replaced revision stays
+	Grace        time.Duration     // how long running jobs may take to end after Ctrl-C
 	Ladders      map[string]Ladder // those that the file defines
 	Files        []string          // the files that were read, the strongest last
 	Notes        []string          // what a person should know and that stops nothing

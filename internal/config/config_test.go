@@ -68,7 +68,7 @@ func TestDefaults(t *testing.T) {
 		cfg.Preset:                "medium",
 		cfg.Ladder:                "default",
 		cfg.YTDLP:                 "yt-dlp",
-		cfg.Grace.String():        "24h0m0s",
+		cfg.Grace.String():        "30s",
 		cfg.ScratchLimit.String(): "80%",
 	} {
 		if got != want {

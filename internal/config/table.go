@@ -82,7 +82,7 @@ var settings = []setting{
 		key: "remake", help: "make new revisions of videos that have other settings",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.Remake) },
 	}, {
-		key: "grace", usual: "24h", help: "how long a replaced revision stays published",
+		key: "grace", usual: "30s", help: "how long running jobs may take to end after Ctrl-C",
 		value: func(c *Config) pflag.Value { return (*span)(&c.Grace) },
 	}, {
 		key: "nice", usual: "10", help: "how much encoders yield to other programs, 0 to 19",

@@ -84,7 +84,7 @@ func (v *span) Type() string   { return "TIME" }
 func (v *span) Set(s string) error {
 	d, err := time.ParseDuration(strings.TrimSpace(s))
 	if err != nil || d < 0 {
-		return fmt.Errorf("allowed is a time such as 24h or 90m")
+		return fmt.Errorf("allowed is a time such as 30s or 5m")
 	}
 	*v = span(d)
 	return nil
