@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/store"
@@ -164,14 +165,14 @@ func keyFrames(r Rendition, info cmaf.SegmentInfo) int {
 func (c *checker) decode(ctx context.Context, r Rendition, number int, media []byte) error {
 	s := r.Segments[number]
 	out, err := process.Run(ctx, process.Command{
-		Path: c.o.FFmpeg,
+		Path: c.o.Tools.FFmpeg,
 		Args: []string{
 			"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode",
-			"-protocol_whitelist", "pipe", "-f", "mp4", "-i", "pipe:0",
+			"-protocol_whitelist", "pipe", "-codec_whitelist", "h264,aac", "-f", "mp4", "-i", "pipe:0",
 			"-map", "0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1",
 		},
-		Stdin: bytes.NewReader(media),
-		Tag:   c.o.Tag,
+		Stdin:  bytes.NewReader(media),
+		Limits: ffmpeg.Limits(), Nice: c.o.Tools.Nice, Tag: c.o.Tools.Tag,
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()

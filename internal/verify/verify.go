@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/store"
 )
@@ -96,10 +97,8 @@ type Options struct {
 	// Pending are objects beside the revision that are about to be put: they
 	// are checked in place of what the store has under these names.
 	Pending map[string][]byte
-	// FFmpeg decodes; "ffmpeg" when empty.
-	FFmpeg string
-	// Tag marks the decoders for process.KillLeftovers.
-	Tag string
+	// Tools say which ffmpeg decodes; the one in PATH when empty.
+	Tools ffmpeg.Tools
 }
 
 // checker is one check; its methods add to report.
@@ -127,8 +126,8 @@ func Package(ctx context.Context, s store.Store, video string, o Options) (Repor
 		store: s, video: video, o: o, report: Report{Video: video, Findings: []Finding{}},
 		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{},
 	}
-	if c.o.FFmpeg == "" {
-		c.o.FFmpeg = "ffmpeg"
+	if c.o.Tools.FFmpeg == "" {
+		c.o.Tools.FFmpeg = "ffmpeg"
 	}
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("verify %s: %w", video, err)

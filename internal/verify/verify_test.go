@@ -10,18 +10,29 @@ import (
 	"testing"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/verify"
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
 
-// published makes a whole package.
+// packages are the whole packages that were made, by options.
+var packages = map[verifytest.Options]*verifytest.Memory{}
+
+// published gives a whole package of the test's own.
 func published(t *testing.T, o verifytest.Options) *verifytest.Memory {
+	t.Helper()
+	if packages[o] == nil {
+		packages[o] = publish(t, o)
+	}
+	return packages[o].Clone()
+}
+
+func publish(t *testing.T, o verifytest.Options) *verifytest.Memory {
 	t.Helper()
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, o)
-	poster := func(context.Context, spool.Job) ([]byte, error) { return []byte("\xff\xd8\xff\xe0 a picture"), nil }
-	if _, err := (finish.Stage{Store: m, Version: "test", Poster: poster}).Run(t.Context(), job, func(spool.Progress) {}); err != nil {
+	if _, err := (finish.Stage{Store: m, Version: "test"}).Run(t.Context(), job, func(spool.Progress) {}); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -33,7 +44,7 @@ func keysOf(string) ([]byte, error) { return verifytest.Key, nil }
 // by reading alone.
 func undecoded(t *testing.T, m *verifytest.Memory) verify.Report {
 	t.Helper()
-	report := check(t, m, verify.Options{Keys: keysOf, Deep: true, FFmpeg: "/bin/true"})
+	report := check(t, m, verify.Options{Keys: keysOf, Deep: true, Tools: ffmpeg.Tools{FFmpeg: "/bin/true"}})
 	report.Findings = slices.DeleteFunc(report.Findings, func(f verify.Finding) bool { return f.Rule == "decode" })
 	return report
 }
@@ -314,7 +325,7 @@ func TestCancelledCheckSaysSo(t *testing.T) {
 
 func TestMissingFFmpegIsAnError(t *testing.T) {
 	m := published(t, verifytest.Options{Silent: true})
-	if _, err := verify.Package(t.Context(), m, verifytest.Video, verify.Options{FFmpeg: "/nowhere/ffmpeg"}); err == nil {
+	if _, err := verify.Package(t.Context(), m, verifytest.Video, verify.Options{Tools: ffmpeg.Tools{FFmpeg: "/nowhere/ffmpeg"}}); err == nil {
 		t.Error("a decoder that is not there is taken for a good check")
 	}
 }

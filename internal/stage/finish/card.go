@@ -1,11 +1,9 @@
 package finish
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
 
@@ -104,30 +102,4 @@ func publicSource(source string) string {
 	}
 	u.User, u.Fragment = nil, ""
 	return plaintext.Redact(u.String())
-}
-
-// maxPoster is the size in bytes up to which a picture may be a poster.
-const maxPoster = 8 << 20
-
-// poster gives the poster's JPEG, or nil: a video without one is still a
-// video.
-func (s Stage) poster(ctx context.Context, job spool.Job) []byte {
-	if s.Work != nil {
-		picture, err := os.ReadFile(filepath.Join(s.Work(job.JobKey), verify.PosterName))
-		if err == nil && isJPEG(picture) {
-			return picture
-		}
-	}
-	if s.Poster == nil {
-		return nil
-	}
-	picture, err := s.Poster(ctx, job)
-	if err != nil || !isJPEG(picture) {
-		return nil
-	}
-	return picture
-}
-
-func isJPEG(b []byte) bool {
-	return len(b) > 3 && len(b) <= maxPoster && b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify"
@@ -19,17 +20,16 @@ import (
 // Stage does finish jobs.
 type Stage struct {
 	Store store.Store
-	// FFmpeg decodes the samples that verify takes; "ffmpeg" when empty.
-	FFmpeg string
+	// Tools say which ffmpeg decodes; the one in PATH when empty.
+	Tools ffmpeg.Tools
 	// KeysDir is where content keys are exported to; "" leaves them in the
 	// ledger.
 	KeysDir string
 	Version string // of Spool
 	// Work gives the scratch folder of a job's revision, where the poster may
-	// lie as poster.jpg. Nil: there is none.
+	// lie as poster.jpg. When it does not, the poster is a frame of what was
+	// published. May be nil.
 	Work func(spool.JobKey) string
-	// Poster makes a JPEG when scratch holds none; nil: the video goes without.
-	Poster func(ctx context.Context, job spool.Job) ([]byte, error)
 }
 
 // Cache headers: nothing below a revision ever changes; what lies beside it
@@ -57,7 +57,11 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err := p.playlists(job); err != nil {
 		return spool.Result{}, err
 	}
-	if err := p.beside(job, s.poster(ctx, job)); err != nil {
+	poster, err := s.poster(ctx, job, p)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	if err := p.beside(job, poster); err != nil {
 		return spool.Result{}, err
 	}
 	for _, d := range p.revision {
@@ -95,7 +99,7 @@ func (s Stage) exportKey(job spool.Job) error {
 
 // check verifies the package with the master that is about to be put.
 func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Report, error) {
-	o := verify.Options{FFmpeg: s.FFmpeg, Seed: seed(job.Revision), Pending: map[string][]byte{}, Tag: job.JobKey.String()}
+	o := verify.Options{Tools: s.Tools, Seed: seed(job.Revision), Pending: map[string][]byte{}}
 	for _, d := range p.outside {
 		o.Pending[d.Name] = d.content
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	_ "image/jpeg"
 	"os"
 	"path"
 	"path/filepath"
@@ -28,8 +30,14 @@ func run(t *testing.T, s finish.Stage, job spool.Job) (spool.Result, error) {
 	return s.Run(t.Context(), job, func(spool.Progress) {})
 }
 
-func stage(m *verifytest.Memory) finish.Stage {
-	return finish.Stage{Store: m, Version: "test", Poster: func(context.Context, spool.Job) ([]byte, error) { return jpeg, nil }}
+// stage is one that finds a poster in scratch.
+func stage(t *testing.T, m *verifytest.Memory) finish.Stage {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "poster.jpg"), jpeg, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return finish.Stage{Store: m, Version: "test", Work: func(spool.JobKey) string { return dir }}
 }
 
 func keysOf(string) ([]byte, error) { return verifytest.Key, nil }
@@ -37,6 +45,16 @@ func keysOf(string) ([]byte, error) { return verifytest.Key, nil }
 func deep(t *testing.T, m *verifytest.Memory) verify.Report {
 	t.Helper()
 	report, err := verify.Package(context.Background(), m, verifytest.Video, verify.Options{Deep: true, Keys: keysOf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// fast samples, as the stage itself does.
+func fast(t *testing.T, m *verifytest.Memory) verify.Report {
+	t.Helper()
+	report, err := verify.Package(t.Context(), m, verifytest.Video, verify.Options{Keys: keysOf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +75,7 @@ func TestPublish(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := verifytest.NewMemory()
 			job := verifytest.Job(t, m, c.o)
-			result, err := run(t, stage(m), job)
+			result, err := run(t, stage(t, m), job)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +100,7 @@ func TestOrderAndHeaders(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{})
 	before := len(m.Puts())
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -108,9 +126,9 @@ func TestOrderAndHeaders(t *testing.T) {
 // been none; the master never appears before everything else.
 func TestCrashAnywhereAndRunAgain(t *testing.T) {
 	made := verifytest.NewMemory()
-	job := verifytest.Job(t, made, verifytest.Options{Encrypted: true})
+	job := verifytest.Job(t, made, verifytest.Options{Encrypted: true, NoVideo: true})
 	whole := made.Clone()
-	if _, err := run(t, stage(whole), job); err != nil {
+	if _, err := run(t, stage(t, whole), job); err != nil {
 		t.Fatal(err)
 	}
 	crash := &spool.Error{Class: spool.Environment, Code: "no-space", Reason: "the disk is full"}
@@ -126,9 +144,9 @@ func TestCrashAnywhereAndRunAgain(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := run(t, stage(m), job)
+		_, err := run(t, stage(t, m), job)
 		if err == nil {
-			if at != 8 { // seven puts
+			if at != 6 { // five puts
 				t.Errorf("the first run without a crash had %d changes", at-1)
 			}
 			return
@@ -137,7 +155,7 @@ func TestCrashAnywhereAndRunAgain(t *testing.T) {
 			t.Fatalf("crash at change %d: %v, master is there: %t", at, err, m.Bytes("vid/master.m3u8") != nil)
 		}
 		m.Refuse = nil
-		if _, err := run(t, stage(m), job); err != nil {
+		if _, err := run(t, stage(t, m), job); err != nil {
 			t.Fatalf("after a crash at change %d: %v", at, err)
 		}
 		for _, name := range whole.Names() {
@@ -158,7 +176,7 @@ func TestKeyIsExportedBeforeAnyPlaylist(t *testing.T) {
 		}
 		return nil
 	}
-	s := stage(m)
+	s := stage(t, m)
 	s.KeysDir = dir
 	if _, err := run(t, s, job); err != nil {
 		t.Fatal(err)
@@ -171,7 +189,7 @@ func TestKeyIsExportedBeforeAnyPlaylist(t *testing.T) {
 	// Without the key the playlists must not appear.
 	m = verifytest.NewMemory()
 	job = verifytest.Job(t, m, verifytest.Options{Encrypted: true})
-	s = stage(m)
+	s = stage(t, m)
 	s.KeysDir = "/proc/nowhere"
 	if _, err := run(t, s, job); spool.AsError(err).Code != "keys-not-writable" {
 		t.Errorf("run: %v", err)
@@ -191,7 +209,7 @@ func TestCard(t *testing.T) {
 		Title: "A page's title", Uploader: "Someone", URL: "https://u:secret@example.com/watch?v=1&token=secret#secret",
 		Chapters: []spool.Chapter{{Title: "One", End: 1500 * time.Millisecond}},
 	}
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
 	var card finish.Card
@@ -214,7 +232,7 @@ func TestLocalFolderStaysPrivate(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{Silent: true})
 	job.Source, job.Canonical = "/home/alice/private/clip.mp4", "/home/alice/private/clip.mp4"
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range m.Names() {
@@ -224,30 +242,27 @@ func TestLocalFolderStaysPrivate(t *testing.T) {
 	}
 }
 
+// The poster is the one in scratch, else a frame of the published pictures.
 func TestPoster(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "poster.jpg"), append(slices.Clone(jpeg), "from scratch"...), 0o600); err != nil {
-		t.Fatal(err)
+	for name, o := range map[string]verifytest.Options{"clear": {Silent: true}, "encrypted": {Silent: true, Encrypted: true}} {
+		m := verifytest.NewMemory()
+		job := verifytest.Job(t, m, o)
+		if _, err := run(t, stage(t, m), job); err != nil || !bytes.Equal(m.Bytes("vid/poster.jpg"), jpeg) {
+			t.Errorf("%s: poster from scratch: %q, %v", name, m.Bytes("vid/poster.jpg"), err)
+		}
+		nothing := t.TempDir()
+		if _, err := run(t, finish.Stage{Store: m, Work: func(spool.JobKey) string { return nothing }}, job); err != nil {
+			t.Fatal(err)
+		}
+		config, format, err := image.DecodeConfig(bytes.NewReader(m.Bytes("vid/poster.jpg")))
+		if err != nil || format != "jpeg" || config.Width != 320 || config.Height != 180 {
+			t.Errorf("%s: poster is %s %dx%d, %v", name, format, config.Width, config.Height, err)
+		}
 	}
 	m := verifytest.NewMemory()
-	job := verifytest.Job(t, m, verifytest.Options{Silent: true})
-	s := stage(m)
-	s.Work = func(spool.JobKey) string { return dir }
-	if _, err := run(t, s, job); err != nil || !bytes.HasSuffix(m.Bytes("vid/poster.jpg"), []byte("from scratch")) {
-		t.Errorf("poster %q, %v", m.Bytes("vid/poster.jpg"), err)
-	}
-	for name, poster := range map[string]func(context.Context, spool.Job) ([]byte, error){
-		"none":    nil,
-		"fails":   func(context.Context, spool.Job) ([]byte, error) { return nil, errors.New("no frame") },
-		"no JPEG": func(context.Context, spool.Job) ([]byte, error) { return []byte("<html>"), nil },
-	} {
-		m := verifytest.NewMemory()
-		job := verifytest.Job(t, m, verifytest.Options{Silent: true})
-		s := stage(m)
-		s.Poster = poster
-		if _, err := run(t, s, job); err != nil || m.Bytes("vid/poster.jpg") != nil {
-			t.Errorf("%s: poster %q, %v", name, m.Bytes("vid/poster.jpg"), err)
-		}
+	job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
+	if _, err := run(t, finish.Stage{Store: m}, job); err != nil || m.Bytes("vid/poster.jpg") != nil {
+		t.Errorf("sound alone: poster %q, %v", m.Bytes("vid/poster.jpg"), err)
 	}
 }
 
@@ -278,7 +293,7 @@ func TestPartsThatDoNotFitAreRefused(t *testing.T) {
 		job := verifytest.Job(t, m, verifytest.Options{})
 		c.edit(&job)
 		before := len(m.Names())
-		_, err := run(t, stage(m), job)
+		_, err := run(t, stage(t, m), job)
 		if e := spool.AsError(err); err == nil || e.Code != c.code {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -290,7 +305,7 @@ func TestPartsThatDoNotFitAreRefused(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{})
 	job.Made.Inits = append(job.Made.Inits, job.Made.Inits...)
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Error(err)
 	}
 }
@@ -301,7 +316,7 @@ func TestDamagedPackageGetsNoMaster(t *testing.T) {
 	job := verifytest.Job(t, m, verifytest.Options{})
 	name := "vid/" + job.Made.Segments[1].Name
 	m.Set(name, m.Bytes(name)[1:])
-	_, err := run(t, stage(m), job)
+	_, err := run(t, stage(t, m), job)
 	if e := spool.AsError(err); e.Code != "verify-failed" || !strings.Contains(e.Reason, name) {
 		t.Errorf("run: %v", err)
 	}
@@ -309,7 +324,6 @@ func TestDamagedPackageGetsNoMaster(t *testing.T) {
 		t.Error("it was published all the same")
 	}
 }
-
 
 func TestStoreThatChangesBytesIsFound(t *testing.T) {
 	m := verifytest.NewMemory()
@@ -320,7 +334,7 @@ func TestStoreThatChangesBytesIsFound(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := run(t, stage(m), job)
+	_, err := run(t, stage(t, m), job)
 	if spool.AsError(err).Code != "store-changed-bytes" {
 		t.Errorf("run: %v", err)
 	}

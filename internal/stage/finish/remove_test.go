@@ -18,7 +18,7 @@ func published(t *testing.T, o verifytest.Options) (*verifytest.Memory, spool.Jo
 	t.Helper()
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, o)
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
 	return m, job
@@ -34,12 +34,12 @@ func TestForeignFolderIsLeftAlone(t *testing.T) {
 		"the card of another one": {"vid/video.json": "{\"v\":1,\"id\":\"other\",\"revision\":\"r1\"}"},
 	} {
 		m := verifytest.NewMemory()
-		job := verifytest.Job(t, m, verifytest.Options{Silent: true})
+		job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
 		for name, text := range theirs {
 			m.Set(name, []byte(text))
 		}
 		before := m.Names()
-		_, err := run(t, stage(m), job)
+		_, err := run(t, stage(t, m), job)
 		if e := spool.AsError(err); !errors.Is(err, finish.ErrForeign) || e.Class != spool.Permanent || e.Code != "foreign-folder" {
 			t.Errorf("%s: run: %v", name, err)
 		}
@@ -58,7 +58,7 @@ func TestForeignFolderIsLeftAlone(t *testing.T) {
 // A second revision takes the first one's place in one step; the first can be
 // swept then, and not before.
 func TestReplaceAndSweep(t *testing.T) {
-	m, job := published(t, verifytest.Options{Silent: true})
+	m, job := published(t, verifytest.Options{NoVideo: true})
 	if err := finish.SweepRevision(t.Context(), m, "vid", "r1"); err == nil {
 		t.Fatal("the published revision is swept")
 	}
@@ -78,7 +78,7 @@ func TestReplaceAndSweep(t *testing.T) {
 		move(&made.Segments[i].Object)
 	}
 	second.Made = &made
-	if _, err := run(t, stage(m), second); err != nil {
+	if _, err := run(t, stage(t, m), second); err != nil {
 		t.Fatal(err)
 	}
 	if err := finish.SweepRevision(t.Context(), m, "vid", "r1"); err != nil {
@@ -89,7 +89,7 @@ func TestReplaceAndSweep(t *testing.T) {
 			t.Errorf("%s is left", name)
 		}
 	}
-	if r := deep(t, m); len(r.Findings) > 0 || r.Revision != "r2" {
+	if r := fast(t, m); len(r.Findings) > 0 || r.Revision != "r2" {
 		t.Errorf("report %+v", r)
 	}
 	for _, bad := range []string{"", ".", "..", "r2/v0-90p"} {
@@ -102,7 +102,7 @@ func TestReplaceAndSweep(t *testing.T) {
 // After video.json of a new revision was put, but not yet its master, the old
 // revision is still the published one.
 func TestSweepFollowsTheMasterNotTheCard(t *testing.T) {
-	m, _ := published(t, verifytest.Options{Silent: true})
+	m, _ := published(t, verifytest.Options{NoVideo: true})
 	m.Set("vid/video.json", []byte(`{"v":1,"id":"vid","revision":"r2"}`))
 	if err := finish.SweepRevision(t.Context(), m, "vid", "r1"); err == nil {
 		t.Error("the revision that the master names is swept")
@@ -115,17 +115,17 @@ func TestSweepFollowsTheMasterNotTheCard(t *testing.T) {
 
 func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 	m := verifytest.NewMemory()
-	job := verifytest.Job(t, m, verifytest.Options{Silent: true})
-	m.Set("vid/r1/v0-90p/00000-00000000.m4s", []byte("zombie"))
-	m.Set("vid/r0/v0-90p/00000-00000000.m4s", []byte("another revision's"))
-	if _, err := run(t, stage(m), job); err != nil {
+	job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
+	m.Set("vid/r1/a0-und/00000-00000000.m4s", []byte("zombie"))
+	m.Set("vid/r0/a0-und/00000-00000000.m4s", []byte("another revision's"))
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
-	if m.Bytes("vid/r1/v0-90p/00000-00000000.m4s") != nil || m.Bytes("vid/r0/v0-90p/00000-00000000.m4s") == nil {
+	if m.Bytes("vid/r1/a0-und/00000-00000000.m4s") != nil || m.Bytes("vid/r0/a0-und/00000-00000000.m4s") == nil {
 		t.Errorf("left: %v", m.Names())
 	}
 	// A store that does not delete does not unmake a published video.
-	m.Set("vid/r1/v0-90p/00000-00000000.m4s", []byte("zombie"))
+	m.Set("vid/r1/a0-und/00000-00000000.m4s", []byte("zombie"))
 	m.Refuse = func(action, _ string) error {
 		if action == "delete" {
 			return errors.New("read-only")
@@ -133,7 +133,7 @@ func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 		return nil
 	}
 	note := ""
-	_, err := stage(m).Run(t.Context(), job, func(p spool.Progress) { note = p.Note })
+	_, err := stage(t, m).Run(t.Context(), job, func(p spool.Progress) { note = p.Note })
 	if err != nil || note == "" {
 		t.Errorf("run: %v, note %q", err, note)
 	}
@@ -180,7 +180,7 @@ func TestUnpublish(t *testing.T) {
 // Interrupted anywhere, it can be run again, and no master is left that leads
 // to holes.
 func TestUnpublishInterruptedAnywhere(t *testing.T) {
-	whole, _ := published(t, verifytest.Options{Silent: true})
+	whole, _ := published(t, verifytest.Options{NoVideo: true})
 	for at := 1; ; at++ {
 		m := whole.Clone()
 		deletes := 0
@@ -237,12 +237,12 @@ func TestAdopt(t *testing.T) {
 
 // A lost video.json does not make our own folder a stranger's.
 func TestFolderWithoutCardIsStillOurs(t *testing.T) {
-	m, job := published(t, verifytest.Options{Silent: true})
+	m, job := published(t, verifytest.Options{NoVideo: true})
 	m.Set("vid/video.json", nil)
-	if _, err := run(t, stage(m), job); err != nil {
+	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
-	if r := deep(t, m); len(r.Findings) > 0 {
+	if r := fast(t, m); len(r.Findings) > 0 {
 		t.Errorf("findings %v", r.Findings)
 	}
 }
