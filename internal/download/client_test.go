@@ -113,6 +113,21 @@ func TestSizeAndChecksum(t *testing.T) {
 	if err := get(Request{Size: size, SHA256: strings.ToUpper(sum(h.body))}); err != nil {
 		t.Error(err)
 	}
+	// A file of several answers is fetched once more before it is given up.
+	want := sum(source(size))
+	cut := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, n int) {
+		if n == 1 {
+			spoilt := &hostile{body: append([]byte("\x00\x01"), h.body[2:]...)}
+			spoilt.cut(w, r, size/2)
+		}
+		h.good(w, r)
+	}}
+	cutURL := start(t, cut)
+	res, err := c.Get(t.Context(), Request{URL: cutURL, Path: filepath.Join(t.TempDir(), "v"), SHA256: want}, nil)
+	if err != nil || res.SHA256 != want || cut.requests.Load() != 3 {
+		t.Errorf("a spliced file: %+v, %v after %d requests", res, err, cut.requests.Load())
+	}
+
 	full := &spool.Error{Class: spool.Environment, Code: "scratch-full", Reason: "full"}
 	c2 := quick()
 	c2.Room = func(_ string, missing int64) error {
@@ -121,7 +136,7 @@ func TestSizeAndChecksum(t *testing.T) {
 		}
 		return full
 	}
-	_, _, err := fetchTo(t, c2, url)
+	_, _, err = fetchTo(t, c2, url)
 	wantFault(t, err, "scratch-full")
 }
 

@@ -141,7 +141,9 @@ func dialFault(host string, err error) *spool.Error {
 }
 
 func tlsFault(host string, err error) *spool.Error {
-	_, alert := errors.AsType[tls.AlertError](err)
+	// An alert of either side comes as an operation of this name.
+	oe, ok := errors.AsType[*net.OpError](err)
+	alert := ok && (oe.Op == "remote error" || oe.Op == "local error")
 	_, header := errors.AsType[tls.RecordHeaderError](err)
 	e := &spool.Error{Class: spool.Permanent, Code: "tls", Err: err}
 	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

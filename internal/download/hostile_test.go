@@ -3,6 +3,7 @@ package download
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -337,6 +338,16 @@ func TestTLSFaults(t *testing.T) {
 	srv.StartTLS()
 	defer srv.Close()
 	_, _, err := fetchTo(t, quick(), srv.URL+"/v.mp4")
+	wantFault(t, err, "tls")
+
+	shy := httptest.NewUnstartedServer(http.NotFoundHandler())
+	shy.Config.ErrorLog = discard()
+	shy.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	shy.StartTLS()
+	defer shy.Close()
+	c := quick()
+	c.Transport = shy.Client().Transport
+	_, _, err = fetchTo(t, c, shy.URL+"/v.mp4")
 	wantFault(t, err, "tls")
 
 	plain := start(t, &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }})

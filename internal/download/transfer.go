@@ -23,6 +23,7 @@ type transfer struct {
 	part     *part
 	progress func(done, total int64)
 	restarts int
+	spliced  bool // the part holds bytes of more than one answer
 }
 
 // run tries until the file is here or until more tries make no sense.
@@ -84,6 +85,7 @@ func (t *transfer) attempt(ctx context.Context) error {
 // to the same file.
 func (t *transfer) resumable() error {
 	p := t.part
+	t.spliced = p.held > 0
 	if p.held == 0 || p.ETag != "" || p.LastModified != "" || p.Length >= 0 {
 		return nil
 	}
@@ -199,28 +201,21 @@ func (t *transfer) ended(got, want int64) error {
 	return nil
 }
 
-// verify compares the complete file with what was expected of it.
+// verify compares the complete file with what was expected of it. A file that
+// is not the right one is dropped; one of several answers is fetched anew.
 func (t *transfer) verify() error {
 	p := t.part
 	if t.request.Size > 0 && p.held != t.request.Size {
-		return t.wrongSize(p.held)
+		return errors.Join(t.wrongSize(p.held), p.reset())
 	}
 	sum := hex.EncodeToString(p.sum.Sum(nil))
 	if t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
 		return nil
 	}
-	if err := t.restart("the file's checksum is not the expected one"); err != nil {
-		e := spool.AsError(err)
-		if e.Class == spool.Environment {
-			return err
-		}
-		return &spool.Error{
-			Class: spool.Permanent, Code: "checksum",
-			Reason: redact(t.target) + " is not the expected file: its sha256 is " + sum,
-			Hint:   "check the expected checksum",
-		}
+	if t.spliced {
+		return t.refuse("checksum", "the file's checksum is not the expected one")
 	}
-	return transient("checksum", "the file's checksum is not the expected one")
+	return errors.Join(t.wrongSum(sum), p.reset())
 }
 
 // refuse drops all bytes, because what comes does not fit to them.
@@ -236,6 +231,7 @@ func (t *transfer) restart(why string) error {
 	if err := t.part.reset(); err != nil {
 		return err
 	}
+	t.spliced = false
 	t.restarts++
 	if t.restarts > maxRestarts {
 		return &spool.Error{

@@ -52,3 +52,11 @@ func (t *transfer) at() string {
 		return " after " + amount(p.held)
 	}
 }
+
+func (t *transfer) wrongSum(sum string) error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "checksum",
+		Reason: redact(t.target) + " is not the expected file: its sha256 is " + sum,
+		Hint:   "check the expected checksum",
+	}
+}

@@ -83,7 +83,7 @@ func result(f spool.Fetched, err error) (spool.Result, error) {
 // remote: everything with a scheme is for the downloader, which knows the two
 // that it takes.
 func remote(source string) bool {
-	return strings.Contains(source, "://")
+	return !filepath.IsAbs(source) && strings.Contains(source, "://")
 }
 
 // get is one Run for a remote source.
