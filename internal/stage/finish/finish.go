@@ -64,20 +64,17 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err := p.beside(job, poster); err != nil {
 		return spool.Result{}, err
 	}
-	for _, d := range p.revision {
-		if err := s.put(ctx, job.Video, d, immutable); err != nil {
-			return spool.Result{}, err
-		}
+	meter := meter{total: size(p.revision) + size(p.outside), progress: progress}
+	if err := s.putAll(ctx, job.Video, p.revision, immutable, &meter); err != nil {
+		return spool.Result{}, err
 	}
 	progress(spool.Progress{Phase: spool.Verifying})
 	report, err := s.check(ctx, job, p)
 	if err != nil {
 		return spool.Result{}, err
 	}
-	for _, d := range p.outside { // the master is the last
-		if err := s.put(ctx, job.Video, d, brief); err != nil {
-			return spool.Result{}, err
-		}
+	if err := s.putAll(ctx, job.Video, p.outside, brief, &meter); err != nil {
+		return spool.Result{}, err
 	}
 	s.sweepStrays(ctx, job, p, progress)
 	return spool.Result{Finished: &spool.Finished{

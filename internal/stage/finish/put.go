@@ -13,6 +13,32 @@ import (
 	"github.com/spool-video/spool/internal/verify"
 )
 
+// meter says how many bytes were put.
+type meter struct {
+	done, total int64
+	progress    func(spool.Progress)
+}
+
+func size(documents []document) int64 {
+	var sum int64
+	for _, d := range documents {
+		sum += d.Size
+	}
+	return sum
+}
+
+// putAll puts documents in their order.
+func (s Stage) putAll(ctx context.Context, video string, documents []document, cache string, m *meter) error {
+	for _, d := range documents {
+		if err := s.put(ctx, video, d, cache); err != nil {
+			return err
+		}
+		m.done += d.Size
+		m.progress(spool.Progress{Phase: spool.Publishing, Done: m.done, Total: m.total})
+	}
+	return nil
+}
+
 // put writes a document and makes sure that the store has its bytes.
 func (s Stage) put(ctx context.Context, video string, d document, cache string) error {
 	name := video + "/" + d.Name
@@ -62,9 +88,6 @@ func foreign(video string) error {
 // ours refuses a folder in which a stranger's master playlist or video.json
 // lies.
 func (s Stage) ours(ctx context.Context, job spool.Job) error {
-	if job.Published != "" {
-		return nil // the ledger knows that the master is ours
-	}
 	_, err := Look(ctx, s.Store, job.Video)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil

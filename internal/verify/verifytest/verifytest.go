@@ -4,6 +4,7 @@ package verifytest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Options struct {
 	Silent    bool // no sound
 	NoVideo   bool // sound alone
 	Language  string
+	KeyURI    string // of encrypted ones; KeyURI when empty
 }
 
 // The names that the job has.
@@ -72,7 +74,7 @@ func Job(t testing.TB, s store.Store, o Options) spool.Job {
 		Fetched: &spool.Fetched{}, Plan: &spool.Plan{Grid: spool.Grid{Target: 1}}, Made: &spool.Made{},
 	}
 	if o.Encrypted {
-		job.Key = &spool.ContentKey{ID: KeyID, Bytes: Key, URI: KeyURI}
+		job.Key = &spool.ContentKey{ID: KeyID, Bytes: Key, URI: cmp.Or(o.KeyURI, KeyURI)}
 	}
 	if !o.NoVideo {
 		pictures(t, s, &job, o.Rate)
