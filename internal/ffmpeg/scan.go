@@ -1,0 +1,268 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/process"
+)
+
+// lines is a writer that gives whole lines to each; what is longer than a
+// line of ffprobe's can be is dropped.
+type lines struct {
+	each func(line []byte)
+	rest []byte
+}
+
+const maxLine = 4096
+
+// Write never fails.
+func (l *lines) Write(b []byte) (int, error) {
+	n := len(b)
+	for {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			break
+		}
+		if len(l.rest) == 0 {
+			l.each(b[:i])
+		} else {
+			l.each(append(l.rest, b[:i]...))
+			l.rest = l.rest[:0]
+		}
+		b = b[i+1:]
+	}
+	if len(l.rest)+len(b) <= maxLine {
+		l.rest = append(l.rest, b...)
+	}
+	return n, nil
+}
+
+// packet is one line of ffprobe -show_packets.
+type packet struct {
+	stream             int
+	pts, dts, duration int64
+	timed, sorted      bool // it has a pts; it has a dts
+	key, hidden        bool // flags K and D
+}
+
+// parsePacket reads "stream_index=0|pts=512|dts=N/A|duration=512|flags=K_".
+// Lines of side data and empty lines are not packets.
+func parsePacket(line []byte) (packet, bool) {
+	p := packet{stream: -1}
+	for field := range bytes.SplitSeq(line, []byte{'|'}) {
+		key, value, _ := bytes.Cut(field, []byte{'='})
+		if string(key) == "flags" {
+			p.key, p.hidden = bytes.IndexByte(value, 'K') >= 0, bytes.IndexByte(value, 'D') >= 0
+			continue
+		}
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		// Sums and differences of two times must not overflow.
+		if err != nil || n > math.MaxInt64/4 || n < math.MinInt64/4 {
+			continue
+		}
+		switch string(key) {
+		case "stream_index":
+			p.stream = int(min(max(n, -1), math.MaxInt32))
+		case "pts":
+			p.pts, p.timed = n, true
+		case "dts":
+			p.dts, p.sorted = n, true
+		case "duration":
+			p.duration = max(n, 0)
+		}
+	}
+	return p, p.stream >= 0
+}
+
+// frameTime reads a frame's time from a line of the metadata filter:
+// "frame:0    pts:512     pts_time:0.04".
+func frameTime(line []byte) (int64, bool) {
+	if !bytes.HasPrefix(line, []byte("frame:")) {
+		return 0, false
+	}
+	for field := range bytes.FieldsSeq(line) {
+		if value, ok := bytes.CutPrefix(field, []byte("pts:")); ok {
+			n, err := strconv.ParseInt(string(value), 10, 64)
+			return n, err == nil && n < math.MaxInt64/4 && n > math.MinInt64/4
+		}
+	}
+	return 0, false
+}
+
+// scan collects packets of the pictures and of the sound.
+type scan struct {
+	video    int         // stream index; -1 without pictures
+	rate     spool.Ratio // as declared
+	header   time.Duration
+	pictures pictures
+	audio    *spool.AudioStream
+	sound    SoundIndex
+	lengths  map[int64]int // durations of audio packets, and how often they come
+	lastEnd  int64
+}
+
+// pictures are what the packets of the video stream say.
+type pictures struct {
+	count    int
+	shown    []int64
+	keys     []int64
+	duration map[int64]int64 // of the packets near the end, by time
+	untimed  bool            // some have no presentation time
+	restarts bool            // decoding times go back
+	firstDTS int64
+	lastDTS  int64
+	base     spool.Ratio
+}
+
+func newScan(facts spool.Facts) *scan {
+	s := &scan{video: -1, audio: MainAudio(facts), header: facts.Duration, lengths: map[int64]int{}}
+	if v := facts.Video; v != nil {
+		s.video, s.rate = v.Index, v.FrameRate
+		s.pictures.base, s.pictures.duration = v.TimeBase, map[int64]int64{}
+	}
+	if s.audio != nil {
+		s.sound.TimeBase = s.audio.TimeBase
+	}
+	return s
+}
+
+// run reads the packets; ffprobe's text is never held.
+func (s *scan) run(ctx context.Context, tools Tools, path string) error {
+	args := append([]string{"-v", "error"}, guards()...)
+	args = append(args, "-show_entries", "packet=stream_index,pts,dts,duration,flags",
+		"-of", "compact=p=0", "-i", "file:"+path)
+	command := tools.probe(args)
+	command.Stdout = &lines{each: s.line}
+	p, err := process.Start(ctx, command)
+	if err != nil {
+		return err
+	}
+	err = p.Wait()
+	var exit *process.ExitError
+	if errors.As(err, &exit) && exit.Signal == 0 && s.pictures.count+len(s.sound.PTS) > 0 {
+		return nil // damaged towards its end; what was read counts
+	}
+	return err
+}
+
+func (s *scan) line(text []byte) {
+	p, ok := parsePacket(text)
+	switch {
+	case !ok:
+	case p.stream == s.video:
+		s.pictures.add(p)
+	case s.audio != nil && p.stream == s.audio.Index:
+		s.hear(p)
+	}
+}
+
+// keepDurations is how many packets' durations are kept: the last frame shown
+// is among the last packets.
+const keepDurations = 256
+
+func (v *pictures) add(p packet) {
+	if p.sorted {
+		if v.count > 0 && v.base.Duration(v.lastDTS-p.dts) > time.Second {
+			v.restarts = true
+		}
+		if v.count == 0 {
+			v.firstDTS = p.dts
+		}
+		v.lastDTS = p.dts
+	}
+	v.count++
+	if !p.timed {
+		v.untimed = true
+		return
+	}
+	if p.key {
+		v.keys = append(v.keys, p.pts)
+	}
+	if p.hidden {
+		return
+	}
+	v.shown = append(v.shown, p.pts)
+	v.duration[p.pts] = p.duration
+	if n := len(v.shown); n > keepDurations {
+		delete(v.duration, v.shown[n-1-keepDurations])
+	}
+}
+
+func (s *scan) hear(p packet) {
+	x := &s.sound
+	if !p.timed {
+		if !p.sorted {
+			x.Untimed = true
+			return
+		}
+		p.pts = p.dts // sound is stored in the order in which it is heard
+	}
+	if n := len(x.PTS); n > 0 && p.pts-s.lastEnd > max(p.duration, 1) {
+		x.Gaps++
+	}
+	if p.hidden && x.Hidden == len(x.PTS) {
+		x.Hidden++
+	}
+	x.PTS = append(x.PTS, p.pts)
+	s.lengths[p.duration]++
+	s.lastEnd = p.pts + p.duration
+	x.End = max(x.End, s.lastEnd)
+	if len(x.PTS) == 1 {
+		x.End = s.lastEnd
+	}
+}
+
+// soundIndex gives the index of the sound, nil when no packet of it was found
+// or all of them are hidden.
+func (s *scan) soundIndex() *SoundIndex {
+	x := &s.sound
+	if len(x.PTS) == 0 || x.Hidden == len(x.PTS) {
+		return nil
+	}
+	x.PacketSamples = s.packetSamples()
+	return x
+}
+
+// packetSizes are the samples a packet of codecs whose packets are all equal.
+var packetSizes = map[string]int{
+	"aac": 1024, "mp3": 1152, "mp2": 1152, "ac3": 1536, "eac3": 1536, "opus": 960, "dts": 512,
+}
+
+// packetSamples finds how many samples each packet holds, when all hold the
+// same and follow each other without a break; 0 otherwise. A size is right
+// when counting with it stays within two ticks of every packet's time.
+func (s *scan) packetSamples() int {
+	x, rate := &s.sound, int64(s.audio.SampleRate)
+	if rate <= 0 || x.Untimed || x.Gaps > 0 || len(x.PTS) < 2 || !x.TimeBase.Known() {
+		return 0
+	}
+	samples := spool.Ratio{Num: 1, Den: rate}
+	sizes := []int{packetSizes[s.audio.Codec], 2 * packetSizes[s.audio.Codec], packetSizes[s.audio.Codec] / 2}
+	if len(s.lengths) <= 2 { // one length, and perhaps another at the end
+		sizes = append(sizes, int(x.TimeBase.RescaleNearest(x.PTS[1]-x.PTS[0], samples)))
+	}
+	for _, size := range sizes {
+		if size > 0 && s.counts(int64(size), samples) {
+			return size
+		}
+	}
+	return 0
+}
+
+func (s *scan) counts(size int64, samples spool.Ratio) bool {
+	x := &s.sound
+	slack := 2 + samples.Rescale(1, x.TimeBase)
+	for i, pts := range x.PTS {
+		ideal := x.PTS[0] + samples.RescaleNearest(int64(i)*size, x.TimeBase)
+		if off := pts - ideal; off > slack || off < -slack {
+			return false
+		}
+	}
+	return true
+}
