@@ -102,21 +102,25 @@ func (j *judge) one(ctx context.Context, line Line, it item) Result {
 	case err != nil:
 		return Result{Verdict: Bad, Err: err}
 	case known != nil:
+		if h, found := j.holder[spool.FoldID(known.ID)]; found {
+			return Result{Verdict: Duplicate, Of: h.line}
+		}
 		j.holder[spool.FoldID(known.ID)] = held{known.ID, line.Number}
 		changed := !it.gone && it.stamp != (spool.SourceStamp{}) && it.stamp != known.Stamp
 		return Result{Verdict: Known, Video: *known, Changed: changed, Gone: it.gone, Stamp: it.stamp}
 	}
+	if named := j.named[it.canonical]; named != 0 && line.ID == "" {
+		return Result{Verdict: Duplicate, Of: named}
+	}
 	return j.accept(ctx, line, it)
 }
 
-// earlier gives the line that has this source already, or 0. A source under
-// two given IDs is two videos; a line without an ID means whichever there is.
+// earlier gives the line that had this source before, or 0. A source under two
+// given IDs is two videos; a line without an ID means whichever there is.
 func (j *judge) earlier(line Line, canonical string) int {
 	key := canonical
 	if line.ID != "" {
 		key = spool.FoldID(line.ID) + " " + canonical
-	} else if named := j.named[canonical]; named != 0 {
-		return named
 	}
 	if first, found := j.seen[key]; found {
 		return first
@@ -190,6 +194,7 @@ func (j *judge) accept(ctx context.Context, line Line, it item) Result {
 			return Result{Verdict: Bad, Err: err}
 		case v != nil && v.ID == site:
 			// The site's own ID names the video, whatever URL it came by.
+			j.holder[spool.FoldID(id)] = held{id, line.Number}
 			return Result{Verdict: Known, Video: *v}
 		case v == nil:
 			j.holder[spool.FoldID(id)] = held{id, line.Number}

@@ -1,0 +1,390 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf is a catalogue of videos.
+type shelf []spool.Video
+
+func (s shelf) Get(_ context.Context, id string) (ledger.Record, error) {
+	for _, v := range s {
+		if v.ID == id {
+			return ledger.Record{Video: v}, nil
+		}
+	}
+	return ledger.Record{}, fmt.Errorf("get %s: %w", id, ledger.ErrNotFound)
+}
+
+func (s shelf) Find(_ context.Context, canonical string) (spool.Video, error) {
+	for _, v := range s {
+		if v.Canonical == canonical {
+			return v, nil
+		}
+	}
+	return spool.Video{}, fmt.Errorf("find: %w", ledger.ErrNotFound)
+}
+
+// sites is a page tool that knows a few pages.
+type sites struct {
+	asked atomic.Int32
+	pages map[string][]spool.Page
+}
+
+func (s *sites) Resolve(_ context.Context, url string) ([]spool.Page, bool, error) {
+	s.asked.Add(1)
+	pages, found := s.pages[url]
+	if !found {
+		return nil, false, &spool.Error{Class: spool.Permanent, Code: "http-404", Reason: "there is no page " + url}
+	}
+	return pages, len(pages) != 1 || strings.Contains(url, "playlist"), nil
+}
+
+// verdicts runs an intake and writes its results down, a line each.
+func verdicts(t *testing.T, in *Intake, lines []Line) string {
+	t.Helper()
+	var b strings.Builder
+	for r := range in.Run(t.Context(), lines) {
+		fmt.Fprintf(&b, "%d %s", r.Line.Number, r.Verdict)
+		switch r.Verdict {
+		case Accept, Known:
+			fmt.Fprintf(&b, " %s %s", r.Video.ID, filepath.Base(r.Video.Source))
+			if r.Changed {
+				b.WriteString(" changed")
+			}
+			if r.Gone {
+				b.WriteString(" gone")
+			}
+		case Bad:
+			b.WriteString(" " + r.Err.Code)
+		case Duplicate:
+			fmt.Fprintf(&b, " of %d", r.Of)
+		case Expanded:
+			fmt.Fprintf(&b, " %d", r.Count)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func expect(t *testing.T, want, got string) {
+	t.Helper()
+	if diff := cmp.Diff(strings.Split(strings.ReplaceAll(strings.TrimSpace(want), "\t", ""), "\n"), strings.Split(strings.TrimSpace(got), "\n")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func write(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func list(t *testing.T, text string) []Line {
+	t.Helper()
+	lines, err := ParseList("l.txt", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func TestVerdictsInOrder(t *testing.T) {
+	pages := &sites{pages: map[string][]spool.Page{
+		"https://yt.example/a":        {{Extractor: "yt", ID: "a", Title: "A", URL: "https://yt.example/a"}},
+		"https://yt.example/also-a":   {{Extractor: "yt", ID: "a", URL: "https://yt.example/a"}},
+		"https://yt.example/A":        {{Extractor: "yt", ID: "A", URL: "https://yt.example/A"}},
+		"https://yt.example/playlist": {{Extractor: "yt", ID: "a", URL: "https://yt.example/a"}, {Extractor: "yt", ID: "p2", URL: "https://yt.example/p2"}, {URL: "file:///etc/passwd"}},
+		"https://yt.example/empty":    {},
+		"https://yt.example/other":    {{Extractor: "yt", ID: "known", URL: "https://yt.example/known"}},
+	}}
+	in := &Intake{Pages: pages, Ledger: shelf{
+		{ID: "named", Canonical: "https://a.example/known.mp4", Source: "https://a.example/known.mp4"},
+		{ID: "yt-known", Canonical: "https://yt.example/known", Source: "https://yt.example/known"},
+	}}
+	got := verdicts(t, in, list(t, `https://a.example/x.mp4
+	https://a.example/x.mp4?X-Amz-Signature=other
+	https://yt.example/a
+	https://yt.example/also-a
+	https://yt.example/A
+	https://yt.example/playlist
+	https://yt.example/none
+	https://yt.example/empty
+	https://a.example/known.mp4
+	https://a.example/known.mp4 id=second
+	https://yt.example/other
+	https://a.example/y.mp4 id=named
+	ftp://a.example/z.mp4
+	https://a.example/1.mp4 id=One
+	https://a.example/2.mp4 id=one
+	https://a.example/3.mp4 id=yt-p3
+	https://a.example/3.mp4
+	https://a.example/4.mp4 titel=x`))
+	expect(t, `
+	1 accept x-`+digits("https://a.example/x.mp4")+` x.mp4
+	2 duplicate of 1
+	3 accept yt-a a
+	4 duplicate of 3
+	5 accept a-`+digits("https://yt.example/A")+` A
+	6 expanded 3
+	6 duplicate of 3
+	6 accept yt-p2 p2
+	6 bad source-scheme
+	7 bad http-404
+	8 bad page-empty
+	9 known named known.mp4
+	10 accept second known.mp4?
+	11 known yt-known known
+	12 bad id-taken
+	13 bad source-scheme
+	14 bad id-twice
+	15 bad id-twice
+	16 accept yt-p3 3.mp4
+	17 duplicate of 16
+	18 bad unknown-key`, strings.Replace(got, "10 accept second known.mp4", "10 accept second known.mp4?", 1))
+}
+
+func digits(canonical string) string {
+	id := MakeID(canonical, "", "")
+	return id[len(id)-6:]
+}
+
+func TestKnownPagesCostNoNetwork(t *testing.T) {
+	pages := &sites{}
+	in := &Intake{Pages: pages, Ledger: shelf{{ID: "yt-a", Canonical: "https://yt.example/a", Source: "https://yt.example/a"}}}
+	expect(t, "1 known yt-a a\n2 accept b-"+digits("https://a.example/b.mkv")+" b.mkv", verdicts(t, in, list(t, "https://yt.example/a#x\nhttps://a.example/b.mkv")))
+	if n := pages.asked.Load(); n != 0 {
+		t.Errorf("%d pages were asked", n)
+	}
+}
+
+func TestSettingsTitleLadder(t *testing.T) {
+	in := &Intake{
+		Ledger: shelf{}, Settings: spool.Settings{Ladder: "default", Preset: "fast"}, Ladders: []string{"default", "classic"},
+		Pages: &sites{pages: map[string][]spool.Page{"https://yt.example/a": {{Extractor: "yt", ID: "a", Title: "From the page"}}}},
+	}
+	var got []spool.Video
+	for r := range in.Run(t.Context(), list(t, "https://yt.example/a\nhttps://u:p@a.example/x.mp4 id=x title=\"My X\" ladder=classic\nhttps://a.example/y.mp4 ladder=clasic")) {
+		if r.Line.Number == 3 {
+			if r.Err == nil || r.Err.Hint != "did you mean classic?" {
+				t.Errorf("%+v", r)
+			}
+			continue
+		}
+		got = append(got, r.Video)
+	}
+	want := []spool.Video{
+		{ID: "yt-a", Source: "https://yt.example/a", Canonical: "https://yt.example/a", Title: "From the page", Status: spool.Waiting, Settings: spool.Settings{Ladder: "default", Preset: "fast"}},
+		{ID: "x", Source: "https://u:p@a.example/x.mp4", Canonical: "https://a.example/x.mp4", Title: "My X", Status: spool.Waiting, Settings: spool.Settings{Ladder: "classic", Preset: "fast"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := write(t, "clip 10.mp4", "clip 2.MP4", "notes.txt", ".hidden.mp4", ".git/x.mp4", "sub/b.mkv", "empty/readme.md",
+		"cdn-bucket/v/1/v0-360p/init-1.mp4", "old/v/master.m3u8", "old/v/video.json", "old/v/init.mp4", "-dash.mp4")
+	outside := write(t, "outside.mp4")
+	for link, to := range map[string]string{"out": outside, "out.mp4": filepath.Join(outside, "outside.mp4"), "loop": dir} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := &Intake{Ledger: shelf{}, Skip: []string{filepath.Join(dir, "cdn-bucket")}}
+	got := ""
+	for r := range in.Run(t.Context(), Arguments([]string{dir})) {
+		got += fmt.Sprintln(r.Verdict, r.Count, filepath.Base(r.Video.Source), r.Video.Stamp.Size)
+	}
+	expect(t, "expanded 4 . 0\naccept 0 -dash.mp4 9\naccept 0 clip 2.MP4 10\naccept 0 clip 10.mp4 11\naccept 0 b.mkv 9", got)
+
+	// A link that the user names is meant; a folder without media is not.
+	link := filepath.Join(outside, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	in.Skip = nil
+	if got := verdicts(t, in, Arguments([]string{link, filepath.Join(dir, "empty"), filepath.Join(dir, "nothing"), filepath.Join(dir, "a.example/x")})); !strings.Contains(got, "1 expanded 5") ||
+		!strings.HasSuffix(got, "2 bad folder-empty\n3 bad source-missing\n4 bad source-missing\n") {
+		t.Error(got)
+	}
+	expect(t, "1 bad id-of-many", verdicts(t, in, list(t, dir+" id=one")))
+}
+
+func TestFolderThatCannotBeRead(t *testing.T) {
+	if os.Geteuid() == 0 {
+		// Root reads everything; the same error comes from a folder that is
+		// gone between two looks.
+		f := folder{}
+		f.walk("/proc/self/nothing")
+		if len(f.bad) != 1 || f.bad[0].Code != "source-missing" {
+			t.Errorf("%+v", f.bad)
+		}
+		return
+	}
+	dir := write(t, "a.mp4", "locked/b.mp4")
+	locked := filepath.Join(dir, "locked")
+	if err := os.Chmod(locked, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(locked, 0o755)
+	got := verdicts(t, &Intake{Ledger: shelf{}}, Arguments([]string{dir}))
+	if !strings.Contains(got, "accept a-") || !strings.Contains(got, "bad source-forbidden") {
+		t.Error(got)
+	}
+}
+
+func TestLocalFileOfAKnownVideo(t *testing.T) {
+	dir := write(t, "a.mp4", "b.mp4")
+	a, b, c := filepath.Join(dir, "a.mp4"), filepath.Join(dir, "b.mp4"), filepath.Join(dir, "c.mp4")
+	info, err := os.Stat(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &Intake{Ledger: shelf{
+		{ID: "a", Source: a, Canonical: a, Stamp: stamp(info)},
+		{ID: "b", Source: b, Canonical: b, Stamp: spool.SourceStamp{Size: 1, Modified: 1}},
+		{ID: "c", Source: c, Canonical: c},
+	}}
+	expect(t, "1 known a a.mp4\n2 known b b.mp4 changed\n3 known c c.mp4 gone", verdicts(t, in, Arguments([]string{a, b, c})))
+}
+
+func TestOneVideoOnceARun(t *testing.T) {
+	in := &Intake{Ledger: shelf{{ID: "x", Canonical: "https://a.example/x.mp4", Source: "https://a.example/x.mp4"}}}
+	expect(t, "1 known x x.mp4\n2 duplicate of 1", verdicts(t, in, list(t, "https://a.example/x.mp4\nhttps://a.example/x.mp4 id=x")))
+	in.Ledger = shelf{}
+	expect(t, "1 duplicate of 2\n2 accept x x.mp4", verdicts(t, in, list(t, "https://a.example/x.mp4\nhttps://a.example/x.mp4 id=x")))
+}
+
+func TestTooManyItems(t *testing.T) {
+	pages := &sites{pages: map[string][]spool.Page{"https://yt.example/playlist": make([]spool.Page, 350)}}
+	for r := range (&Intake{Ledger: shelf{}, Pages: pages}).Run(t.Context(), Arguments([]string{"https://yt.example/playlist"})) {
+		if r.Err == nil || r.Err.Reason != "https://yt.example/playlist has 350 videos, more than --max-items 100" || r.Err.Hint != "raise it with --max-items 350" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestWithoutAPageTool(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/media":
+			_, _ = w.Write([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"))
+		case "/declared":
+			w.Header().Set("Content-Type", "video/x-matroska")
+			_, _ = w.Write([]byte{0x00, 0x01, 0x02, 0x03})
+		case "/page", "/lies":
+			if r.URL.Path == "/lies" {
+				w.Header().Set("Content-Type", "video/mp4")
+			}
+			_, _ = w.Write([]byte("<!DOCTYPE html><html>"))
+		default:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	in := &Intake{Ledger: shelf{}, Client: server.Client()}
+	var sources []string
+	for _, path := range []string{"/media", "/declared", "/page", "/lies", "/busy"} {
+		sources = append(sources, server.URL+path)
+	}
+	got := verdicts(t, in, Arguments(append(sources, "http://127.0.0.1:1/x")))
+	for _, want := range []string{"1 accept", "2 accept", "3 bad no-page-tool", "4 bad no-page-tool", "5 bad http-503", "6 bad source-unreachable"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	in.Client = nil
+	expect(t, "1 bad no-page-tool", verdicts(t, in, Arguments(sources[:1])))
+}
+
+// brokenLedger cannot be asked.
+type brokenLedger struct{ shelf }
+
+func (brokenLedger) Find(context.Context, string) (spool.Video, error) {
+	return spool.Video{}, errors.New("disk I/O error")
+}
+
+func TestBrokenLedgerIsNotANewVideo(t *testing.T) {
+	expect(t, "1 bad ledger", verdicts(t, &Intake{Ledger: brokenLedger{}}, Arguments([]string{"https://a.example/x.mp4"})))
+}
+
+// slow is a page tool that waits until its context ends.
+type slow struct{ begun chan struct{} }
+
+func (s slow) Resolve(ctx context.Context, _ string) ([]spool.Page, bool, error) {
+	s.begun <- struct{}{}
+	<-ctx.Done()
+	return nil, false, ctx.Err()
+}
+
+func TestEndsWithItsContextOrItsLoop(t *testing.T) {
+	lines := make([]Line, 1000)
+	for i := range lines {
+		lines[i] = Line{Number: i + 1, Source: fmt.Sprintf("https://yt.example/%d", i)}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	pages := slow{begun: make(chan struct{}, len(lines))}
+	go func() {
+		<-pages.begun
+		cancel()
+	}()
+	for range (&Intake{Ledger: shelf{}, Pages: pages}).Run(ctx, lines) {
+		t.Error("a result after the end")
+	}
+	asked := &sites{}
+	for range (&Intake{Ledger: shelf{}, Pages: asked, Parallel: 3}).Run(t.Context(), lines) {
+		break
+	}
+	if n := asked.asked.Load(); n > 10 {
+		t.Errorf("%d pages were asked for one result", n)
+	}
+}
+
+func TestNaturalOrder(t *testing.T) {
+	order := []string{"a", "A1", "a2", "a02b", "a10", "b", "B 1", "b 1x", "b 01y"}
+	for i := range order {
+		for k := i + 1; k < len(order); k++ {
+			if compareNatural(order[i], order[k]) >= 0 || compareNatural(order[k], order[i]) <= 0 {
+				t.Errorf("%q does not come before %q", order[i], order[k])
+			}
+		}
+	}
+}
+
+func FuzzNaturalOrder(f *testing.F) {
+	f.Add("a01", "a1")
+	f.Add("A", "a")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, y := compareNatural(a, b), compareNatural(b, a)
+		if (x < 0) != (y > 0) || (x == 0) != (a == b) {
+			t.Fatalf("%q, %q: %d and %d", a, b, x, y)
+		}
+	})
+}
