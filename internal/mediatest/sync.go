@@ -56,19 +56,29 @@ func (f FlashBeep) Make(t testing.TB) string {
 	return path
 }
 
-// Beeps decodes the sound of a file at 48 kHz and gives the times, in seconds
-// from its first sample, at which it becomes loud after at least 0.2 s of
-// quiet.
+// Sound decodes the sound of a file as a player presents it: one channel at
+// 48 kHz, -1 to 1, from presentation time 0 on.
+func Sound(t testing.TB, path string) []float64 {
+	t.Helper()
+	raw := FFmpeg(t, "-copyts", "-i", "file:"+path, "-map", "0:a:0", "-ac", "1", "-ar", "48000",
+		"-af", "aresample=async=1:min_hard_comp=0.1:first_pts=0", "-f", "s16le", "pipe:1")
+	x := make([]float64, len(raw)/2)
+	for i := range x {
+		x[i] = float64(int16(binary.LittleEndian.Uint16(raw[2*i:]))) / 32768
+	}
+	return x
+}
+
+// Beeps gives the presentation times, in seconds, at which the sound of a
+// file becomes loud after at least 0.2 s of quiet.
 func Beeps(t testing.TB, path string) []float64 {
 	t.Helper()
-	raw := FFmpeg(t, "-i", "file:"+path, "-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "s16le", "pipe:1")
 	var onsets []float64
 	quiet := 48000
-	for i := 0; i+2 <= len(raw); i += 2 {
-		level := int16(binary.LittleEndian.Uint16(raw[i:]))
-		if level > 2500 || level < -2500 {
+	for i, x := range Sound(t, path) {
+		if x > 0.08 || x < -0.08 {
 			if quiet >= 48000/5 {
-				onsets = append(onsets, float64(i/2)/48000)
+				onsets = append(onsets, float64(i)/48000)
 			}
 			quiet = 0
 			continue
