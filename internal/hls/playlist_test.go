@@ -62,13 +62,15 @@ func goldenMasters() map[string]Master {
 			VideoRange: "SDR", Audio: "audio", NoCaptions: true,
 		}
 	}
-	full := Master{Version: Version, Independent: true,
+	full := Master{
+		Version: Version, Independent: true,
 		Audio: []Rendition{{Group: "audio", Name: "English", Language: "en", Default: true, Autoselect: true, Channels: 2, URI: "r1/a0-eng/index.m3u8"}},
 		Variants: []Variant{
 			video("v0-360p", 700_000, 640, 360, "avc1.64001e"),
 			video("v1-720p", 2_300_000, 1280, 720, "avc1.64001f"),
 			video("v2-1080p", 5_000_000, 1920, 1080, "avc1.640028"),
-		}}
+		},
+	}
 	Order(full.Variants)
 	silent := Master{Version: Version, Independent: true, Variants: []Variant{video("v0-360p", 700_000, 640, 360, "avc1.64001e")}}
 	silent.Variants[0].Audio, silent.Variants[0].Codecs = "", []string{"avc1.64001e"}
