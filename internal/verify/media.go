@@ -125,19 +125,19 @@ func (c *checker) inspect(r Rendition, number int, init, plain []byte) bool {
 			return false
 		}
 	}
-	ok := true
-	for _, check := range []struct {
-		rule, what    string
-		declared, got int64
-	}{
+	checks := []numbers{
 		{"32", "timescale", int64(timescale), int64(info.Track.Timescale)},
 		{"32", "decode time", before * int64(unit), int64(info.Decode)},
 		{"32", "duration in ticks", units * int64(unit), int64(info.Duration)},
 		{"plan", "number of samples", units, int64(info.Samples)},
-		{"31", "number of key frames", int64(s.KeyFrames), int64(keyFrames(r, info))},
-	} {
-		if check.declared != check.got {
-			c.fail(s.Name, check.rule, check.what+" is not the planned one", fmt.Sprint(check.declared), fmt.Sprint(check.got))
+	}
+	if !r.Sound() {
+		checks = append(checks, c.pictures(r, number, info, int64(unit))...)
+	}
+	ok := true
+	for _, n := range checks {
+		if n.declared != n.got {
+			c.fail(s.Name, n.rule, n.what+" is not the planned one", fmt.Sprint(n.declared), fmt.Sprint(n.got))
 			ok = false
 		}
 	}
@@ -152,13 +152,28 @@ func (c *checker) inspect(r Rendition, number int, init, plain []byte) bool {
 	return ok
 }
 
-// keyFrames counts those of pictures; every packet of sound is one, which says
-// nothing.
-func keyFrames(r Rendition, info cmaf.SegmentInfo) int {
-	if r.Sound() {
-		return 0
+// numbers are two that have to be the same.
+type numbers struct {
+	rule, what    string
+	declared, got int64
+}
+
+// pictures gives what only segments of pictures have to agree on: their key
+// frames and, when they were encoded for the grid, where these stand and what
+// time they show.
+func (c *checker) pictures(r Rendition, number int, info cmaf.SegmentInfo, frame int64) []numbers {
+	checks := []numbers{{"31", "number of key frames", int64(r.Segments[number].KeyFrames), int64(len(info.Sync))}}
+	if r.Copied {
+		return checks
 	}
-	return len(info.Sync)
+	before, units := expected(r.Segments, number)
+	checks = append(checks,
+		numbers{"16", "time of the first picture", before * frame, info.Start},
+		numbers{"16", "end of the last picture", (before + units) * frame, info.End})
+	for i, at := range info.Sync {
+		checks = append(checks, numbers{"31", "place of a key frame", int64(i) * int64(c.manifest.Grid.GOP), int64(at)})
+	}
+	return checks
 }
 
 // decode lets ffmpeg decode a segment as it is and counts what comes out.

@@ -83,6 +83,9 @@ func (c *checker) planned(r Rendition) {
 	for i, s := range r.Segments {
 		units[i] = s.Units
 		total += s.Units
+		if gop := c.manifest.Grid.GOP; !r.Sound() && (s.KeyFrames < 1 || (!r.Copied && gop > 0 && s.KeyFrames != (s.Units+gop-1)/gop)) {
+			c.fail(s.Name, "30", "it does not have the key frames of the grid", "", fmt.Sprint(s.KeyFrames))
+		}
 	}
 	if !slices.Equal(units, want) {
 		c.fail(name, "plan", r.Name+": the segments are not those of the grid", fmt.Sprint(len(want), " segments"), fmt.Sprint(len(units), " segments"))

@@ -250,6 +250,7 @@ func TestFalsePlansAreFound(t *testing.T) {
 		"key frames":  func(m *verify.Manifest) { each(m, func(s *verify.Segment) { s.KeyFrames = 2 }) },
 		"plain":       func(m *verify.Manifest) { each(m, func(s *verify.Segment) { s.Plain = verify.Sum(nil) }) },
 		"priming":     func(m *verify.Manifest) { m.Grid.PrimingSamples = 0 },
+		"GOP":         func(m *verify.Manifest) { m.Grid.GOP = 10 },
 		"other video": func(m *verify.Manifest) { m.Video = "other" },
 		"version":     func(m *verify.Manifest) { m.Renditions = nil },
 		"units": func(m *verify.Manifest) {
