@@ -75,7 +75,7 @@ func (c *Client) sampleRange(ctx context.Context, rawURL string, f *os.File, fro
 	default:
 		return nil, 0, t.statusFault(resp)
 	}
-	got, err = io.ReadAll(io.LimitReader(resp.Body, n))
+	got, err = io.ReadAll(io.LimitReader(watched{resp.Body, w}, n))
 	if err != nil {
 		return nil, 0, t.netFault(ctx, err)
 	}

@@ -45,9 +45,10 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{clip: clip}
-	srv := httptest.NewServer(s)
+	srv := httptest.NewUnstartedServer(s)
+	s.url = "http://" + srv.Listener.Addr().String()
+	srv.Start()
 	t.Cleanup(srv.Close)
-	s.url = srv.URL
 	return s
 }
 
