@@ -24,7 +24,8 @@ type catalogue interface {
 }
 
 // pager asks the page tool which videos a web page holds: one, or the items
-// of a playlist in order, each with its own URL. Errors are *spool.Error.
+// of a playlist in order, each with its own URL. Errors are *spool.Error; the
+// code noPageTool says that the tool is not there.
 type pager interface {
 	Resolve(ctx context.Context, url string) (pages []spool.Page, playlist bool, err error)
 }
@@ -49,7 +50,7 @@ type Result struct {
 	Source  string       // as it is to be fetched now: of a known video it may be newer than the ledger's
 	Video   spool.Video  // Accept: without Revision, with Status waiting; Known: from the ledger
 	Err     *spool.Error // Bad
-	Of      int          // Duplicate: the number of the line that was first
+	Of      Line         // Duplicate: the line that has the video
 	Count   int          // Expanded: how many videos
 	Changed bool         // Known: the local file is not the one that was accepted; Stamp is the new one's
 	Gone    bool         // Known: the local file is not there any more
@@ -60,8 +61,7 @@ type Result struct {
 type Intake struct {
 	Ledger   catalogue
 	Pages    pager          // nil: no page tool is there
-	NoPages  *spool.Error   // why Pages is nil, for a person
-	Client   *http.Client   // asks a URL of unknown kind what it is, when Pages is nil
+	Client   *http.Client   // asks a URL of unknown kind what it is when there is no page tool
 	Settings spool.Settings // of accepted videos; a line's ladder replaces Ladder
 	Ladders  []string       // the names that a line's ladder may have; nil: any
 	Skip     []string       // absolute folders that are never searched for sources: the destination, Spool's own

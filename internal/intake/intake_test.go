@@ -61,6 +61,11 @@ func (s *sites) Resolve(_ context.Context, url string) ([]spool.Page, bool, erro
 func verdicts(t *testing.T, in *Intake, lines []Line) string {
 	t.Helper()
 	var b strings.Builder
+	for i := range lines {
+		if lines[i].Number == 0 { // arguments: their position stands for them
+			lines[i].Number = i + 1
+		}
+	}
 	for r := range in.Run(t.Context(), lines) {
 		fmt.Fprintf(&b, "%d %s", r.Line.Number, r.Verdict)
 		switch r.Verdict {
@@ -75,7 +80,7 @@ func verdicts(t *testing.T, in *Intake, lines []Line) string {
 		case Bad:
 			b.WriteString(" " + r.Err.Code)
 		case Duplicate:
-			fmt.Fprintf(&b, " of %d", r.Of)
+			fmt.Fprintf(&b, " of %d", r.Of.Number)
 		case Expanded:
 			fmt.Fprintf(&b, " %d", r.Count)
 		}
@@ -320,8 +325,34 @@ func TestWithoutAPageTool(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	in.Client = nil
+	in.Pages = noTool{}
+	expect(t, strings.Join(strings.SplitAfter(got, "\n")[1:3], ""), strings.Join(strings.SplitAfter(verdicts(t, in, Arguments(sources[:3])), "\n")[1:3], ""))
+	for r := range in.Run(t.Context(), Arguments(sources[2:3])) {
+		if r.Err == nil || !strings.Contains(r.Err.Reason, "is not a media file by itself, and the tool is away") {
+			t.Errorf("%+v", r.Err)
+		}
+	}
+	in.Pages, in.Client = nil, nil
 	expect(t, "1 bad no-page-tool", verdicts(t, in, Arguments(sources[:1])))
+}
+
+// noTool is a page tool whose program is missing.
+type noTool struct{}
+
+func (noTool) Resolve(context.Context, string) ([]spool.Page, bool, error) {
+	return nil, false, &spool.Error{Class: spool.Permanent, Code: "no-page-tool", Reason: "the tool is away"}
+}
+
+func TestWhere(t *testing.T) {
+	for want, l := range map[string]Line{
+		"line 7 of films.txt": {List: "films.txt", Number: 7},
+		"line 7":              {List: "-", Number: 7},
+		"https://…@a.example": {Source: "https://u:p@a.example"},
+	} {
+		if got := l.Where(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // brokenLedger cannot be asked.

@@ -15,49 +15,47 @@ import (
 // so that the same list always gives the same IDs.
 type judge struct {
 	in     *Intake
-	seen   map[string]int       // canonical, with the given ID before it if there is one → line that was first
-	named  map[string]int       // canonical → line that gives it an ID, wherever in the list
-	asked  map[string]bool      // folded IDs that lines give
-	holder map[string]held      // folded ID → who has it in this run
-	twice  map[int]*spool.Error // line → the error of an ID given twice
+	seen   map[string]Line         // canonical, with the given ID before it if there is one → line that was first
+	named  map[string]Line         // canonical → line that gives it an ID, wherever in the list
+	asked  map[string]Line         // folded ID that is given → line that was first
+	twice  map[string]*spool.Error // folded ID that is given twice → the error of all those lines
+	holder map[string]held         // folded ID → who has it in this run
 }
 
 type held struct {
 	id   string
-	line int
+	line Line
 }
 
 func newJudge(in *Intake, lines []Line) *judge {
 	j := &judge{
-		in: in, seen: map[string]int{}, named: map[string]int{}, asked: map[string]bool{},
-		holder: map[string]held{}, twice: map[int]*spool.Error{},
+		in: in, seen: map[string]Line{}, named: map[string]Line{}, asked: map[string]Line{},
+		twice: map[string]*spool.Error{}, holder: map[string]held{},
 	}
-	first := map[string]Line{}
 	for _, l := range lines {
 		if l.Err != nil || l.ID == "" || !spool.ValidID(l.ID) {
 			continue
 		}
+		if canonical, err := Canonical(l.Source); err == nil {
+			if _, found := j.named[canonical]; !found {
+				j.named[canonical] = l
+			}
+		}
 		folded := spool.FoldID(l.ID)
-		j.asked[folded] = true
-		if canonical, err := Canonical(l.Source); err == nil && j.named[canonical] == 0 {
-			j.named[canonical] = l.Number
-		}
-		if other, found := first[folded]; found {
+		first, found := j.asked[folded]
+		switch {
+		case !found:
+			j.asked[folded] = l
+		case j.twice[folded] == nil:
 			// Neither line is more right than the other: both are refused.
-			j.twice[other.Number], j.twice[l.Number] = idTwice(other, l), idTwice(other, l)
-			continue
+			j.twice[folded] = &spool.Error{
+				Class: spool.Permanent, Code: "id-twice",
+				Reason: fmt.Sprintf("%s and %s give the same id %s", first.Where(), l.Where(), plaintext.Sanitize(l.ID)),
+				Hint:   "give each video an id of its own; upper and lower case are the same",
+			}
 		}
-		first[folded] = l
 	}
 	return j
-}
-
-func idTwice(a, b Line) *spool.Error {
-	return &spool.Error{
-		Class: spool.Permanent, Code: "id-twice",
-		Reason: fmt.Sprintf("lines %d and %d give the same id %s", a.Number, b.Number, plaintext.Sanitize(b.ID)),
-		Hint:   "give each video an id of its own; upper and lower case are the same",
-	}
 }
 
 func (j *judge) judge(ctx context.Context, e expansion) iter.Seq[Result] {
@@ -84,17 +82,17 @@ func (j *judge) judge(ctx context.Context, e expansion) iter.Seq[Result] {
 
 // refuse gives the error that a line as a whole has.
 func (j *judge) refuse(e expansion) *spool.Error {
-	if bad := j.twice[e.line.Number]; bad != nil && e.line.ID != "" {
-		return bad
+	if e.line.Err != nil {
+		return e.line.Err
 	}
-	return e.line.Err
+	return j.twice[spool.FoldID(e.line.ID)]
 }
 
 func (j *judge) one(ctx context.Context, line Line, it item) Result {
 	if it.err != nil {
 		return Result{Verdict: Bad, Err: it.err}
 	}
-	if first := j.earlier(line, it.canonical); first != 0 {
+	if first, found := j.earlier(line, it.canonical); found {
 		return Result{Verdict: Duplicate, Of: first}
 	}
 	known, err := j.known(ctx, line, it)
@@ -105,28 +103,27 @@ func (j *judge) one(ctx context.Context, line Line, it item) Result {
 		if h, found := j.holder[spool.FoldID(known.ID)]; found {
 			return Result{Verdict: Duplicate, Of: h.line}
 		}
-		j.holder[spool.FoldID(known.ID)] = held{known.ID, line.Number}
+		j.holder[spool.FoldID(known.ID)] = held{known.ID, line}
 		changed := !it.gone && it.stamp != (spool.SourceStamp{}) && it.stamp != known.Stamp
 		return Result{Verdict: Known, Video: *known, Changed: changed, Gone: it.gone, Stamp: it.stamp}
 	}
-	if named := j.named[it.canonical]; named != 0 && line.ID == "" {
+	if named, found := j.named[it.canonical]; found && line.ID == "" {
 		return Result{Verdict: Duplicate, Of: named}
 	}
 	return j.accept(ctx, line, it)
 }
 
-// earlier gives the line that had this source before, or 0. A source under two
-// given IDs is two videos; a line without an ID means whichever there is.
-func (j *judge) earlier(line Line, canonical string) int {
+// earlier gives the line that had this source before. A source under two given
+// IDs is two videos; a line without an ID means whichever there is.
+func (j *judge) earlier(line Line, canonical string) (first Line, found bool) {
 	key := canonical
 	if line.ID != "" {
 		key = spool.FoldID(line.ID) + " " + canonical
 	}
-	if first, found := j.seen[key]; found {
-		return first
+	if first, found = j.seen[key]; !found {
+		j.seen[key] = line
 	}
-	j.seen[key] = line.Number
-	return 0
+	return first, found
 }
 
 // known gives the ledger's video of this source, or nil.
@@ -194,10 +191,10 @@ func (j *judge) accept(ctx context.Context, line Line, it item) Result {
 			return Result{Verdict: Bad, Err: err}
 		case v != nil && v.ID == site:
 			// The site's own ID names the video, whatever URL it came by.
-			j.holder[spool.FoldID(id)] = held{id, line.Number}
+			j.holder[spool.FoldID(id)] = held{id, line}
 			return Result{Verdict: Known, Video: *v}
 		case v == nil:
-			j.holder[spool.FoldID(id)] = held{id, line.Number}
+			j.holder[spool.FoldID(id)] = held{id, line}
 			return Result{Verdict: Accept, Video: j.video(line, it, id)}
 		}
 	}

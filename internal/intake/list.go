@@ -25,7 +25,8 @@ const (
 
 // Line is one entry of a list, or one SOURCE of a command line.
 type Line struct {
-	Number int    // line in the file, from 1; of arguments the position
+	List   string // the list's name as it was given; "" for arguments
+	Number int    // line in the list, from 1; 0 for arguments
 	Source string // as written
 	ID     string // "" when not given
 	Title  string
@@ -40,9 +41,21 @@ var keys = []string{"source", "id", "title", "ladder"}
 func Arguments(sources []string) []Line {
 	lines := make([]Line, len(sources))
 	for i, s := range sources {
-		lines[i] = Line{Number: i + 1, Source: s}
+		lines[i] = Line{Source: s}
 	}
 	return lines
+}
+
+// Where names the line for a person: "line 7 of films.txt", or the source
+// when it stands in no list.
+func (l Line) Where() string {
+	switch {
+	case l.Number == 0:
+		return shown(l.Source)
+	case l.List == "" || l.List == "-":
+		return fmt.Sprintf("line %d", l.Number)
+	}
+	return fmt.Sprintf("line %d of %s", l.Number, plaintext.Sanitize(l.List))
 }
 
 // IsList reports whether an argument names a list: by its extension, .txt,
@@ -112,6 +125,7 @@ func finishList(name string, parse parser) func(io.Reader) ([]Line, error) {
 			return nil, e
 		}
 		for i := range lines {
+			lines[i].List = name
 			lines[i].check()
 		}
 		return lines, nil

@@ -23,7 +23,7 @@ func TestTextList(t *testing.T) {
 		"  /films/#1.mp4  ":                                              {Source: "/films/#1.mp4"},
 		"https://a.example/watch?v=1&id=7#t=3":                           {Source: "https://a.example/watch?v=1&id=7#t=3"},
 	} {
-		want.Number = 3
+		want.Number, want.List = 3, "l.txt"
 		lines, err := ParseList("l.txt", strings.NewReader("\uFEFF# a comment\r\n\r\n"+text+"\r\n"))
 		if err != nil || len(lines) != 1 {
 			t.Fatalf("%q: %d lines, %v", text, len(lines), err)
@@ -115,6 +115,9 @@ func TestStructuredLists(t *testing.T) {
 			lines, err := ParseList(as, strings.NewReader(text))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
+			}
+			for i := range want {
+				want[i].List = as
 			}
 			if diff := cmp.Diff(want, lines); diff != "" {
 				t.Errorf("%s as %s (-want +got):\n%s", name, as, diff)

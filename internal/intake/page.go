@@ -14,13 +14,17 @@ import (
 
 const (
 	usualItems   = 100
+	noPageTool   = "no-page-tool"
 	sniffTimeout = 20 * time.Second
 )
 
 // expandPage asks what a URL holds whose name does not say so.
 func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many bool) {
 	if in.Pages == nil {
-		one.err = in.sniff(ctx, one.source)
+		one.err = in.sniff(ctx, one.source, &spool.Error{
+			Class: spool.Permanent, Code: noPageTool,
+			Reason: "yt-dlp, which finds the videos of web pages, is not there", Hint: "install yt-dlp, or name it with --ytdlp",
+		})
 		return []item{one}, false
 	}
 	limit := in.MaxItems
@@ -30,7 +34,10 @@ func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many 
 	pages, playlist, err := in.Pages.Resolve(ctx, one.source)
 	switch {
 	case err != nil:
-		one.err = spool.AsError(err)
+		if one.err = spool.AsError(err); one.err.Code == noPageTool {
+			one.err = in.sniff(ctx, one.source, one.err)
+			return []item{one}, false
+		}
 	case len(pages) == 0:
 		one.err = badSource("page-empty", "no video was found at "+shown(one.source), "")
 	case len(pages) > limit:
@@ -55,18 +62,12 @@ func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many 
 }
 
 // sniff asks a URL whether it is media by itself. It is for when no page tool
-// is there: whatever is not media would need it.
-func (in *Intake) sniff(ctx context.Context, source string) *spool.Error {
-	needed := in.NoPages
-	if needed == nil {
-		needed = &spool.Error{
-			Class: spool.Permanent, Code: "no-page-tool",
-			Reason: shown(source) + " does not look like a media file, and yt-dlp, which finds the videos of web pages, is not there",
-			Hint:   "install yt-dlp, or name it with --ytdlp",
-		}
-	}
+// is there; missing says why that matters to whatever is not media.
+func (in *Intake) sniff(ctx context.Context, source string, missing *spool.Error) *spool.Error {
+	needed := *missing
+	needed.Reason = shown(source) + " is not a media file by itself, and " + missing.Reason
 	if in.Client == nil {
-		return needed
+		return &needed
 	}
 	ctx, cancel := context.WithTimeout(ctx, sniffTimeout)
 	defer cancel()
@@ -90,7 +91,7 @@ func (in *Intake) sniff(ctx context.Context, source string) *spool.Error {
 	if isMedia(resp.Header.Get("Content-Type"), head) {
 		return nil
 	}
-	return needed
+	return &needed
 }
 
 func statusError(status int, source string) *spool.Error {

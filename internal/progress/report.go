@@ -13,8 +13,8 @@ import (
 type Summary struct {
 	Videos []Ending // in the order in which they were given
 	Took   time.Duration
-	// Busy is what the stages would have taken one after another, as an
-	// Overlap has measured it; 0 when it is not known.
+	// Busy is what the stages would have taken one after another: the sum of
+	// how long each was busy with anything at all; 0 when it is not known.
 	Busy  time.Duration
 	Notes []string // "not encrypted: no --key-uri"
 }
