@@ -181,7 +181,7 @@ func (s *source) job(chunk int) spool.Job {
 	return spool.Job{
 		JobKey:  spool.JobKey{Video: "vid", Revision: "r1", Kind: spool.Encode, Number: chunk},
 		Fetched: &spool.Fetched{Path: s.path}, Plan: &plan, Chunk: &s.plan.Chunks[chunk],
-		Settings: spool.Settings{Preset: "ultrafast"},
+		Settings: spool.Settings{Preset: "superfast"},
 	}
 }
 

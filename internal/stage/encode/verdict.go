@@ -29,8 +29,14 @@ func verdict(ctx context.Context, job spool.Job, frames seen, cutting, ended err
 	if ffmpeg.TooDamaged(ended) {
 		return "", damaged(job, ended)
 	}
-	// A source that cannot be read as planned explains both a failure and
-	// segments that are too short.
+	// An encoder that failed half-way is tried again. One that saw nothing at
+	// all looked in the wrong place: the plan is in doubt, unless it says to
+	// read from the start.
+	if ended != nil && (frames.count > 0 || job.Plan.Sequential) {
+		return "", ffmpeg.Failed(what, ended)
+	}
+	// A source that cannot be read as planned explains segments that are too
+	// short.
 	if note, err = frames.prove(*job.Chunk, job.Plan.Sequential); err != nil {
 		return "", err
 	}
