@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ type hostile struct {
 	ranges   []string
 }
 
-func start(t *testing.T, h *hostile) string {
+func start(t testing.TB, h *hostile) string {
 	t.Helper()
 	if h.body == nil {
 		h.body = source(600 << 10)
@@ -153,6 +154,15 @@ func fetchTo(t *testing.T, c *Client, url string) (Result, string, error) {
 	path := filepath.Join(t.TempDir(), "source")
 	res, err := c.Get(t.Context(), Request{URL: url, Path: path}, nil)
 	return res, path, err
+}
+
+func removeAll(names ...string) error {
+	for _, name := range names {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func discard() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -69,7 +69,7 @@ func (t *transfer) attempt(ctx context.Context) error {
 	}
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()
-	resp, release, err := t.client.open(ctx, w, t.target, t.header())
+	resp, release, err := t.client.open(ctx, w, t.target, t.header()) //nolint:bodyclose // release closes it
 	if err != nil {
 		return t.netFault(ctx, err)
 	}
