@@ -152,13 +152,7 @@ func (e Encoding) picture(video *spool.VideoStream, top spool.Rung) []string {
 	scale := fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic", top.Width, top.Height)
 	if video.HDR() {
 		// Scaled first: tone mapping works on floating-point pictures.
-		in := fmt.Sprintf("tin=%s:min=%s:pin=%s:rin=%s", video.Transfer,
-			known(video.Space, "bt2020nc"), known(video.Primaries, "bt2020"), known(video.Range, "tv"))
-		return []string{
-			scale, "zscale=" + in + ":t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709",
-			"tonemap=tonemap=hable:desat=0", "zscale=t=bt709:m=bt709:r=tv",
-			"format=yuv420p", "setsar=1", colour.setparams(),
-		}
+		return append(append([]string{scale}, toneMap(video)...), "format=yuv420p", "setsar=1", colour.setparams())
 	}
 	scale += ":out_range=tv"
 	switch {
@@ -168,6 +162,16 @@ func (e Encoding) picture(video *spool.VideoStream, top spool.Rung) []string {
 		scale += ":out_color_matrix=bt709"
 	}
 	return []string{scale, "setsar=1", "format=yuv420p", colour.setparams()}
+}
+
+// toneMap are the filters that make SDR of HDR.
+func toneMap(video *spool.VideoStream) []string {
+	in := fmt.Sprintf("tin=%s:min=%s:pin=%s:rin=%s", video.Transfer,
+		known(video.Space, "bt2020nc"), known(video.Primaries, "bt2020"), known(video.Range, "tv"))
+	return []string{
+		"zscale=" + in + ":t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709",
+		"tonemap=tonemap=hable:desat=0", "zscale=t=bt709:m=bt709:r=tv",
+	}
 }
 
 // NeedsToneMap reports whether a plan's pictures are HDR: then ChunkArgs uses
