@@ -6,6 +6,7 @@ package intake
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -82,7 +83,7 @@ func ParseList(name string, r io.Reader) ([]Line, error) {
 	}
 	if form != ".yaml" && form != ".yml" && form != ".json" {
 		var head bytes.Buffer
-		if _, err := io.CopyN(&head, r, 4096); err != nil && err != io.EOF {
+		if _, err := io.CopyN(&head, r, 4096); err != nil && !errors.Is(err, io.EOF) {
 			return nil, listError(name, "list-unreadable", "cannot be read: "+err.Error())
 		}
 		form = sniffForm(head.Bytes())

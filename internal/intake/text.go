@@ -43,7 +43,7 @@ func parseText(name string, r io.Reader) ([]Line, error) {
 	var lines []Line
 	for number := 1; ; number++ {
 		raw, long, err := readLine(in)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, listError(name, "list-unreadable", "cannot be read: "+err.Error())
 		}
 		if e := checkEncoding(name, raw, number); e != nil {
@@ -59,7 +59,7 @@ func parseText(name string, r io.Reader) ([]Line, error) {
 			}
 			lines = append(lines, textLine(number, text, long))
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return lines, nil
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func Slug(s string, limit int) string {
 	var b strings.Builder
 	gap := false
-	for _, r := range norm.NFKD.String(strings.ToLower(s)) {
+	for _, r := range strings.ToLower(norm.NFKD.String(s)) {
 		if unicode.Is(unicode.Mn, r) {
 			continue
 		}
