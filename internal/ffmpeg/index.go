@@ -26,9 +26,10 @@ type FrameIndex struct {
 	// Decoded is set when the times were found by decoding the whole source,
 	// because its packets do not tell them; seeking to them is not safe then.
 	Decoded bool
-	// Zero is where the pictures begin for the sound. It is the first of PTS,
-	// but for containers without presentation times, whose decoding delay
-	// moves the frames and not the sound.
+	// Zero is where the pictures begin on the file's own clock, which the sound
+	// is laid by. It is the first of PTS but where there are no presentation
+	// times and the decoder's delay moves the frames, and where ffmpeg moves
+	// them (SoundIndex.Shift).
 	Zero int64
 	// Sound is the index of the track that is published, nil without one.
 	Sound *SoundIndex
@@ -50,6 +51,9 @@ type SoundIndex struct {
 	PacketSamples int
 	// Gaps is how many breaks of more than a packet there are.
 	Gaps int
+	// Shift is by how many ticks ffmpeg will show the sound before its time on
+	// the file's own clock; PTS and End have it taken off.
+	Shift int64
 	// Untimed is set when there are packets without a time.
 	Untimed bool
 }
@@ -122,7 +126,9 @@ func (x *FrameIndex) confirm(ctx context.Context, tools Tools, path string, scan
 	if err != nil {
 		return err
 	}
-	times := scan.pictures.shown
+	times, shift := scan.pictures.shown, scan.shift(scan.video)
+	move(times, shift)
+	move(scan.pictures.keys, shift)
 	slices.Sort(times)
 	at, found := 0, false
 	if len(first) > 0 {
@@ -134,7 +140,7 @@ func (x *FrameIndex) confirm(ctx context.Context, tools Tools, path string, scan
 	x.PTS, x.Keys = times[at:], scan.pictures.keys
 	slices.Sort(x.Keys)
 	x.finish(scan)
-	x.Zero = x.PTS[0]
+	x.Zero = x.PTS[0] + shift
 	return nil
 }
 
@@ -151,7 +157,7 @@ func (x *FrameIndex) decode(ctx context.Context, tools Tools, path string, scan 
 	x.PTS, x.Keys, x.Decoded = times, scan.pictures.keys, true
 	slices.Sort(x.Keys)
 	x.finish(scan)
-	x.Zero = x.PTS[0]
+	x.Zero = x.PTS[0] + scan.shift(scan.video)
 	if scan.pictures.untimed && scan.pictures.firstDTS < x.Zero {
 		x.Zero = scan.pictures.firstDTS
 	}
@@ -168,7 +174,7 @@ func (x *FrameIndex) finish(scan *scan) {
 	} else if scan.rate.Known() {
 		nominal = scan.rate.Invert().RescaleNearest(1, x.TimeBase)
 	}
-	length := scan.pictures.duration[last]
+	length := scan.pictures.duration[last+scan.shift(scan.video)]
 	if length <= 0 || x.TimeBase.Duration(length) > max(10*time.Second, scan.header) {
 		length = nominal
 	}

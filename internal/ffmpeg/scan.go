@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -105,6 +107,9 @@ type scan struct {
 	sound    SoundIndex
 	lengths  map[int64]int // durations of audio packets, and how often they come
 	lastEnd  int64
+	starts   map[int]int64 // presentation time of each stream's start
+	atZero   bool          // the file's clock starts at exactly 0
+	jumpy    bool          // a format whose clock may jump: transport and program streams
 }
 
 // pictures are what the packets of the video stream say.
@@ -121,7 +126,8 @@ type pictures struct {
 }
 
 func newScan(facts spool.Facts) *scan {
-	s := &scan{video: -1, audio: MainAudio(facts), header: facts.Duration, lengths: map[int64]int{}}
+	s := &scan{video: -1, audio: MainAudio(facts), header: facts.Duration, lengths: map[int64]int{}, starts: map[int]int64{}}
+	s.jumpy = facts.Format == "mpegts" || facts.Format == "mpeg"
 	if v := facts.Video; v != nil {
 		s.video, s.rate = v.Index, v.FrameRate
 		s.pictures.base, s.pictures.duration = v.TimeBase, map[int64]int64{}
@@ -135,7 +141,7 @@ func newScan(facts spool.Facts) *scan {
 // run reads the packets; ffprobe's text is never held.
 func (s *scan) run(ctx context.Context, tools Tools, path string) error {
 	args := append([]string{"-v", "error"}, guards()...)
-	args = append(args, "-show_entries", "packet=stream_index,pts,dts,duration,flags",
+	args = append(args, "-show_entries", "format=start_time:stream=index,start_pts:packet=stream_index,pts,dts,duration,flags",
 		"-of", "compact=p=0", "-i", "file:"+path)
 	command := tools.probe(args)
 	command.Stdout = &lines{each: s.line}
@@ -155,11 +161,35 @@ func (s *scan) line(text []byte) {
 	p, ok := parsePacket(text)
 	switch {
 	case !ok:
+		s.start(text)
 	case p.stream == s.video:
 		s.pictures.add(p)
 	case s.audio != nil && p.stream == s.audio.Index:
 		s.hear(p)
 	}
+}
+
+// start reads the lines on streams and on the file, which follow the packets:
+// "index=0|start_pts=2090", "start_time=0.000000".
+func (s *scan) start(text []byte) {
+	if string(bytes.TrimSpace(text)) == "start_time=0.000000" {
+		s.atZero = true
+		return
+	}
+	var index, at int
+	if n, err := fmt.Sscanf(string(text), "index=%d|start_pts=%d", &index, &at); err == nil && n == 2 {
+		s.starts[index] = int64(at)
+	}
+}
+
+// shift is by how much ffmpeg moves a stream back when it reads that one
+// alone, although it was told to keep times (-copyts): it takes the clock of
+// a transport stream that starts at exactly 0 for one that it has set itself.
+func (s *scan) shift(stream int) int64 {
+	if !s.atZero || !s.jumpy {
+		return 0
+	}
+	return max(s.starts[stream], 0)
 }
 
 // keepDurations is how many packets' durations are kept: the last frame shown
@@ -226,7 +256,16 @@ func (s *scan) soundIndex() *SoundIndex {
 		return nil
 	}
 	x.PacketSamples = s.packetSamples()
+	x.Shift = s.shift(s.audio.Index)
+	move(x.PTS, x.Shift)
+	x.End -= x.Shift
 	return x
+}
+
+func move(times []int64, by int64) {
+	for i := range times {
+		times[i] -= by
+	}
 }
 
 // packetSizes are the samples a packet of codecs whose packets are all equal.
@@ -239,7 +278,8 @@ var packetSizes = map[string]int{
 // when counting with it stays within two ticks of every packet's time.
 func (s *scan) packetSamples() int {
 	x, rate := &s.sound, int64(s.audio.SampleRate)
-	if rate <= 0 || x.Untimed || x.Gaps > 0 || len(x.PTS) < 2 || !x.TimeBase.Known() {
+	// Packets of PCM are cut where reading begins: there is nothing to count.
+	if strings.HasPrefix(s.audio.Codec, "pcm_") || rate <= 0 || x.Untimed || x.Gaps > 0 || len(x.PTS) < 2 || !x.TimeBase.Known() {
 		return 0
 	}
 	samples := spool.Ratio{Num: 1, Den: rate}
