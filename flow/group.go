@@ -16,7 +16,7 @@ var errGone = errors.New("flow: a task ended without returning")
 // Group is the tasks of one Run.
 type Group struct {
 	// ctx is that of the Run, which waits for all that uses it.
-	ctx      context.Context
+	ctx      context.Context         //nolint:containedctx // see above
 	cancel   context.CancelCauseFunc // the first call wins: it is the Run's error
 	running  sync.WaitGroup
 	panicked atomic.Pointer[Panic] // the first one

@@ -103,7 +103,7 @@ func damaged(path string, err error) *spool.Error {
 // full: less is free than SQLite needs to go on.
 func full(dir string) bool {
 	var s syscall.Statfs_t
-	return syscall.Statfs(dir, &s) == nil && int64(s.Bavail)*int64(s.Bsize) < 1<<20
+	return syscall.Statfs(dir, &s) == nil && int64(s.Bavail)*int64(s.Bsize) < 1<<20 //nolint:unconvert // the types differ between systems
 }
 
 // unsupported: the file system does not know the call, as some network mounts

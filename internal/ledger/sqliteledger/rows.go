@@ -93,8 +93,10 @@ func scanJob(rows scanner, video string, more ...any) (spool.JobRecord, error) {
 	j := spool.JobRecord{JobKey: spool.JobKey{Video: video}}
 	var notBefore int64
 	var failure string
-	columns := append([]any{&j.Revision, &j.Kind, &j.Number, &j.State, &j.Epoch, &j.Attempts, &j.Deaths,
-		&notBefore, &j.Worker, &failure}, more...)
+	columns := append([]any{
+		&j.Revision, &j.Kind, &j.Number, &j.State, &j.Epoch, &j.Attempts, &j.Deaths,
+		&notBefore, &j.Worker, &failure,
+	}, more...)
 	if err := rows.Scan(columns...); err != nil {
 		return j, err
 	}

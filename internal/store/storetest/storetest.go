@@ -98,8 +98,14 @@ func testRanges(t *testing.T, s store.Store) {
 		offset, length int64
 		want           string
 	}{
-		{0, -1, "0123456789"}, {3, -1, "3456789"}, {3, 4, "3456"}, {0, 0, ""},
-		{8, 100, "89"}, {10, -1, ""}, {10, 5, ""}, {99, 1, ""},
+		{0, -1, "0123456789"},
+		{3, -1, "3456789"},
+		{3, 4, "3456"},
+		{0, 0, ""},
+		{8, 100, "89"},
+		{10, -1, ""},
+		{10, 5, ""},
+		{99, 1, ""},
 	} {
 		if got := read(t, s, "v/a", c.offset, c.length); string(got) != c.want {
 			t.Errorf("open from %d, %d bytes: %q, want %q", c.offset, c.length, got, c.want)
