@@ -65,6 +65,12 @@ func ChunkArgs(e Encoding) ([]string, error) {
 	if e.Chunk.Seek != nil {
 		args = append(args, "-ss", seconds(*e.Chunk.Seek, e.Plan.Timeline.TimeBase))
 	}
+	if !video.Interlaced && video.Rotation == 0 {
+		// A picture size that changes in the middle must not start the graph
+		// anew, which counts frames. Only scale meets it; deinterlacing and
+		// turning could not.
+		args = append(args, "-reinit_filter", "0")
+	}
 	args = append(args, "-threads", threads)
 	args = append(args, e.Input...)
 	args = append(args, "-filter_complex", e.graph(video, rungs))
