@@ -69,5 +69,5 @@ func publishDemo(cmd *cobra.Command, cfg config.Config) (err error) {
 	for i, clip := range site.Clips() {
 		lines = append(lines, intake.Line{Number: i + 1, Source: clip.URL, ID: clip.ID, Title: clip.Title})
 	}
-	return publish(ctx, job{cfg: demoConfig(cfg), lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
+	return mainJob(ctx, request{cfg: demoConfig(cfg), lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 }

@@ -84,7 +84,7 @@ func (d *doctor) ffmpeg(ctx context.Context) {
 		d.fail("ffmpeg", err)
 		return
 	}
-	v, err := ffmpeg.Version(ctx, tools)
+	v, err := tools.Version(ctx)
 	if err != nil {
 		d.fail("ffmpeg", err)
 		return

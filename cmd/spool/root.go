@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/spool-video/spool/internal/config"
 )
 
 // newRoot is the tree of commands.
@@ -24,6 +27,8 @@ it again does only what is missing.`,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
+	root.Long += "\n\nThe flags of run that matter (spool run --help has them all):\n" + mainFlags()
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("bad-flag", err.Error(), fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()))
 	})
@@ -34,6 +39,13 @@ it again does only what is missing.`,
 		newKeys(), newVersion(),
 	)
 	return root
+}
+
+// mainFlags are the flags that a first-time user wants to know.
+func mainFlags() string {
+	flags := pflag.NewFlagSet("main", pflag.ContinueOnError)
+	config.Bind(flags, config.MainKeys()...)
+	return strings.TrimRight(flags.FlagUsages(), "\n")
 }
 
 // noSuchCommand answers a word that is no command with the nearest that is.

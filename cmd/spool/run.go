@@ -36,7 +36,7 @@ source, run continues what is unfinished.`,
 			if err != nil {
 				return err
 			}
-			return publish(cmd.Context(), job{cfg: cfg, lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
+			return mainJob(cmd.Context(), request{cfg: cfg, lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
 	config.Bind(cmd.Flags())
@@ -79,31 +79,31 @@ func readList(name string, stdin io.Reader) ([]intake.Line, error) {
 	return lines, errors.Join(err, f.Close())
 }
 
-// job is one call of the main job.
-type job struct {
+// request is one call of the main job.
+type request struct {
 	cfg      config.Config
 	lines    []intake.Line
 	out, err io.Writer
 }
 
-// publish is the main job, from the first line that is said to the last.
-func publish(ctx context.Context, j job) (err error) {
+// mainJob runs a request, from the first line that is said to the last.
+func mainJob(ctx context.Context, q request) (err error) {
 	began := time.Now()
-	l, err := lock.Acquire(j.cfg.State, "run")
+	l, err := lock.Acquire(q.cfg.State, "run")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Release()) }()
-	h, err := build(ctx, j.cfg)
+	h, err := build(ctx, q.cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	show, err := progress.New(progress.Options{Mode: j.cfg.Progress, Out: j.err})
+	show, err := progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err})
 	if err != nil {
 		return err
 	}
-	r := &running{house: h, job: j, show: show, results: map[string]int{}}
+	r := &running{house: h, lines: q.lines, out: q.out, err: q.err, show: show, results: map[string]int{}}
 	r.announce()
 	show.Start()
 	runErr := r.run(ctx)

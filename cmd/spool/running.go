@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/process"
@@ -21,9 +23,10 @@ import (
 // running is a run in progress.
 type running struct {
 	*house
-	job
-	show  *progress.Progress
-	board *board
+	lines    []intake.Line
+	out, err io.Writer
+	show     *progress.Progress
+	board    *board
 
 	engine      *engine // nil until there is something to do
 	interrupted bool
@@ -228,4 +231,3 @@ func (r *running) need(ctx context.Context) error {
 	r.engine = e
 	return nil
 }
-

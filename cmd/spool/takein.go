@@ -11,7 +11,6 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ledger"
-	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/stage/finish"
@@ -25,7 +24,7 @@ func (r *running) takeIn(ctx context.Context) error {
 		return err
 	}
 	in := &intake.Intake{
-		Ledger: r.ledger, Pages: pager{r.pages}, Client: http.DefaultClient, Settings: settings,
+		Ledger: r.ledger, Pages: r.pages, Client: http.DefaultClient, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
 	}
 	for result := range in.Run(ctx, r.lines) {
@@ -44,7 +43,7 @@ func (r *running) take(ctx context.Context, result intake.Result, settings spool
 	case intake.Known:
 		return r.known(ctx, result, settings)
 	case intake.Duplicate:
-		r.note(fmt.Sprintf("line %d is the same video as line %d", result.Line.Number, result.Of))
+		r.note(result.Line.Where() + " is the same video as " + result.Of.Where())
 	case intake.Expanded:
 		r.note(fmt.Sprintf("%s holds %d videos", result.Line.Source, result.Count))
 	case intake.Bad:
@@ -157,12 +156,4 @@ func (r *running) known(ctx context.Context, result intake.Result, settings spoo
 	r.expect(v, result.Line.Number)
 	r.show.Show(progress.Event{Type: progress.Known, Video: v.ID, Title: v.Title, Status: spool.Waiting, Text: why})
 	return r.need(ctx)
-}
-
-// pager asks the page tool, in the words of intake.
-type pager struct{ tool *page.Tool }
-
-func (p pager) Resolve(ctx context.Context, url string, _ int) ([]spool.Page, int, error) {
-	pages, _, err := p.tool.Resolve(ctx, url)
-	return pages, len(pages), err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
@@ -172,7 +173,7 @@ func (c checking) keySource(ctx context.Context, dir string) keySource {
 }
 
 func (c checking) check(ctx context.Context, s store.Store, video string, keys keySource) (checked, error) {
-	o := verify.Options{Deep: true, FFmpeg: c.cfg.FFmpeg}
+	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe}}
 	if keys != nil {
 		revision, err := publishedRevision(ctx, s, video)
 		if err != nil {

@@ -17,9 +17,11 @@ import (
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/page"
+	"github.com/spool-video/spool/internal/publish"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/audio"
 	"github.com/spool-video/spool/internal/stage/encode"
@@ -110,6 +112,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	tools.Nice, tools.Tag = h.cfg.Nice, tag(h.cfg)
 	encoders, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
 	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
+	publisher := publish.Publisher{Store: h.store, Uploads: uploads}
 	work, source := h.scratch.Revision, h.scratch.Source
 	stages := map[spool.Kind]worker.Stage{
 		spool.Fetch: &fetch.Stage{
@@ -117,11 +120,33 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 			Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 		},
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Work: work},
-		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Uploads: uploads, Store: h.store, Work: work, Threads: threads},
-		spool.Audio:  &audio.Stage{Tools: tools, Slots: flow.NewSlots(1), Uploads: uploads, Store: h.store, Work: work},
+		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Work: work, Threads: threads},
+		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
 	}
 	return stages, h.room(cpu), nil
+}
+
+// encoders is how many encoders run at a time by default, and how many threads
+// each has: one a core on small machines, two threads each on large ones
+// (docs/decisions/0004-encoders-from-cores.md).
+func encoders(wanted, cores int) (n, threads int) {
+	n = wanted
+	if n == 0 {
+		n = min(cores, max(4, (cores+1)/2))
+	}
+	return n, max(1, (cores+n-1)/n)
+}
+
+// ladders are the ladders of the config file, in the words of package ladder.
+func ladders(cfg config.Config) map[string]ladder.Spec {
+	specs := map[string]ladder.Spec{}
+	for name, rungs := range cfg.Ladders {
+		for _, r := range rungs {
+			specs[name] = append(specs[name], ladder.Step(r))
+		}
+	}
+	return specs
 }
 
 // room is how many more jobs of a kind the worker here takes. Encoders get a
