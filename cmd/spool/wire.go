@@ -119,7 +119,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 			Client: &download.Client{PerHost: h.cfg.PerHost}, Pages: h.pages,
 			Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 		},
-		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Work: work},
+		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg)},
 		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
