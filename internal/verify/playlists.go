@@ -204,6 +204,9 @@ func (c *checker) variant(v hls.Variant, r measured) {
 	if r.Sound() {
 		return
 	}
+	if !v.NoCaptions {
+		c.fail(MasterName, "51", v.URI+": CLOSED-CAPTIONS=NONE is not there, though there are none", "", "")
+	}
 	if rate := c.manifest.Timeline.Rate.Float(); math.Abs(v.FrameRate-rate) > 0.0005+1e-9 {
 		c.fail(MasterName, "66", v.URI+": FRAME-RATE is not that of the pictures", fmt.Sprint(v.FrameRate), fmt.Sprint(rate))
 	}

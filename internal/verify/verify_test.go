@@ -217,6 +217,7 @@ func TestFalseDeclarationsAreFound(t *testing.T) {
 		{"a codec is left out", master, replace(",mp4a.40.2", ""), "64"},
 		{"size", master, replace("RESOLUTION=320x180", "RESOLUTION=320x184"), "65"},
 		{"frame rate", master, replace("FRAME-RATE=25.000", "FRAME-RATE=24.975"), "66"},
+		{"captions", master, replace(",CLOSED-CAPTIONS=NONE", ""), "51"},
 		{"independent", master, replace("#EXT-X-INDEPENDENT-SEGMENTS\n", ""), "68"},
 		{"another revision", master, replace("r1/v0-90p", "r2/v0-90p"), "18"},
 		{"outside", master, replace("r1/v0-90p", "../r1/v0-90p"), "18"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spool-video/spool"
@@ -28,8 +29,7 @@ func Unpublish(ctx context.Context, s store.Store, video, keysDir string) error 
 		return fmt.Errorf("unpublish %s: %w", video, err)
 	}
 	// The card goes last: as long as anything is left, it says whose it is.
-	below := func(name string) bool { return strings.Count(name, "/") > 1 }
-	if err := remove(ctx, s, video+"/", below); err != nil {
+	if err := remove(ctx, s, video+"/", anything); err != nil {
 		return fmt.Errorf("unpublish %s: %w", video, err)
 	}
 	for _, name := range []string{verify.PosterName, verify.CardName} {
@@ -59,8 +59,7 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 	if published == revision {
 		return fmt.Errorf("sweep %s/%s: it is the published revision", video, revision)
 	}
-	all := func(string) bool { return true }
-	if err := remove(ctx, s, video+"/"+revision+"/", all); err != nil {
+	if err := remove(ctx, s, video+"/"+revision+"/", anything); err != nil {
 		return fmt.Errorf("sweep %s/%s: %w", video, revision, err)
 	}
 	return nil
@@ -83,15 +82,25 @@ func publishedRevision(ctx context.Context, s store.Store, video string) (string
 	return revision, nil
 }
 
-// remove deletes the objects below prefix that which chooses. Names are
-// collected first: a store need not list well while it changes.
+// madeHere are the names, below a video's folder, of what Spool puts into
+// revisions. Nothing of another form is ever removed: whatever it is, it is
+// somebody else's.
+var madeHere = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}/` +
+	`(manifest\.json|[va][0-9]+-[A-Za-z0-9_-]+/(index\.m3u8|init-[0-9a-f]{8}\.mp4|[0-9]{5,}-[0-9a-f]{8}\.m4s))$`)
+
+func anything(string) bool { return true }
+
+// remove deletes the objects below prefix, which begins with the video's
+// folder, that Spool made and which chooses. Names are collected first: a
+// store need not list well while it changes.
 func remove(ctx context.Context, s store.Store, prefix string, which func(name string) bool) error {
 	var names []string
 	for info, err := range s.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", prefix, err)
 		}
-		if which(info.Name) {
+		_, below, _ := strings.Cut(info.Name, "/")
+		if madeHere.MatchString(below) && which(info.Name) {
 			names = append(names, info.Name)
 		}
 	}
