@@ -65,13 +65,30 @@ func OpenPart(revision string, key spool.JobKey, mark any) (*Part, error) {
 	var have struct{ With string }
 	if err := p.load(markFile, &have); err == nil && have == made {
 		p.resumed = true
-		return p, nil
+		return p, p.sweep()
 	}
 	if err := p.Clear(); err != nil {
 		return nil, err
 	}
 	return p, p.save(markFile, made)
 }
+
+// sweep removes files that a crash left half-written.
+func (p *Part) sweep() error {
+	left, err := filepath.Glob(filepath.Join(p.dir, writing+"*"))
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", p.dir, err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return p.trouble("remove", path, err)
+		}
+	}
+	return nil
+}
+
+// writing begins the names of files that are not whole yet.
+const writing = ".writing-"
 
 const (
 	markFile     = "mark.json"
@@ -226,7 +243,7 @@ func (p *Part) load(name string, v any) error {
 // write puts a file in place so that after a power cut it is whole or absent.
 func (p *Part) write(name string, data []byte) (err error) {
 	path := filepath.Join(p.dir, name)
-	f, err := os.CreateTemp(p.dir, ".writing-*")
+	f, err := os.CreateTemp(p.dir, writing+"*")
 	if err != nil {
 		return p.trouble("make file for", name, err)
 	}
