@@ -52,6 +52,7 @@ var symptoms = []symptom{
 	{[]string{"redirect"}, spool.Permanent, "bad-redirect", "the page redirects to where it may not", "open the page in a browser and use the address it ends at", false},
 	{[]string{"timed out", "timeout"}, spool.Transient, "stalled", "the site stopped sending", "it is tried again", false},
 	{[]string{"connection reset", "remote end closed", "connection aborted", "broken pipe", "more expected", "bytes, expected", "incomplete", "network is unreachable"}, spool.Transient, "connection-lost", "the connection was lost", "it is tried again", false},
+	{[]string{"unable to continue", "fragment not found"}, spool.Transient, "page-fragment", "a part of the video is missing at the site", "it is tried again", true},
 	{[]string{"downloaded file is empty"}, spool.Transient, "empty-file", "the site sent nothing", "it is tried again", true},
 	{[]string{"ffmpeg is not installed", "ffmpeg not found", "ffprobe and ffmpeg not found", "ffmpeg could not be found"}, spool.Environment, "no-ffmpeg", "ffmpeg, which joins pictures and sound, was not found", "install ffmpeg", false},
 	{[]string{"requested format is not available", "requested format not available", "no video formats found"}, spool.Permanent, "page-no-format", "the page offers no video that can be downloaded", "check the link in a browser", true},

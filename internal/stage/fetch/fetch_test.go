@@ -318,6 +318,24 @@ func TestDownloadFolder(t *testing.T) {
 	}
 }
 
+// The download ended, and the power went before anybody was told.
+func TestFinishedInTheDownloadFolder(t *testing.T) {
+	site, s := newSite(t), newStage(t)
+	s.DownloadDir = t.TempDir()
+	source, path := site.url+"/clip.mp4", filepath.Join(s.DownloadDir, "vid-1.mp4")
+	res, err := s.Client.Get(t.Context(), download.Request{URL: source, Path: path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := run(t, s, source)
+	if err != nil || f.Path != path || f.SHA256 != res.SHA256 || site.requests.Load() != 1 {
+		t.Errorf("Run = %+v, %v after %d requests", f, err, site.requests.Load())
+	}
+	if _, err := os.Stat(download.RecordPath(path)); !os.IsNotExist(err) {
+		t.Error("the record is left beside the video")
+	}
+}
+
 func TestInterruptedGoesOn(t *testing.T) {
 	site, s := newSite(t), newStage(t)
 	site.stall.Store(true)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/download"
 )
 
 // note is what a job's folder says of its source.
@@ -54,10 +55,21 @@ func (g *get) kept() (spool.Fetched, bool) {
 	for _, ext := range append(slices.Clone(mediaExtensions), unknownExtension) {
 		path := g.keepAs(ext)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-			return spool.Fetched{Path: path, Size: info.Size()}, true
+			return g.adopt(spool.Fetched{Path: path, Size: info.Size()}), true
 		}
 	}
 	return spool.Fetched{}, false
+}
+
+// adopt takes over what a download that ended right before a crash had still to
+// say.
+func (g *get) adopt(f spool.Fetched) spool.Fetched {
+	res, ok := download.Finished(f.Path, g.job.Source)
+	if ok {
+		f.SHA256 = res.SHA256
+		_ = os.Remove(download.RecordPath(f.Path)) // one that stays harms nobody
+	}
+	return f
 }
 
 func (g *get) keepAs(ext string) string {
