@@ -208,7 +208,7 @@ func TestOptionAsURL(t *testing.T) {
 func TestStalledVideoGoesOn(t *testing.T) {
 	s := newSite(t)
 	s.stall.Store(true)
-	tool := &Tool{Path: "yt-dlp", Patience: 3 * time.Second}
+	tool := &Tool{Path: "yt-dlp", Patience: time.Minute}
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
