@@ -66,7 +66,7 @@ func TestPlayClearAndEncrypted(t *testing.T) {
 	for _, kind := range []string{"fmp4", "mpegts"} {
 		t.Run(kind, func(t *testing.T) {
 			base := site(t, pack(t, Package{Type: kind}), nil)
-			r := browser.Play(t, base, "master.m3u8", Options{Level: 1, Rate: 2})
+			r := browser.Play(t, base, "master.m3u8", Options{Level: 1, Rate: 4})
 			if kind == "fmp4" {
 				whole(t, r, 320, 180, 100)
 			} else if !r.Ended || len(r.Errors) > 0 {

@@ -23,7 +23,11 @@ func Open(ctx context.Context, url string) error {
 	defer cancel()
 	command := process.Command{Path: "open", Args: []string{url}}
 	if runtime.GOOS != "darwin" {
-		command = process.Command{Path: "setsid", Args: []string{"--fork", "xdg-open", url}}
+		// What the browser says goes nowhere: a pipe to us would break when we
+		// end. The shell waits until that pipe is let go of, and by then the
+		// browser has left our group, which is killed when the shell ends.
+		const quiet = `: "$(setsid --fork sh -c 'exec xdg-open "$1" >/dev/null 2>&1' sh "$1")"`
+		command = process.Command{Path: "sh", Args: []string{"-c", quiet, "sh", url}}
 		// setsid does not tell whether what it starts is there.
 		if !installed("xdg-open") {
 			return errors.New("open browser: xdg-open is not installed")

@@ -19,6 +19,9 @@ import (
 	"github.com/spool-video/spool/internal/process"
 )
 
+// dest is a folder to picture instead of one that the test makes.
+var dest = flag.String("dest", "", "destination folder to picture")
+
 // shots is where pictures of the page go, for eyes: go test -run Shots -args -shots=DIR.
 var shots = flag.String("shots", "", "folder for pictures of the preview page")
 
@@ -31,13 +34,13 @@ func shelf(t *testing.T) string {
 	dir := t.TempDir()
 	publish(t, dir, "demo-pearls", "A string of pearls", playtest.Package{})
 	publish(t, dir, "demo-abyss", "Into the abyss", playtest.Package{
-		Sizes: []string{"90x160"}, Key: testKey, KeyURI: "https://keys.example.com/demo-abyss/00112233aabbccdd",
+		Seconds: 2, Sizes: []string{"90x160"}, Key: testKey, KeyURI: "https://keys.example.com/demo-abyss/00112233aabbccdd",
 	})
 	publish(t, dir, "local-key", "A key at the default address", playtest.Package{
-		Sizes: []string{"160x90"}, Key: testKey, KeyURI: "/keys/local-key/00112233aabbccdd.key",
+		Seconds: 2, Sizes: []string{"160x90"}, Key: testKey, KeyURI: "/keys/local-key/00112233aabbccdd.key",
 	})
 	publish(t, dir, "lost-key", "A key that nobody has", playtest.Package{
-		Sizes: []string{"160x90"}, Key: testKey, KeyURI: "https://keys.example.com/lost-key/ffee",
+		Seconds: 2, Sizes: []string{"160x90"}, Key: testKey, KeyURI: "https://keys.example.com/lost-key/ffee",
 	})
 	return dir
 }
@@ -254,5 +257,43 @@ func copyFile(t *testing.T, from, to string) {
 	}
 	if err := os.WriteFile(to, body, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPageFitsEveryWindow: nothing sticks out of a phone or a desktop window,
+// in either colour scheme, and nothing is complained of.
+func TestPageFitsEveryWindow(t *testing.T) {
+	browser := playtest.Start(t)
+	dir := *dest
+	if dir == "" {
+		dir = t.TempDir()
+		publish(t, dir, "wide", "Avery_long_title_without_any_space_in_it_that_would_push_a_page_wide_open_if_it_could", playtest.Package{Seconds: 2})
+	}
+	full, empty := serve(t, Preview{Dir: dir}), serve(t, Preview{Dir: t.TempDir()})
+	for _, scheme := range []string{"light", "dark"} {
+		for _, window := range [][2]int64{{390, 844}, {1280, 860}} {
+			tab := browser.Tab(t, time.Minute)
+			tab.Do(t, look(window[0], window[1], scheme), chromedp.Navigate(empty.URL()))
+			until(t, tab, `!document.querySelector('#empty').hidden`)
+			fitsWindow(t, tab, fmt.Sprintf("empty-%s-%d", scheme, window[0]))
+			tab.Do(t, chromedp.Navigate(full.URL()))
+			until(t, tab, `document.querySelectorAll('.card').length > 0 && [...document.images].every((i) => i.complete)`)
+			fitsWindow(t, tab, fmt.Sprintf("shelf-%s-%d", scheme, window[0]))
+			tab.Do(t, chromedp.Evaluate[chromedp.Void](`location.hash = document.querySelector('.card').hash; undefined`))
+			until(t, tab, `document.querySelector('#screen').currentTime > 0.4 && document.querySelector('#showing').textContent !== '–'`)
+			fitsWindow(t, tab, fmt.Sprintf("player-%s-%d", scheme, window[0]))
+			if problems := tab.Problems(); len(problems) > 0 {
+				t.Errorf("%s %d: problems %q", scheme, window[0], problems)
+			}
+		}
+	}
+}
+
+func fitsWindow(t *testing.T, tab *playtest.Tab, name string) {
+	t.Helper()
+	picture(t, tab, name)
+	over := playtest.Ask(t, tab, chromedp.Evaluate[int](`document.documentElement.scrollWidth - innerWidth`))
+	if over > 0 {
+		t.Errorf("%s sticks out by %d pixels", name, over)
 	}
 }

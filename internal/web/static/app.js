@@ -100,5 +100,6 @@ $('search').addEventListener('input', () => {
   typing = setTimeout(() => (route() ? (location.hash = '#/') : shelf()), 150);
 });
 window.addEventListener('hashchange', go);
+window.addEventListener('focus', () => { if (!route()) shelf(); }); // something may have become ready
 document.addEventListener('keydown', pressed);
 go();

@@ -6,6 +6,7 @@ const $ = (id) => document.getElementById(id);
 const screen = $('screen');
 
 let hls = null;
+let turn = 0; // counts what was opened and closed: what was left behind does not go on
 let timer = 0;
 let order = []; // level numbers of hls.js, smallest first
 let wanted = -1; // the level that the person chose; -1 is Auto
@@ -24,6 +25,7 @@ function library() {
 }
 
 export function close() {
+  turn += 1;
   clearInterval(timer);
   hls?.destroy();
   hls = null;
@@ -36,18 +38,22 @@ export function close() {
 
 export async function open(video, keysAt) {
   close();
+  const mine = turn;
   describe(video);
   let Hls;
   try {
     Hls = await library();
   } catch {
-    return show({ title: 'No answer', text: 'The preview server does not answer any more. Start it again, then reload this page.', command: 'spool preview' });
+    show({ title: 'No answer', text: 'The preview server does not answer any more. Start it again, then reload this page.', command: 'spool preview' });
+    return;
   }
+  if (mine !== turn) return;
   if (!Hls.isSupported()) {
-    return show({ title: 'This browser cannot play HLS', text: 'It has no Media Source Extensions. Firefox, Chrome, Edge and Safari on a computer have them.' });
+    show({ title: 'This browser cannot play HLS', text: 'It has no Media Source Extensions. Firefox, Chrome, Edge and Safari on a computer have them.' });
+    return;
   }
-  hls?.destroy(); // another video may have been opened while the library was loading
-  hls = new Hls({ capLevelToPlayerSize: false });
+  // The media lies on this machine, so the first guess at the bandwidth is high.
+  hls = new Hls({ capLevelToPlayerSize: false, abrEwmaDefaultEstimate: 50e6 });
   hls.on(Hls.Events.MANIFEST_PARSED, () => switches());
   hls.on(Hls.Events.LEVEL_SWITCHED, () => read());
   hls.on(Hls.Events.ERROR, (_, data) => failed(Hls, data, video, keysAt));
@@ -59,8 +65,9 @@ export async function open(video, keysAt) {
 }
 
 function failed(Hls, data, video, keysAt) {
-  if (!data.fatal) return;
-  if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) return;
+  // The key server is this machine: what it does not find now, it will not find later.
+  const noKey = data.details === Hls.ErrorDetails.KEY_LOAD_ERROR && data.response?.code === 404;
+  if (!data.fatal && !noKey) return;
   const words = trouble(Hls, data, video, keysAt);
   hls?.destroy();
   hls = null;
@@ -106,8 +113,8 @@ function choice(value, text, tip) {
 function switches() {
   const levels = hls.levels.map((level, i) => [level, i]).sort((a, b) => a[0].bitrate - b[0].bitrate);
   order = levels.map(([, i]) => i);
+  if (levels.length < 2) return; // there is nothing to choose
   $('sizes').append(choice(-1, 'Auto', 'Let the player choose by bandwidth'));
-  if (levels.length < 2 && !levels[0]?.[0].height) return;
   for (const [level, i] of levels) {
     $('sizes').append(choice(i, label(level), `${level.width}×${level.height}, up to ${rate(level.bitrate)}`));
   }

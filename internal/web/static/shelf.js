@@ -13,15 +13,19 @@ export function make(tag, className, text) {
 // link is the address of a video's page within this one.
 export const link = (id) => `#/v/${encodeURIComponent(id)}`;
 
-function poster(video) {
-  const frame = make('div', 'poster');
+function still(video, frame) {
   const picture = make('img');
   picture.alt = '';
   picture.loading = 'lazy';
   picture.addEventListener('error', () => { picture.remove(); frame.classList.add('bare'); });
-  if (video.poster) picture.src = `/media/${encodeURIComponent(video.id)}/poster.jpg`;
+  picture.src = `/media/${encodeURIComponent(video.id)}/poster.jpg`;
+  return picture;
+}
+
+function poster(video) {
+  const frame = make('div', 'poster');
+  if (video.poster) frame.append(still(video, frame));
   else frame.classList.add('bare');
-  frame.append(picture);
   if (video.seconds > 0) frame.append(make('span', 'badge length', clock(video.seconds)));
   if (video.encrypted) frame.append(make('span', 'badge lock', 'encrypted'));
   return frame;
