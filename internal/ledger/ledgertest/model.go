@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,10 +71,10 @@ var (
 	errNo    = errors.New("the change says no")
 )
 
-// testModel runs random commands against the ledger and the model. Each run
-// has IDs of its own in the same ledger, whose others must not matter.
+// testModel runs random commands against the ledger and the model.
 func testModel(t *testing.T, open Open) {
 	l := open(t)
+	fewer(t)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		for _, id := range ids(t, l, ledger.Filter{}) {
@@ -101,6 +102,22 @@ func testModel(t *testing.T, open Open) {
 			"":       func(rt *rapid.T) { compare(t, rt, l, m) },
 		})
 	})
+}
+
+// fewer runs fewer sequences than rapid does by itself, each of 30 commands:
+// every one is some hundred transactions. -rapid.checks runs more.
+func fewer(t *testing.T) {
+	checks := flag.Lookup("rapid.checks")
+	if checks == nil || checks.Value.String() != checks.DefValue {
+		return
+	}
+	set := func(n string) {
+		if err := checks.Value.Set(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("15")
+	t.Cleanup(func() { set(checks.DefValue) })
 }
 
 func updateBoth(t *testing.T, rt *rapid.T, l ledger.Ledger, m *model, id string) {
