@@ -194,3 +194,12 @@ func FuzzParseList(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLongList(b *testing.B) {
+	text := strings.Repeat("https://a.example/films/a-film-with-a-long-name.mp4 title=\"A film\" id=x\n", 10_000)
+	for b.Loop() {
+		if lines, err := ParseList("l.txt", strings.NewReader(text)); err != nil || len(lines) != 10_000 {
+			b.Fatal(len(lines), err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,17 +20,19 @@ const (
 // board is what is known of all videos of a run. It belongs to its renderer.
 type board struct {
 	videos map[string]*entry
-	order  []string // IDs, as they came
-	done   int      // ready in this run
-	failed int      // refused lines too
-	known  bool     // no more videos come
-	worked float64  // seconds of media, weighed by share
+	live   []*entry // those that have begun and not ended, as they began
+	ended  int
+	done   int     // ready in this run
+	failed int     // refused lines too
+	known  bool    // no more videos come
+	worked float64 // seconds of media, weighed by share
 	rate   meter
 }
 
 // entry is one video that is to be worked on.
 type entry struct {
 	id, title string
+	begun     bool
 	ended     bool
 	paused    *spool.Failure
 	snapshot  *Snapshot
@@ -59,7 +62,9 @@ func (b *board) take(ev Event) {
 	case Moved:
 		b.move(b.entry(ev), ev)
 	case Paused:
-		b.entry(ev).paused = ev.Failure
+		e := b.entry(ev)
+		b.begin(e)
+		e.paused = ev.Failure
 	case Resumed:
 		b.entry(ev).paused = nil
 	case Ready, Failed:
@@ -74,7 +79,6 @@ func (b *board) entry(ev Event) *entry {
 		e = &entry{id: ev.Video}
 		e.download.window, e.encode.window, e.publish.window = rateWindow, rateWindow, rateWindow
 		b.videos[ev.Video] = e
-		b.order = append(b.order, ev.Video)
 	}
 	if ev.Title != "" {
 		e.title = ev.Title
@@ -82,11 +86,19 @@ func (b *board) entry(ev Event) *entry {
 	return e
 }
 
+func (b *board) begin(e *entry) {
+	if !e.begun && !e.ended {
+		e.begun = true
+		b.live = append(b.live, e)
+	}
+}
+
 func (b *board) move(e *entry, ev Event) {
 	s := ev.Snapshot
 	if s == nil || e.ended {
 		return
 	}
+	b.begin(e)
 	share := s.share()
 	// What was done before this run began is no work of this run; the first
 	// look at a video is where counting starts.
@@ -105,6 +117,8 @@ func (b *board) end(e *entry, ev Event) {
 		return
 	}
 	e.ended, e.paused = true, nil
+	b.ended++
+	b.live = slices.DeleteFunc(b.live, func(other *entry) bool { return other == e })
 	if ev.Type == Failed {
 		b.failed++
 		return
@@ -119,9 +133,8 @@ func (b *board) end(e *entry, ev Event) {
 // active are the videos that something happens to, or that wait for a reason.
 func (b *board) active() []*entry {
 	var list []*entry
-	for _, id := range b.order {
-		e := b.videos[id]
-		if !e.ended && (e.paused != nil || e.snapshot != nil && (len(e.snapshot.Phases) > 0 || e.snapshot.Note != "")) {
+	for _, e := range b.live {
+		if e.paused != nil || e.snapshot != nil && (len(e.snapshot.Phases) > 0 || e.snapshot.Note != "") {
 			list = append(list, e)
 		}
 	}
@@ -133,10 +146,9 @@ func (b *board) active() []*entry {
 // is no rate to tell from.
 func (b *board) left(now time.Time) (left time.Duration, least, known bool) {
 	seconds := 0.0
-	least = !b.known
-	for _, e := range b.videos {
+	least = !b.known || len(b.videos) > b.ended+len(b.live) // some have not begun
+	for _, e := range b.live {
 		switch {
-		case e.ended:
 		case e.snapshot == nil || e.snapshot.Length == 0 || e.paused != nil:
 			least = true
 		default:
@@ -153,12 +165,11 @@ func (b *board) left(now time.Time) (left time.Duration, least, known bool) {
 
 // total is the line about the run as a whole.
 func (b *board) total(now time.Time) string {
-	all := len(b.order)
-	done := b.done
-	parts := []string{fmt.Sprintf("%d/%d ready", done, all)}
+	all := fmt.Sprint(len(b.videos))
 	if !b.known {
-		parts[0] = fmt.Sprintf("%d/≥%d ready", done, all)
+		all = "≥" + all
 	}
+	parts := []string{fmt.Sprintf("%d/%s ready", b.done, all)}
 	if b.failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", b.failed))
 	}

@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -144,5 +145,26 @@ func TestSaved(t *testing.T) {
 		if got, known := s.Saved(); known != c.known || got < c.want-0.001 || got > c.want+0.001 {
 			t.Errorf("%v of %v: saved %v %v, want %v %v", c.took, c.busy, got, known, c.want, c.known)
 		}
+	}
+}
+
+// BenchmarkManyVideos is one frame of a run of 100,000 videos, three of which
+// are being worked on.
+func BenchmarkManyVideos(b *testing.B) {
+	board := newBoard()
+	for i := range 100_000 {
+		board.take(Event{Type: Accepted, Video: strconv.Itoa(i), Time: start})
+	}
+	board.take(Event{Type: Counted, Time: start})
+	view := &terminal{board: board, size: func() (int, int) { return 80, 24 }}
+	now := start
+	for b.Loop() {
+		now = now.Add(100 * time.Millisecond)
+		for i := range 3 {
+			board.take(Event{Type: Moved, Video: strconv.Itoa(i), Time: now, Snapshot: &Snapshot{
+				Phases: []spool.Phase{spool.Encoding}, Encode: Count{now.Sub(start).Milliseconds(), 60_000_000}, Length: time.Hour, Chunks: 200,
+			}})
+		}
+		view.lines(now)
 	}
 }
