@@ -24,15 +24,20 @@ var ErrNotFound = errors.New("not in the store")
 
 // Store keeps named objects. It is safe for concurrent use.
 type Store interface {
-	// Put writes an object whole, or leaves what was there (see Properties).
-	// When it returns nil the bytes are durable: a power cut does not lose
-	// them, as far as the store can promise.
+	// Put writes an object whole, or leaves what was there (see Properties);
+	// without AtomicPut a Put that breaks off may lose what was there, but
+	// leaves no part. It reads body from its start, wherever it stands. When
+	// it returns nil the bytes are durable: a power cut does not lose them, as
+	// far as the store can promise.
 	Put(ctx context.Context, name string, body io.ReadSeeker, o PutOptions) error
-	// Open reads length bytes from offset; length < 0 means to the end.
+	// Open reads length bytes from offset; length < 0 means to the end. Past
+	// the end there is nothing to read, and that is no error.
 	Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
 	// Stat tells size and time of one object.
 	Stat(ctx context.Context, name string) (Info, error)
-	// List yields every object whose name begins with prefix, in no order.
+	// List yields every object whose name begins with prefix, in no order. An
+	// error is the last thing that it yields. A prefix that no name can begin
+	// with yields nothing.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 	// Delete removes an object; one that is not there is no error.
 	Delete(ctx context.Context, name string) error

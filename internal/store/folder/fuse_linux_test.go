@@ -2,8 +2,10 @@ package folder_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ type manners struct {
 	fsync  syscall.Errno // what fsync of a file or folder says
 	rename syscall.Errno // what rename says
 	lies   bool          // the last byte of each write is lost, without a word
+	broken *atomic.Bool  // while true, fsync says that the disk is at fault; may be nil
 }
 
 // bucket is a mounted folder with such manners.
@@ -30,7 +33,12 @@ type bucket struct {
 	manners
 }
 
-func (b *bucket) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno { return b.fsync }
+func (b *bucket) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
+	if b.broken != nil && b.broken.Load() {
+		return syscall.EIO
+	}
+	return b.fsync
+}
 
 func (b *bucket) Rename(ctx context.Context, name string, parent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	if b.rename != 0 {
@@ -151,12 +159,26 @@ func TestLostByteIsFound(t *testing.T) {
 }
 
 // A disk that reports an error at fsync has lost what was written, and a
-// second fsync would say that all is well: the object is not there.
+// second fsync would say that all is well: the old object stays, and the next
+// put writes all of it again.
 func TestFailedFsyncPutsNothing(t *testing.T) {
-	dir, _ := mountBucket(t, manners{fsync: syscall.EIO})
-	if s, err := folder.Open(dir, folder.Options{}); err == nil {
-		t.Error("opened", s.Close())
+	broken := &atomic.Bool{}
+	dir, _ := mountBucket(t, manners{broken: broken})
+	s := open(t, dir, folder.Options{})
+	mustPut(t, s, "v/a")
+	broken.Store(true)
+	err := s.Put(t.Context(), "v/a", strings.NewReader("new"), store.PutOptions{})
+	if !errors.Is(err, syscall.EIO) || spool.AsError(err).Class != spool.Transient {
+		t.Errorf("put = %v, want the disk's error, to be tried again", err)
 	}
+	if b, err := os.ReadFile(dir + "/v/a"); err != nil || string(b) != "v/a" {
+		t.Errorf("v/a holds %q, %v; want what was there", b, err)
+	}
+	if left, err := os.ReadDir(dir + "/.spool-tmp"); err != nil || len(left) != 0 {
+		t.Errorf("temporary files: %v, %v; want none", left, err)
+	}
+	broken.Store(false)
+	mustPut(t, s, "v/a", "v/b")
 }
 
 // A bucket that is unmounted while it is in use is away; nothing is written
