@@ -1,0 +1,163 @@
+// Package plan decides everything about a revision before its first frame is
+// encoded: from what probing and indexing find it makes the timeline, the
+// ladder, the grid, the chunks with the frames that each must show, and the
+// pieces of sound.
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/grid"
+	"github.com/spool-video/spool/internal/ladder"
+)
+
+// Stage does plan jobs.
+type Stage struct {
+	Tools   ffmpeg.Tools
+	Ladders map[string]ladder.Spec // those that the configuration defines, by name
+}
+
+// Run makes the plan of a source that was fetched. Errors that end the video
+// are *spool.Error.
+func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	if job.Fetched == nil {
+		return spool.Result{}, fmt.Errorf("plan %s: the job has no source", job.JobKey)
+	}
+	progress(spool.Progress{Phase: spool.Probing})
+	facts, err := ffmpeg.Probe(ctx, s.Tools, job.Fetched.Path)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	p := &spool.Plan{Facts: facts}
+	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
+		return spool.Result{}, err
+	}
+	progress(spool.Progress{Phase: spool.Probing, Note: "reading the times of all frames"})
+	index, err := ffmpeg.Index(ctx, s.Tools, job.Fetched.Path, facts, job.Careful > 0)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	if err := lay(p, index, job.Careful); err != nil {
+		return spool.Result{}, err
+	}
+	return spool.Result{Plan: p}, nil
+}
+
+// lay fills a plan that has facts and rungs. It is pure.
+func lay(p *spool.Plan, x *ffmpeg.FrameIndex, careful int) error {
+	sound := newTrack(p.Facts, x)
+	constant := true
+	if p.Facts.Video != nil {
+		constant = timeline(p, x, sound)
+	}
+	if sound != nil {
+		sound.lay(p)
+	}
+	if p.Timeline.Frames == 0 && p.Timeline.Samples == 0 {
+		return &spool.Error{
+			Class: spool.Permanent, Code: "no-media", Reason: "the source lasts no time at all",
+			Hint: "check that the source plays",
+		}
+	}
+	p.Grid = grid.Lay(p.Timeline)
+	if p.Facts.Video != nil {
+		p.Sequential = unseekable(p.Facts, x) || careful > 0
+		p.Chunks = chunks(p, x)
+	}
+	if sound != nil {
+		p.Pieces = sound.pieces(p)
+	}
+	p.LeftOut = leftOut(p.Facts, p.Sound)
+	p.Notes = notes(p, x, constant)
+	return nil
+}
+
+// timeline lays the pictures. It reports whether they come at one rate.
+func timeline(p *spool.Plan, x *ffmpeg.FrameIndex, sound *track) (constant bool) {
+	t := &p.Timeline
+	t.Origin, t.TimeBase = x.Origin(), x.TimeBase
+	t.Rate, constant = outputRate(p.Facts.Video.FrameRate, x.TimeBase, x.PTS)
+	number := indexer(t.Rate, t.TimeBase, t.Origin)
+	t.Frames = int(max(number(x.End), 1))
+	if sound != nil {
+		// What is within two packets is the padding of a codec, not sound.
+		if n := sound.frames(t.Rate); t.Rate.Float()*sound.length() > float64(t.Frames)+max(1, padding*t.Rate.Float()) {
+			t.Frames = max(t.Frames, n)
+		}
+	}
+	t.SourceFrames = frames{x.PTS, number}.shown(t.Frames-1) + 1
+	return constant
+}
+
+// padding is how much longer than the pictures, in seconds, encoders make the
+// sound to fill its last packets.
+const padding = 0.06
+
+// maxGOP is how far apart key frames may be, in seconds, for a source that is
+// decoded from several places.
+const maxGOP = 30
+
+// unseekable reports whether decoding from anywhere but the start was proved
+// wrong for such a source.
+func unseekable(facts spool.Facts, x *ffmpeg.FrameIndex) bool {
+	if x.Decoded || facts.Format == "avi" || len(x.Keys) == 0 {
+		return true
+	}
+	limit := spool.Ratio{Num: 1, Den: 1}.Rescale(maxGOP, x.TimeBase)
+	before := min(x.Keys[0], x.Origin())
+	for _, k := range append(x.Keys[:len(x.Keys):len(x.Keys)], x.End) {
+		if k-before > limit {
+			return true
+		}
+		before = k
+	}
+	return false
+}
+
+// chunks says for each chunk which source frames it shows and where decoding
+// begins.
+func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
+	list := grid.Chunks(p.Grid)
+	if p.Sequential {
+		list = grid.Whole(p.Grid)
+	}
+	f := frames{x.PTS, indexer(p.Timeline.Rate, p.Timeline.TimeBase, p.Timeline.Origin)}
+	for i := range list {
+		c := &list[i]
+		first, last := f.shown(c.FirstFrame), f.shown(c.FirstFrame+c.Frames-1)
+		c.FirstPTS, c.LastPTS = x.PTS[first], x.PTS[last]
+		c.SourceFrames = count(x.PTS, c.FirstPTS, c.LastPTS)
+		if !p.Sequential {
+			c.Seek = seek(x, c.FirstPTS)
+		}
+	}
+	return list
+}
+
+// count is how many times lie between two, both included: two frames may have
+// one time.
+func count(pts []int64, first, last int64) int {
+	from, _ := slices.BinarySearch(pts, first)
+	to, _ := slices.BinarySearch(pts, last+1)
+	return to - from
+}
+
+// seek is the key frame from which a chunk is decoded: a whole GOP and a
+// second before its first frame. Containers seek by decoding times or by
+// guessing at byte positions and come out late, by up to a GOP; frames of an
+// open GOP lean on the one before; a deinterlacer looks back. Nil is the
+// start.
+func seek(x *ffmpeg.FrameIndex, first int64) *int64 {
+	second := spool.Ratio{Num: 1, Den: 1}.Rescale(1, x.TimeBase)
+	for i := len(x.Keys) - 2; i > 0; i-- {
+		if x.Keys[i+1] <= first && first-x.Keys[i] >= second {
+			at := x.Keys[i]
+			return &at
+		}
+	}
+	return nil
+}

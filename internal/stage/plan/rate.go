@@ -1,0 +1,145 @@
+package plan
+
+import (
+	"math/big"
+	"slices"
+	"sort"
+
+	"github.com/spool-video/spool"
+)
+
+// usual are the frame rates that sources mean when they say something near.
+var usual = []spool.Ratio{
+	{Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1}, {Num: 30000, Den: 1001}, {Num: 30, Den: 1},
+	{Num: 48, Den: 1}, {Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1},
+}
+
+const (
+	maxRate = 60
+	// lowVariable is the least rate for frames that come irregularly: each is
+	// shown up to half an output frame away from its time.
+	lowVariable = 15
+	exact       = 0.0004 // tells 23.976 from 24, which are 0.001 apart
+	coarse      = 0.03
+)
+
+// outputRate chooses the frames per second of the output. constant reports
+// whether the source has one rate: then each of its frames is one output
+// frame, or every k-th one is.
+func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, constant bool) {
+	candidates := []spool.Ratio{snap(declared, exact), declared}
+	typical := median(pts)
+	if typical > 0 {
+		measured := spool.Ratio{Num: base.Den, Den: base.Num * typical}
+		candidates = append(candidates, snap(measured, exact), measured, snap(measured, coarse))
+	}
+	for _, c := range candidates {
+		if c.Known() && regular(c, base, pts) {
+			return within(c), true
+		}
+	}
+	if typical <= 0 {
+		return spool.Ratio{Num: 25, Den: 1}, false
+	}
+	return variable(float64(base.Den) / (float64(base.Num) * float64(typical))), false
+}
+
+// variable is the rate for frames that mostly come at some rate.
+func variable(typical float64) spool.Ratio {
+	if typical < lowVariable {
+		return spool.Ratio{Num: lowVariable, Den: 1}
+	}
+	best := usual[len(usual)-1]
+	for i := len(usual) - 1; i >= 0; i-- {
+		if usual[i].Float() >= typical*(1-coarse) {
+			best = usual[i]
+		}
+	}
+	return best
+}
+
+// snap gives the usual rate that is nearest to r, when its relative distance
+// is at most that; r otherwise.
+func snap(r spool.Ratio, within float64) spool.Ratio {
+	best := r
+	for _, u := range usual {
+		distance := max(u.Float(), r.Float())/min(u.Float(), max(r.Float(), 1e-9)) - 1
+		if distance <= within {
+			best, within = u, distance
+		}
+	}
+	return best
+}
+
+// within brings a rate to between 1 and 60 by whole factors, so that frames
+// still fall on frames.
+func within(r spool.Ratio) spool.Ratio {
+	if over := r.Float() / maxRate; over > 1.0001 {
+		k := int64(over)
+		if float64(k) < over*0.9999 {
+			k++
+		}
+		r.Den *= k
+	}
+	if r.Float() < 1 {
+		r.Num *= (r.Den + r.Num - 1) / r.Num
+	}
+	return snap(reduce(r), exact)
+}
+
+func reduce(r spool.Ratio) spool.Ratio {
+	d := new(big.Int).GCD(nil, nil, big.NewInt(r.Num), big.NewInt(r.Den)).Int64()
+	return spool.Ratio{Num: r.Num / d, Den: r.Den / d}
+}
+
+// regular reports whether every frame falls on its own number at a rate.
+func regular(rate, base spool.Ratio, pts []int64) bool {
+	number := indexer(rate, base, pts[0])
+	for i, t := range pts {
+		if number(t) != int64(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// median is the typical distance of frames in ticks; 0 for a single frame.
+func median(pts []int64) int64 {
+	if len(pts) < 2 {
+		return 0
+	}
+	steps := make([]int64, len(pts)-1)
+	for i := range steps {
+		steps[i] = pts[i+1] - pts[i]
+	}
+	slices.Sort(steps)
+	return steps[len(steps)/2]
+}
+
+// indexer gives the output frame at which a source frame appears: the nearest
+// to its time, a half going up.
+func indexer(rate, base spool.Ratio, origin int64) func(pts int64) int64 {
+	frame := rate.Invert()
+	// In 64 bits where the product fits, since there may be millions.
+	num, den := base.Num*rate.Num, base.Den*rate.Den
+	small := base.Num < 1<<20 && rate.Num < 1<<20 && base.Den < 1<<30 && rate.Den < 1<<30
+	return func(pts int64) int64 {
+		t := pts - origin
+		if small && t >= 0 && t < (1<<61)/max(num, 1) {
+			return (2*t*num + den) / (2 * den)
+		}
+		return base.RescaleNearest(t, frame)
+	}
+}
+
+// frames finds source frames by output frames.
+type frames struct {
+	pts    []int64
+	number func(pts int64) int64
+}
+
+// shown is the place in pts of the source frame that output frame n shows:
+// the last one whose number is not above n.
+func (f frames) shown(n int) int {
+	return max(sort.Search(len(f.pts), func(i int) bool { return f.number(f.pts[i]) > int64(n) })-1, 0)
+}

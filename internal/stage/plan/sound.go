@@ -1,0 +1,196 @@
+package plan
+
+import (
+	"math"
+	"math/big"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/grid"
+)
+
+// What the sound of every video becomes.
+const (
+	channels = 2
+	bitRate  = 128_000
+)
+
+// track is the sound of a source on the timeline. Its positions are in
+// seconds from the timeline's 0, exact.
+type track struct {
+	stream *spool.AudioStream
+	index  *ffmpeg.SoundIndex
+	zero   *big.Rat // the timeline's 0 on the clock of index.PTS
+	whole  bool     // reading from anywhere but the start is not safe
+}
+
+// newTrack gives the track that is published, nil without one: sound that
+// ends before the first picture is not heard.
+func newTrack(facts spool.Facts, x *ffmpeg.FrameIndex) *track {
+	stream := ffmpeg.MainAudio(facts)
+	if stream == nil || x.Sound == nil || stream.SampleRate <= 0 {
+		return nil
+	}
+	t := &track{stream: stream, index: x.Sound, zero: new(big.Rat)}
+	t.whole = x.Decoded || x.Sound.Untimed || facts.Format == "avi"
+	if facts.Video != nil {
+		t.zero = new(big.Rat).Sub(ticks(x.Zero, x.TimeBase), ticks(x.Sound.Shift, x.Sound.TimeBase))
+	} else {
+		t.zero = ticks(x.Sound.Start(), x.Sound.TimeBase)
+	}
+	if t.at(x.Sound.End).Sign() <= 0 {
+		return nil
+	}
+	return t
+}
+
+// ticks is a time in seconds.
+func ticks(n int64, base spool.Ratio) *big.Rat {
+	return new(big.Rat).Mul(new(big.Rat).SetInt64(n), big.NewRat(base.Num, base.Den))
+}
+
+// at is where a presentation time lies on the timeline.
+func (t *track) at(pts int64) *big.Rat {
+	return new(big.Rat).Sub(ticks(pts, t.index.TimeBase), t.zero)
+}
+
+// nearest counts units of 1/rate seconds, rounded; a half goes up.
+func nearest(at *big.Rat, rate spool.Ratio) int64 {
+	n := new(big.Rat).Mul(at, big.NewRat(2*rate.Num, rate.Den))
+	n.Add(n, big.NewRat(1, 1))
+	q := new(big.Int).Mul(n.Denom(), big.NewInt(2))
+	return new(big.Int).Div(n.Num(), q).Int64()
+}
+
+func (t *track) length() float64 {
+	f, _ := t.at(t.index.End).Float64()
+	return f
+}
+
+// frames is how many output frames the sound lasts.
+func (t *track) frames(rate spool.Ratio) int {
+	return int(nearest(t.at(t.index.End), rate))
+}
+
+// lay puts the sound into a plan whose pictures are laid. With pictures it is
+// as long as they are.
+func (t *track) lay(p *spool.Plan) {
+	origin, _ := t.zero.Float64()
+	language := t.stream.Language
+	name := language
+	if name == "" {
+		name = "und"
+	}
+	p.Sound = &spool.Sound{
+		Name: "a0-" + name, Stream: t.stream.Index, Language: language,
+		SampleRate: grid.SampleRate, Channels: channels, BitRate: bitRate, OriginSeconds: origin,
+	}
+	end := t.at(t.index.End)
+	if p.Timeline.Frames > 0 {
+		end = ticks(int64(p.Timeline.Frames), p.Timeline.Rate.Invert())
+	}
+	p.Timeline.Samples = nearest(end, spool.Ratio{Num: grid.SampleRate, Den: 1})
+}
+
+const (
+	// preroll is what is encoded before a piece and dropped, with some to
+	// spare, in seconds.
+	preroll = 0.5
+	// settle is how long a decoder may need after a seek to be right.
+	settle = 0.5
+)
+
+// pieces says for each piece of sound where reading begins, and which packet
+// of the source ties it to the timeline.
+func (t *track) pieces(p *spool.Plan) []spool.AudioPiece {
+	if t.whole {
+		return []spool.AudioPiece{{Segments: len(p.Grid.Packets), Packets: total(p.Grid.Packets)}}
+	}
+	pieces := grid.Pieces(p.Grid)
+	for i := range pieces {
+		piece := &pieces[i]
+		if i == 0 {
+			if len(pieces) > 1 {
+				piece.Anchor = t.first()
+			}
+			continue
+		}
+		start := float64(piece.FirstPacket-1)*grid.PacketSamples/grid.SampleRate - preroll - settle
+		piece.Anchor = t.anchor(start)
+		if piece.Anchor != nil {
+			at, _ := t.at(piece.Anchor.PTS).Float64()
+			start = min(start, at)
+		}
+		shift, _ := ticks(t.index.Shift, t.index.TimeBase).Float64()
+		if from := p.Sound.OriginSeconds + shift + start - settle; t.late(start - settle) {
+			piece.Seek = &from
+		}
+	}
+	return pieces
+}
+
+// late reports whether a place on the timeline lies behind the start of the
+// sound: before it there is nothing to seek to.
+func (t *track) late(at float64) bool {
+	start, _ := t.at(t.index.PTS[0]).Float64()
+	return at > start+1
+}
+
+// first ties the first piece to a packet that is wholly heard and lies before
+// the timeline's 0, if there is one: a piece loses what lies before its
+// anchor. Nil lets the first frame's own time count.
+func (t *track) first() *spool.Anchor {
+	n := t.index.Hidden + 1
+	if t.index.PacketSamples == 0 || n >= len(t.index.PTS) || t.sample(n) > 0 {
+		return nil
+	}
+	return t.tie(n)
+}
+
+// anchor ties a piece to the last packet before a place on the timeline whose
+// first sample falls on a whole sample of the output. Nil when positions in
+// the track cannot be counted.
+func (t *track) anchor(before float64) *spool.Anchor {
+	size, rate := int64(t.index.PacketSamples), int64(t.stream.SampleRate)
+	if size == 0 {
+		return nil
+	}
+	step := rate / gcd(rate, grid.SampleRate)
+	last := int(math.Floor((before*float64(rate) - float64(t.sample(0))) / float64(size)))
+	last = min(last, len(t.index.PTS)-1)
+	for n := last; n > t.index.Hidden && int64(last-n) < step; n-- {
+		if t.sample(n)%step == 0 {
+			return t.tie(n)
+		}
+	}
+	if last > t.index.Hidden {
+		return t.tie(last)
+	}
+	return nil
+}
+
+func (t *track) tie(n int) *spool.Anchor {
+	return &spool.Anchor{PTS: t.index.PTS[n], Sample: t.sample(n)}
+}
+
+// sample is where packet n starts, in samples at the source's rate, counted
+// from the first packet: times of packets may be rounded to milliseconds.
+func (t *track) sample(n int) int64 {
+	rate := spool.Ratio{Num: int64(t.stream.SampleRate), Den: 1}
+	return nearest(t.at(t.index.PTS[0]), rate) + int64(n)*int64(t.index.PacketSamples)
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func total(n []int) int {
+	sum := 0
+	for _, v := range n {
+		sum += v
+	}
+	return sum
+}

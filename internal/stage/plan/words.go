@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
+)
+
+// leftOut says in words what of the source is not published.
+func leftOut(facts spool.Facts, sound *spool.Sound) []string {
+	var words []string
+	n := 1
+	for _, a := range facts.Audio {
+		if sound != nil && a.Index == sound.Stream {
+			continue
+		}
+		if sound != nil {
+			n++
+		}
+		words = append(words, fmt.Sprintf("%s audio track%s", ordinal(n), inBrackets(a.Language)))
+		if sound == nil {
+			n++
+		}
+	}
+	for _, s := range facts.Subtitles {
+		words = append(words, "subtitles"+inBrackets(s.Language))
+	}
+	return words
+}
+
+func ordinal(n int) string {
+	names := []string{"first", "second", "third", "fourth", "fifth"}
+	if n >= 1 && n <= len(names) {
+		return names[n-1]
+	}
+	return fmt.Sprintf("%d.", n)
+}
+
+func inBrackets(language string) string {
+	if language == "" {
+		return ""
+	}
+	return " (" + language + ")"
+}
+
+// notes say in words what a person should know of how the source is treated.
+func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool) []string {
+	var words []string
+	v := p.Facts.Video
+	if v == nil {
+		return shortened(words, p, x)
+	}
+	if v.HDR() {
+		words = append(words, "HDR is tone-mapped to SDR")
+	}
+	if v.Interlaced {
+		words = append(words, "interlaced pictures are deinterlaced")
+	}
+	if v.BitDepth > 8 {
+		words = append(words, fmt.Sprintf("%d-bit colour becomes 8-bit", v.BitDepth))
+	}
+	rate := p.Timeline.Rate
+	switch {
+	case !constant:
+		words = append(words, fmt.Sprintf("the variable frame rate becomes %.4g frames per second", rate.Float()))
+	case rate.Float() < v.FrameRate.Float()*0.9:
+		words = append(words, fmt.Sprintf("%.4g frames per second become %.4g", v.FrameRate.Float(), rate.Float()))
+	}
+	if p.Sequential {
+		words = append(words, "this source cannot be sought exactly: one encoder makes all of it")
+	}
+	return shortened(words, p, x)
+}
+
+// shortened notes that a file holds less than it says: a download that was
+// cut, a recording that was not closed.
+func shortened(words []string, p *spool.Plan, x *ffmpeg.FrameIndex) []string {
+	var measured time.Duration
+	if len(x.PTS) > 0 {
+		measured = x.TimeBase.Duration(x.End - x.PTS[0])
+	}
+	if x.Sound != nil {
+		measured = max(measured, x.Sound.TimeBase.Duration(x.Sound.End-x.Sound.Start()))
+	}
+	said := p.Facts.Duration
+	if missing := said - measured; missing < 500*time.Millisecond || missing < said/50 {
+		return words
+	}
+	return append(words, fmt.Sprintf("the file says that it lasts %s, but only %s of it are there",
+		said.Round(100*time.Millisecond), measured.Round(100*time.Millisecond)))
+}
