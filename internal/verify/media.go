@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
@@ -16,9 +18,17 @@ import (
 	"github.com/spool-video/spool/internal/store"
 )
 
-// segments reads all segments of a rendition, or the one that the seed
-// chooses.
-func (c *checker) segments(ctx context.Context, r Rendition) error {
+// task is one segment that is to be read, and what was found in it.
+type task struct {
+	rendition Rendition
+	number    int
+	report    Report
+	err       error
+}
+
+// chosen gives the segments of a rendition that are to be read: all, or the
+// one that the seed chooses.
+func (c *checker) chosen(r Rendition) []task {
 	list := c.lists[r.Name]
 	if !list.ok || len(r.Segments) == 0 {
 		return nil // it was reported; there is nothing to hold segments against
@@ -26,15 +36,50 @@ func (c *checker) segments(ctx context.Context, r Rendition) error {
 	if list.media.Segments[0].Key != nil && c.o.Keys == nil {
 		c.add(Finding{Object: r.Playlist.Name, Rule: "key", Level: Warning, Text: "without keys, segments are compared by their hash alone"})
 	}
-	first, end := 0, len(r.Segments)
 	if !c.o.Deep {
-		first = c.sample(r)
-		end = first + 1
+		return []task{{rendition: r, number: c.sample(r)}}
 	}
-	for i := first; i < end; i++ {
-		if err := c.segment(ctx, r, i); err != nil {
-			return err
+	var tasks []task
+	for i := range r.Segments {
+		tasks = append(tasks, task{rendition: r, number: i})
+	}
+	return tasks
+}
+
+// segments reads the chosen segments of all renditions, as many at a time as
+// there are cores. Findings come in the order of the segments.
+func (c *checker) segments(ctx context.Context) error {
+	var tasks []task
+	for _, r := range c.manifest.Renditions {
+		tasks = append(tasks, c.chosen(r)...)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan *task)
+	var readers sync.WaitGroup
+	for range min(runtime.NumCPU(), len(tasks)) {
+		readers.Go(func() {
+			for t := range next {
+				one := *c // what a segment needs of it is only read from here on
+				one.report = Report{}
+				if t.err = one.segment(ctx, t.rendition, t.number); t.err != nil {
+					cancel(t.err)
+				}
+				t.report = one.report
+			}
+		})
+	}
+	for i := range tasks {
+		next <- &tasks[i]
+	}
+	close(next)
+	readers.Wait()
+	for _, t := range tasks {
+		if t.err != nil {
+			return context.Cause(ctx)
 		}
+		c.report.Findings = append(c.report.Findings, t.report.Findings...)
+		c.report.Decoded += t.report.Decoded
 	}
 	return nil
 }
@@ -47,6 +92,9 @@ func (c *checker) sample(r Rendition) int {
 }
 
 func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	s := r.Segments[number]
 	if _, there := c.sizes[s.Name]; !there {
 		return nil // it was reported as missing

@@ -86,7 +86,8 @@ func (r Report) OK() bool {
 
 // Options say how to check. The zero value checks clear packages fast.
 type Options struct {
-	// Keys gives the content key for a key URI as it stands in a playlist.
+	// Keys gives the content key for a key URI as it stands in a playlist. It
+	// may be called several times at once.
 	// When nil, encrypted segments are compared by hash alone, with a warning.
 	Keys func(uri string) ([]byte, error)
 	// Deep reads, decrypts and decodes every segment, instead of one of each
@@ -174,12 +175,7 @@ func (c *checker) run(ctx context.Context) error {
 		c.rendition(r)
 	}
 	c.master(*master)
-	for _, r := range c.manifest.Renditions {
-		if err := c.segments(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.segments(ctx)
 }
 
 // readMaster reads the master playlist and the name of the revision in it.
