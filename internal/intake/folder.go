@@ -12,6 +12,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/spelling"
 )
 
 // mediaExtensions are the names of files that a folder is searched for and
@@ -48,7 +49,9 @@ func localError(err error, source string) *spool.Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e = badSource("source-missing", "there is no file or folder "+shown(source), "")
-		if hostLike(source) {
+		if m := lookalike.FindStringSubmatch(source); m != nil && spelling.Nearest(m[1], keys) != "" {
+			e.Hint = fmt.Sprintf("%s= is no key of a list; did you mean %s=?", m[1], spelling.Nearest(m[1], keys))
+		} else if hostLike(source) {
 			e.Hint = "if it is a link, write https:// before it"
 		}
 	case errors.Is(err, fs.ErrPermission):

@@ -77,6 +77,22 @@ func TestLocalFileOfAKnownVideo(t *testing.T) {
 	expect(t, "1 known a a.mp4\n2 known b b.mp4 changed\n3 known c c.mp4 gone", verdicts(t, in, Arguments([]string{a, b, c})))
 }
 
+func TestMissingFileHints(t *testing.T) {
+	for source, hint := range map[string]string{
+		"clip.mp4 titel=x":     "titel= is no key of a list; did you mean title=?",
+		"example.org/watch":    "if it is a link, write https:// before it",
+		"films/nothing.mp4":    "",
+		"nothing.mp4":          "",
+		"my film size=big.mp4": "",
+	} {
+		for r := range (&Intake{Ledger: shelf{}}).Run(t.Context(), Arguments([]string{source})) {
+			if e := r.Err; e == nil || e.Code != "source-missing" || e.Hint != hint {
+				t.Errorf("%s: %+v", source, e)
+			}
+		}
+	}
+}
+
 func TestNaturalOrder(t *testing.T) {
 	order := []string{"a", "A1", "a2", "a02b", "a10", "b", "B 1", "b 1x", "b 01y"}
 	for i := range order {

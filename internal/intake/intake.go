@@ -192,8 +192,9 @@ func (in *Intake) checkLadder(line *Line) *spool.Error {
 }
 
 func (in *Intake) expandLocal(one item) (items []item, many bool) {
+	typed := one.source
 	one.source = one.canonical
-	info, bad := statLocal(one.canonical, one.source)
+	info, bad := statLocal(one.canonical, typed)
 	switch {
 	case bad != nil && one.known != nil && errors.Is(bad.Err, fs.ErrNotExist):
 		one.gone = true
@@ -205,7 +206,7 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		one.stamp = stamp(info)
 		return []item{one}, false
 	}
-	files, errs := expandFolder(one.canonical, one.source, in.Skip)
+	files, errs := expandFolder(one.canonical, typed, in.Skip)
 	for _, file := range files {
 		found := item{source: file, canonical: file}
 		if info, bad := statLocal(file, file); bad != nil {

@@ -40,7 +40,7 @@ func (p *plain) show(ev Event) {
 // else at most once in plainInterval. Phases come and go with every chunk.
 func (p *plain) moved(ev Event) string {
 	e := p.board.videos[ev.Video]
-	if ev.Snapshot == nil || e.ended {
+	if ev.Snapshot == nil || e.ended || len(ev.Snapshot.Phases) == 0 && ev.Snapshot.Note == "" {
 		return ""
 	}
 	s := p.said[ev.Video]
