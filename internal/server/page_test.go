@@ -111,7 +111,7 @@ func serve(t *testing.T, p Preview) *Running {
 // until waits for an expression of the page to become true.
 func until(t *testing.T, tab *playtest.Tab, expression string) {
 	t.Helper()
-	playtest.Ask(t, tab, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(15*time.Second), chromedp.WithPollingInterval(50*time.Millisecond)))
+	playtest.Ask(t, tab, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(40*time.Second), chromedp.WithPollingInterval(50*time.Millisecond)))
 }
 
 func text(t *testing.T, tab *playtest.Tab, selector string) string {
@@ -143,7 +143,7 @@ func picture(t *testing.T, tab *playtest.Tab, name string) {
 func TestPagePlays(t *testing.T) {
 	browser := playtest.Start(t)
 	running := serve(t, Preview{Dir: shelf(t)})
-	tab := browser.Tab(t, time.Minute)
+	tab := browser.Tab(t, 2*time.Minute)
 	tab.Do(t, look(1280, 860, "light"), chromedp.Navigate(running.URL()))
 	until(t, tab, `document.querySelectorAll('.card').length === 4 && [...document.images].every((i) => i.complete)`)
 	picture(t, tab, "shelf-light")
@@ -169,7 +169,7 @@ func TestPageSwitchesSizeByKeyboard(t *testing.T) {
 	dir := t.TempDir()
 	publish(t, dir, "long", "Twelve seconds", playtest.Package{Seconds: 12})
 	running := serve(t, Preview{Dir: dir})
-	tab := browser.Tab(t, time.Minute)
+	tab := browser.Tab(t, 2*time.Minute)
 	tab.Do(t, chromedp.Navigate(running.URL()+"#/v/long"))
 	until(t, tab, `document.querySelector('#screen').currentTime > 0.2`)
 	tab.Do(t, chromedp.KeyEvent("["))
@@ -197,7 +197,7 @@ func TestPageSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := serve(t, Preview{Dir: dir})
-	tab := browser.Tab(t, time.Minute)
+	tab := browser.Tab(t, 2*time.Minute)
 	for video, want := range map[string][2]string{
 		"lost-key":    {"The key was not found", "the folder /"},
 		"demo-pearls": {"Not in the folder", "no master playlist"},
@@ -224,7 +224,7 @@ func TestHostileTitlesAreText(t *testing.T) {
 		}
 	}
 	running := serve(t, Preview{Dir: dir})
-	tab := browser.Tab(t, time.Minute)
+	tab := browser.Tab(t, 2*time.Minute)
 	tab.Do(t, look(1280, 860, "dark"), chromedp.Navigate(running.URL()))
 	until(t, tab, fmt.Sprintf(`document.querySelectorAll('.card').length === %d`, len(hostile)))
 	picture(t, tab, "hostile")
@@ -272,7 +272,7 @@ func TestPageFitsEveryWindow(t *testing.T) {
 	full, empty := serve(t, Preview{Dir: dir}), serve(t, Preview{Dir: t.TempDir()})
 	for _, scheme := range []string{"light", "dark"} {
 		for _, window := range [][2]int64{{390, 844}, {1280, 860}} {
-			tab := browser.Tab(t, time.Minute)
+			tab := browser.Tab(t, 2*time.Minute)
 			tab.Do(t, look(window[0], window[1], scheme), chromedp.Navigate(empty.URL()))
 			until(t, tab, `!document.querySelector('#empty').hidden`)
 			fitsWindow(t, tab, fmt.Sprintf("empty-%s-%d", scheme, window[0]))
