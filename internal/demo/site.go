@@ -128,7 +128,7 @@ func newHandler(dir string, perSecond int) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range recipes {
 		mux.HandleFunc("GET /files/"+r.file, func(w http.ResponseWriter, q *http.Request) {
-			serveClip(slow{w, q.Context(), limit}, q, filepath.Join(dir, r.file))
+			serveClip(slow{w, q, limit}, q, filepath.Join(dir, r.file))
 		})
 	}
 	mux.HandleFunc("GET /watch/garden.html", func(w http.ResponseWriter, _ *http.Request) {
@@ -160,15 +160,15 @@ func serveClip(w http.ResponseWriter, r *http.Request, name string) {
 // slow sends no faster than its limit, which all answers share.
 type slow struct {
 	http.ResponseWriter
-	ctx   context.Context // the request's, which the answer does not outlive
-	limit *rate.Limiter
+	request *http.Request
+	limit   *rate.Limiter
 }
 
 func (s slow) Write(p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) {
 		piece := p[sent:min(sent+sip, len(p))]
-		if err := s.limit.WaitN(s.ctx, len(piece)); err != nil {
+		if err := s.limit.WaitN(s.request.Context(), len(piece)); err != nil {
 			return sent, fmt.Errorf("send clip: %w", err)
 		}
 		n, err := s.ResponseWriter.Write(piece)

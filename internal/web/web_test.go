@@ -46,7 +46,10 @@ func TestPageIsItsOwn(t *testing.T) {
 		}
 		text := strings.ReplaceAll(string(body), `xmlns="http://www.w3.org/2000/svg"`, "")
 		for what, pattern := range forbidden {
-			if found := pattern.FindString(text); found != "" && !(path.Ext(name) == ".css" && what != "another host") {
+			if path.Ext(name) == ".css" && what != "another host" {
+				continue
+			}
+			if found := pattern.FindString(text); found != "" {
 				t.Errorf("%s: %s: %q", name, what, found)
 			}
 		}
