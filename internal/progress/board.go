@@ -36,7 +36,7 @@ type entry struct {
 	ended     bool
 	paused    *spool.Failure
 	snapshot  *Snapshot
-	share     float64
+	share     float64 // the most that was seen of this plan
 	download  meter
 	encode    meter
 	publish   meter
@@ -100,13 +100,19 @@ func (b *board) move(e *entry, ev Event) {
 	}
 	b.begin(e)
 	share := s.share()
-	// What was done before this run began is no work of this run; the first
-	// look at a video is where counting starts.
-	if e.snapshot != nil && e.snapshot.Length > 0 && share > e.share {
+	switch {
+	case e.snapshot == nil || e.snapshot.Length != s.Length || share < e.share/2:
+		// What was done before this run began is no work of this run, nor is
+		// what a new plan begins with: here counting starts.
+		e.share = share
+	case share > e.share:
+		// Parts that are handed on from one stage to the next may not be seen
+		// for a moment. Only what goes beyond the most that was seen is new.
 		b.worked += (share - e.share) * s.Length.Seconds()
+		e.share = share
 	}
 	b.rate.add(ev.Time, b.worked)
-	e.snapshot, e.share = s, share
+	e.snapshot = s
 	e.download.add(ev.Time, float64(s.Download.Done))
 	e.encode.add(ev.Time, float64(s.Encode.Done))
 	e.publish.add(ev.Time, float64(s.Publish.Done))
@@ -176,7 +182,7 @@ func (b *board) total(now time.Time) string {
 	if rate, known := b.rate.rate(now, totalLeast); known && rate > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f× realtime", rate))
 	}
-	if left, least, known := b.left(now); known && (left > 0 || !least) {
+	if left, least, known := b.left(now); known && left >= time.Second {
 		sign := ""
 		if least {
 			sign = "≥ "

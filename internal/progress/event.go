@@ -83,10 +83,10 @@ func (s *Snapshot) active(p spool.Phase) bool {
 }
 
 // share is how much of the work on a video is done, 0 to 1. The stages weigh
-// what they usually cost, so that it does not stand at 99 % while the last
-// bytes go out.
+// what they usually cost, and something is kept for verifying, so that it does
+// not stand at 99 % while the last bytes go out.
 func (s *Snapshot) share() float64 {
-	const download, encode, publish = 0.2, 0.7, 0.1
+	const download, encode, publish = 0.2, 0.65, 0.1
 	encoded, planned := s.Encode.share()
 	fetched, known := s.Download.share()
 	if !known && (planned || !s.active(spool.Downloading)) {
