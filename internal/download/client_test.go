@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -310,4 +312,40 @@ func TestSniff(t *testing.T) {
 			t.Errorf("Sniff(%q) = %q, want %q", body, got, want)
 		}
 	}
+}
+
+// Time that our own disk takes is not held against the server.
+func TestSlowDiskIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, w := newWatch(t.Context(), &Client{MinRate: 1 << 40})
+		defer w.stop()
+		w.hold()
+		for range 3 {
+			<-time.After(time.Hour) // we are busy
+			w.came(1, 0)
+		}
+		if err := context.Cause(ctx); err != nil {
+			t.Errorf("the watch ended the request: %v", err)
+		}
+		w.came(1, time.Hour)
+		if !errors.Is(context.Cause(ctx), errSlow) {
+			t.Errorf("the cause is %v, want %v", context.Cause(ctx), errSlow)
+		}
+	})
+}
+
+func TestStallEndsARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, w := newWatch(t.Context(), &Client{})
+		defer w.stop()
+		w.expect()
+		<-time.After(defaultStall - time.Second)
+		if err := context.Cause(ctx); err != nil {
+			t.Errorf("the watch ended the request early: %v", err)
+		}
+		<-time.After(2 * time.Second)
+		if !errors.Is(context.Cause(ctx), errStalled) {
+			t.Errorf("the cause is %v, want %v", context.Cause(ctx), errStalled)
+		}
+	})
 }

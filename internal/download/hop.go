@@ -55,7 +55,7 @@ func (c *Client) hop(ctx context.Context, w *watch, target *url.URL, header http
 	if err != nil {
 		return nil, nil, err
 	}
-	w.tick(0)
+	w.expect()
 	bare := *target
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, bare.String(), nil)
@@ -72,7 +72,7 @@ func (c *Client) hop(ctx context.Context, w *watch, target *url.URL, header http
 		release()
 		return nil, nil, err
 	}
-	w.tick(0)
+	w.hold()
 	return resp, func() {
 		// An error of closing says nothing about bytes that were read.
 		_ = resp.Body.Close()

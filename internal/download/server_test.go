@@ -143,7 +143,7 @@ func wire(w http.ResponseWriter, raw []byte, abrupt bool) {
 // quick is a client that loses no time.
 func quick() *Client {
 	return &Client{
-		Stall: 150 * time.Millisecond, MinWindow: 60 * time.Millisecond, MinRate: -1,
+		Stall: 400 * time.Millisecond, MinWindow: 60 * time.Millisecond, MinRate: -1,
 		Backoff: time.Millisecond, Attempts: 4,
 	}
 }
