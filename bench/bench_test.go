@@ -63,7 +63,7 @@ func small(t *testing.T, how string) *bench {
 	t.Setenv(stubVariable, how)
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
-		spool: os.Args[0], preset: "ultrafast", size: "160x90", clips: 2, seconds: 1, ready: 3,
+		spool: os.Args[0], preset: "ultrafast", size: "160x90", clips: 2, seconds: 1, one: 1, ready: 3,
 		rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
 	}
 }

@@ -10,37 +10,44 @@ import (
 	"strings"
 )
 
-// makeClips makes the batch: clips of equal length with sound, cut from a real
-// video where there is one.
-func (b *bench) makeClips(ctx context.Context) ([]string, error) {
+// makeClips makes the batch, clips of equal length with sound, and one longer
+// clip: cut from a real video where there is one.
+func (b *bench) makeClips(ctx context.Context) (batch []string, long string, err error) {
 	source, length, err := b.findMedia(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if source == "" {
-		b.note("making %d clips of %d s", b.clips, b.seconds)
+		b.note("making %d clips of %d s and one of %d s", b.clips, b.seconds, b.one)
 	} else {
-		b.note("cutting %d clips of %d s from %s", b.clips, b.seconds, filepath.Base(source))
+		b.note("cutting %d clips of %d s and one of %d s from %s", b.clips, b.seconds, b.one, filepath.Base(source))
 	}
-	var clips []string
 	for i := range b.clips {
-		args := []string{
-			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=24,hue=h=%d,noise=alls=6:allf=t:all_seed=%d", b.size, i*50, i+1),
-			"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=%d:sample_rate=48000", 220+40*i),
+		start := (length - float64(b.seconds)) * float64(i) / float64(max(b.clips-1, 1))
+		clip, err := b.makeClip(ctx, source, i, start, b.seconds)
+		if err != nil {
+			return nil, "", err
 		}
-		if source != "" {
-			start := (length - float64(b.seconds)) * float64(i) / float64(max(b.clips-1, 1))
-			args = []string{"-ss", fmt.Sprintf("%.3f", start), "-i", source}
-		}
-		clip := filepath.Join(b.dir, fmt.Sprintf("clip-%d.mp4", i))
-		args = append(args, "-t", strconv.Itoa(b.seconds), "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p",
-			"-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", clip)
-		if _, err := b.ffmpeg(ctx, args...); err != nil {
-			return nil, err
-		}
-		clips = append(clips, clip)
+		batch = append(batch, clip)
 	}
-	return clips, nil
+	long, err = b.makeClip(ctx, source, b.clips, 0, b.one)
+	return batch, long, err
+}
+
+// makeClip cuts a clip from a source, or makes one up when that is "".
+func (b *bench) makeClip(ctx context.Context, source string, number int, start float64, seconds int) (string, error) {
+	args := []string{
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=24,hue=h=%d,noise=alls=6:allf=t:all_seed=%d", b.size, number*50, number+1),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=%d:sample_rate=48000", 220+40*number),
+	}
+	if source != "" {
+		args = []string{"-ss", fmt.Sprintf("%.3f", start), "-i", source}
+	}
+	clip := filepath.Join(b.dir, fmt.Sprintf("clip-%d.mp4", number))
+	args = append(args, "-t", strconv.Itoa(seconds), "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p",
+		"-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", clip)
+	_, err := b.ffmpeg(ctx, args...)
+	return clip, err
 }
 
 // findMedia gives the longest video of 1080p with sound in the media folder,
@@ -53,7 +60,7 @@ func (b *bench) findMedia(ctx context.Context) (string, float64, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	best, longest := "", float64(b.seconds)
+	best, longest := "", float64(max(b.seconds, b.one))
 	for _, file := range files {
 		probe := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-show_entries", "format=duration:stream=height,codec_type", "-of", "default=nk=1:nw=1", file)
 		said, err := probe.Output()
@@ -70,7 +77,7 @@ func (b *bench) findMedia(ctx context.Context) (string, float64, error) {
 		}
 	}
 	if best == "" {
-		return "", 0, fmt.Errorf("%s: no .mp4 of 1080p with sound that is longer than %d s", b.media, b.seconds)
+		return "", 0, fmt.Errorf("%s: no .mp4 of 1080p with sound that is longer than %d s", b.media, max(b.seconds, b.one))
 	}
 	if best, err = filepath.Abs(best); err != nil {
 		return "", 0, err

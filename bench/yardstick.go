@@ -65,14 +65,10 @@ func (b *bench) ffmpeg(ctx context.Context, args ...string) (spent, error) {
 	return b.call(ctx, "ffmpeg", append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
 }
 
-// measured is what the yardstick used; first is the CPU time of its first
-// video's three runs.
-type measured struct{ wall, cpu, first time.Duration }
-
 // yardstick does the batch as a good script would: one goroutine downloads a
 // video after the other, another encodes what is there, three runs of ffmpeg a
 // video.
-func (b *bench) yardstick(ctx context.Context, urls []string) (measured, error) {
+func (b *bench) yardstick(ctx context.Context, urls []string) (spent, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type arrival struct {
@@ -92,7 +88,7 @@ func (b *bench) yardstick(ctx context.Context, urls []string) (measured, error) 
 			}
 		}
 	}()
-	var all measured
+	var all spent
 	var failed error
 	for a := range arrived {
 		if failed == nil {
@@ -105,9 +101,6 @@ func (b *bench) yardstick(ctx context.Context, urls []string) (measured, error) 
 		cpu, err := b.threeRuns(ctx, a.path)
 		failed = err
 		all.cpu += cpu
-		if all.first == 0 {
-			all.first = cpu
-		}
 	}
 	all.wall = time.Since(began)
 	return all, failed
