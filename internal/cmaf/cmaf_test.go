@@ -194,9 +194,20 @@ func TestCutStreamsAreErrors(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	whole := fragmented(f)
-	f.Add(whole)
-	f.Add(whole[:3000])
+	// Small seeds: an init section and a fragment of two samples.
+	init, err := cmaf.AudioInit([]byte{0x11, 0x90}, 1024, "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var seed bytes.Buffer
+	samples := []cmaf.Sample{{Duration: 5, Sync: true, Data: []byte("first")}, {Duration: 5, Data: []byte("second")}}
+	if err := cmaf.WriteFragment(&seed, cmaf.Fragment{Sequence: 1, Samples: samples}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(init, seed.Bytes()...))
+	f.Add(init)
+	video := fragmented(f)
+	f.Add(video[:bytes.Index(video, []byte("moof"))])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := cmaf.NewReader(bytes.NewReader(b))
 		track, err := d.Init()

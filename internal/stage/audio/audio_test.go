@@ -244,3 +244,24 @@ func TestJointsCannotBeHeard(t *testing.T) {
 		}
 	}
 }
+
+// Pieces in which the source is silent, or has ended, are silence.
+func TestPiecesWithoutSound(t *testing.T) {
+	late := mediatest.FlashBeep{Seconds: 6, Delay: 3.2, Args: []string{"-b:v", "100k"}}
+	for name, c := range map[string]struct {
+		path string
+		want []float64
+	}{
+		"the sound ends early": {mediatest.FlashBeep{Seconds: 3}.Make(t), []float64{0.52, 1.52, 2.52}},
+		"it starts late":       {late.Make(t), []float64{3.52, 4.52, 5.52}},
+	} {
+		file, _ := plan(t, c.path, 9, false).encode(t)
+		got := mediatest.Beeps(t, file)
+		if len(got) != len(c.want) || math.Abs(got[0]-c.want[0]) > 0.005 {
+			t.Errorf("%s: beeps at %.3f, want %v", name, got, c.want)
+		}
+		if n := len(mediatest.Sound(t, file)); n < 9*48000 || n >= 9*48000+1024 {
+			t.Errorf("%s: %d samples", name, n)
+		}
+	}
+}
