@@ -213,6 +213,7 @@ func rung(picture shape, step Step, why string) spool.Rung {
 	short, long := evenDown(step.ShortSide), 0
 	if enlarged := scaled(picture, smallest); short < smallest && enlarged <= widest {
 		short = smallest
+		step.ShortSide = smallest
 	}
 	long = scaled(picture, short)
 	if long > longest { // rounding up from 8191

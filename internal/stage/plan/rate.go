@@ -24,24 +24,64 @@ const (
 )
 
 // outputRate chooses the frames per second of the output. constant reports
-// whether the source has one rate: then each of its frames is one output
-// frame, or every k-th one is.
+// whether the source has one rate, perhaps with holes: then its frames lie on
+// those of the output, or every k-th one does.
 func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, constant bool) {
-	candidates := []spool.Ratio{snap(declared, exact), declared}
-	typical := median(pts)
-	if typical > 0 {
-		measured := spool.Ratio{Num: base.Den, Den: base.Num * typical}
-		candidates = append(candidates, snap(measured, exact), measured, snap(measured, coarse))
-	}
-	for _, c := range candidates {
-		if c.Known() && regular(c, base, pts) {
-			return within(c), true
+	n, ticks := pace(pts)
+	if n == 0 {
+		if declared.Known() && declared.Float() <= maxRate && len(pts) == 1 {
+			return within(snap(declared, exact)), true
 		}
-	}
-	if typical <= 0 {
 		return spool.Ratio{Num: 25, Den: 1}, false
 	}
-	return variable(float64(base.Den) / (float64(base.Num) * float64(typical))), false
+	measured := reduce(spool.Ratio{Num: base.Den * n, Den: base.Num * ticks})
+	candidates := []spool.Ratio{snap(declared, exact), round(measured), round(declared)}
+	for i, c := range candidates {
+		if !nice(c) {
+			candidates[i] = spool.Ratio{}
+		}
+	}
+	for i := range usual {
+		u := usual[len(usual)-1-i] // 30 before 29.97, when either fits
+		if off := u.Float()/measured.Float() - 1; off < coarse && off > -coarse {
+			candidates = append(candidates, u)
+		}
+	}
+	candidates = append(candidates, tidy(declared), tidy(measured))
+	for _, fits := range []func(rate, base spool.Ratio, pts []int64) bool{regular, holed} {
+		for _, c := range candidates {
+			if c.Known() && fits(c, base, pts) {
+				return within(c), true
+			}
+		}
+	}
+	return variable(measured.Float()), false
+}
+
+// nice reports whether a rate is one that somebody would have chosen: a usual
+// one, or whole or half frames a second.
+func nice(r spool.Ratio) bool { return slices.Contains(usual, r) || r.Known() && r.Den <= 2 }
+
+// tidy gives a rate in thousandths of a frame a second, when it is not simpler
+// already: its numerator becomes a time scale.
+func tidy(r spool.Ratio) spool.Ratio {
+	if r.Num <= 120_000 && r.Den <= 1001 {
+		return r
+	}
+	return reduce(spool.Ratio{Num: max(int64(1000*r.Float()+0.5), 1), Den: 1000})
+}
+
+// round gives the nearest rate of whole or half frames, when it is very near.
+func round(r spool.Ratio) spool.Ratio {
+	if !r.Known() {
+		return spool.Ratio{}
+	}
+	halves := int64(2*r.Float() + 0.5)
+	near := spool.Ratio{Num: halves, Den: 2}
+	if off := near.Float()/r.Float() - 1; halves == 0 || off > exact || off < -exact {
+		return spool.Ratio{}
+	}
+	return reduce(near)
 }
 
 // variable is the rate for frames that mostly come at some rate.
@@ -103,17 +143,46 @@ func regular(rate, base spool.Ratio, pts []int64) bool {
 	return true
 }
 
-// median is the typical distance of frames in ticks; 0 for a single frame.
-func median(pts []int64) int64 {
+// holed reports whether all frames lie on those of a rate of at most 60, with
+// some left out, none more than a tenth of a frame beside.
+func holed(rate, base spool.Ratio, pts []int64) bool {
+	if rate.Float() > maxRate+exact {
+		return false
+	}
+	tenths := spool.Ratio{Num: 10 * rate.Num, Den: rate.Den}
+	number, tenth := indexer(rate, base, pts[0]), indexer(tenths, base, pts[0])
+	before := int64(-1)
+	for _, t := range pts {
+		n := number(t)
+		if off := tenth(t) - 10*n; n <= before || off > 1 || off < -1 {
+			return false
+		}
+		before = n
+	}
+	return true
+}
+
+// pace is the mean rate of frames, holes and bursts left out: n frames in
+// that many ticks. 0, 0 for frames that do not follow each other.
+func pace(pts []int64) (n, ticks int64) {
 	if len(pts) < 2 {
-		return 0
+		return 0, 0
 	}
 	steps := make([]int64, len(pts)-1)
 	for i := range steps {
 		steps[i] = pts[i+1] - pts[i]
 	}
 	slices.Sort(steps)
-	return steps[len(steps)/2]
+	median := steps[len(steps)/2]
+	for _, s := range steps {
+		if 4*s >= median && 4*s <= 7*median {
+			n, ticks = n+1, ticks+s
+		}
+	}
+	if ticks <= 0 {
+		return 0, 0
+	}
+	return n, ticks
 }
 
 // indexer gives the output frame at which a source frame appears: the nearest

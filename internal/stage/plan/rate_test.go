@@ -39,6 +39,8 @@ func TestOutputRate(t *testing.T) {
 		{"100 becomes 50", r(100, 1), r(100, 1), ninety, r(50, 1), true},
 		{"90000 becomes 60", r(90000, 1), r(90000, 1), ninety, r(60, 1), true},
 		{"one frame in two seconds", r(1, 2), r(1, 2), ninety, r(1, 1), true},
+		{"10, declared as an average", r(102400, 10359), r(10, 1), spool.Ratio{Num: 1, Den: 10240}, r(10, 1), true},
+		{"an odd rate", r(1_000_000, 77_777), r(1_000_000, 77_777), ninety, r(12857, 1000), true},
 		{"declared wrongly", r(90000, 1), r(25, 1), ninety, r(25, 1), true},
 		{"not declared", spool.Ratio{}, r(30, 1), ninety, r(30, 1), true},
 	} {
@@ -57,6 +59,8 @@ func TestOutputRate(t *testing.T) {
 		{"a phone", []int64{0, 33, 66, 101, 133, 170, 199, 260, 300, 333}, r(30000, 1001)},
 		{"a slide show", []int64{0, 4000, 9000, 9100, 20000}, r(15, 1)},
 		{"one frame", []int64{7}, r(25, 1)},
+		{"10 with holes", []int64{0, 100, 300, 400, 60_500, 60_600, 60_700}, r(10, 1)},
+		{"30 with holes, in milliseconds", []int64{0, 33, 67, 100, 167, 20_033, 20_067, 20_100}, r(30, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, _ := outputRate(spool.Ratio{}, milli, c.pts)

@@ -64,9 +64,9 @@ func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool) []string {
 	rate := p.Timeline.Rate
 	switch {
 	case !constant:
-		words = append(words, fmt.Sprintf("the variable frame rate becomes %.4g frames per second", rate.Float()))
+		words = append(words, fmt.Sprintf("the variable frame rate becomes %.5g frames per second", rate.Float()))
 	case rate.Float() < v.FrameRate.Float()*0.9:
-		words = append(words, fmt.Sprintf("%.4g frames per second become %.4g", v.FrameRate.Float(), rate.Float()))
+		words = append(words, fmt.Sprintf("%.5g frames per second become %.5g", v.FrameRate.Float(), rate.Float()))
 	}
 	if p.Sequential {
 		words = append(words, "this source cannot be sought exactly: one encoder makes all of it")
