@@ -303,3 +303,37 @@ func TestProgressComesToItsEnd(t *testing.T) {
 		t.Errorf("%+v, %+v, %v", encoded, published, err)
 	}
 }
+
+// An encoder that is killed when two segments are complete: the next run
+// reads the source from its start and encodes from the third segment on.
+func TestKilledInTheMiddle(t *testing.T) {
+	s, h := probe(t, mediatest.Barcode{Frames: 400, Codec: x264()}.Make(t), spool.Ratio{Num: 25, Den: 1}), newHouse(t)
+	s.sequential()
+	job := s.job(0)
+	job.Settings.Preset = "slow" // so that it does not end before it is killed
+	h.stage.Tools.FFmpeg, _ = script(t, `(while [ ! -e 00001.json ]; do sleep 0.01; done; kill -9 $$) &
+`+pass)
+	_, err := h.stage.Run(t.Context(), job, nil)
+	var exit *process.ExitError
+	if e := failure(t, err); e.Code != "encoder-killed" || !errors.As(err, &exit) || exit.Signal != syscall.SIGKILL {
+		t.Fatalf("%+v", e)
+	}
+	arguments := filepath.Join(t.TempDir(), "arguments")
+	h.stage.Tools.FFmpeg, _ = script(t, `echo "$@" > `+arguments+"\n"+pass)
+	r, err := h.stage.Run(t.Context(), job, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := os.ReadFile(arguments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(asked), "trim=start_pts=0:end_pts=400") || !strings.Contains(string(asked), ":end_pts=400") {
+		t.Errorf("it does not go on behind what was made: %s", asked)
+	}
+	for _, rung := range s.plan.Rungs {
+		if got := mediatest.ReadBarcodes(t, h.rendition(t, *r.Made, rung.Name)); !slices.Equal(got, s.want()) {
+			t.Errorf("%s shows %v", rung.Name, got)
+		}
+	}
+}

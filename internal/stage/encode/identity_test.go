@@ -30,7 +30,8 @@ var identities = []identity{
 	{name: "mp4 interlaced", source: mediatest.Barcode{Frames: 100, Width: 160, Height: 96, Filter: "setfield=tff", Codec: x264("-flags", "+ilme+ildct", "-x264-params", "tff=1:open-gop=0")}},
 	{name: "avi", sequential: true, source: mediatest.Barcode{Name: "s.avi", Frames: 100, Codec: []string{"-c:v", "mpeg4", "-q:v", "3", "-g", "10"}}},
 	{name: "variable rate with a freeze of 20 s", source: mediatest.Barcode{
-		Name: "s.mkv", Frames: 60, Rate: "25", Filter: "setpts='PTS+if(gte(N\\,30)\\,20/TB\\,0)+if(eq(mod(N\\,7)\\,3)\\,0.013/TB\\,0)'", Codec: x264()}, rate: "25"},
+		Name: "s.mkv", Frames: 60, Rate: "25", Filter: "setpts='PTS+if(gte(N\\,30)\\,20/TB\\,0)+if(eq(mod(N\\,7)\\,3)\\,0.013/TB\\,0)'", Codec: x264(),
+	}, rate: "25"},
 	{name: "mp4 59.94", source: mediatest.Barcode{Rate: "60000/1001", Frames: 110, Codec: x264()}},
 }
 
