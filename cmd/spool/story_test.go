@@ -47,6 +47,7 @@ func TestStories(t *testing.T) {
 			"clip": clips.command,
 			"flip": flip,
 			"glob": glob,
+			"take": take,
 		},
 	})
 }
@@ -112,6 +113,14 @@ func glob(ts *testscript.TestScript, neg bool, args []string) {
 	if neg != (len(found) == 0) {
 		ts.Fatalf("glob %s: %d files", args[0], len(found))
 	}
+}
+
+// take is "take PATTERN NAME": the first file that matches is copied to NAME,
+// for commands that want a name and not a pattern.
+func take(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := os.ReadFile(expand(ts, args[0])[0])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o644))
 }
 
 func expand(ts *testscript.TestScript, pattern string) []string {
