@@ -153,8 +153,9 @@ func count(pts []int64, first, last int64) int {
 // start.
 func seek(x *ffmpeg.FrameIndex, first int64) *int64 {
 	second := spool.Ratio{Num: 1, Den: 1}.Rescale(1, x.TimeBase)
-	for i := len(x.Keys) - 2; i > 0; i-- {
-		if x.Keys[i+1] <= first && first-x.Keys[i] >= second {
+	later, _ := slices.BinarySearch(x.Keys, first+1)
+	for i := later - 2; i > 0; i-- {
+		if first-x.Keys[i] >= second {
 			at := x.Keys[i]
 			return &at
 		}

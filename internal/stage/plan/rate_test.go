@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"pgregory.net/rapid"
 )
 
@@ -94,4 +95,16 @@ func TestFrameChoice(t *testing.T) {
 			t.Fatalf("frame %d shows source frame %d", n, i)
 		}
 	})
+}
+
+func TestSeek(t *testing.T) {
+	x := &ffmpeg.FrameIndex{TimeBase: spool.Ratio{Num: 1, Den: 10}, Keys: []int64{0, 20, 40, 45, 50, 90}}
+	for first, want := range map[int64]int64{
+		0: -1, 20: -1, 40: 20, 44: 20, 49: 20, 50: 40, 60: 45, 89: 45, 90: 50, 500: 50,
+	} {
+		got := seek(x, first)
+		if want < 0 && got != nil || want >= 0 && (got == nil || *got != want) {
+			t.Errorf("for %d: got %v, want %d", first, got, want)
+		}
+	}
 }
