@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
@@ -67,6 +68,7 @@ type Intake struct {
 	Skip     []string       // absolute folders that are never searched for sources: the destination, Spool's own
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
+	Rest     time.Duration  // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
 }
 
 // item is one possible video of a line, not judged yet.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -274,6 +275,23 @@ type noTool struct{}
 
 func (noTool) Resolve(context.Context, string) ([]spool.Page, bool, error) {
 	return nil, false, &spool.Error{Class: spool.Permanent, Code: "no-page-tool", Reason: "the tool is away"}
+}
+
+// moody is a page tool that fails some times in passing.
+type moody struct{ left int }
+
+func (m *moody) Resolve(context.Context, string) ([]spool.Page, bool, error) {
+	if m.left--; m.left >= 0 {
+		return nil, false, &spool.Error{Class: spool.Transient, Code: "page-killed", Reason: "the tool was killed"}
+	}
+	return []spool.Page{{URL: "https://yt.example/1", Extractor: "Yt", ID: "1"}}, false, nil
+}
+
+func TestPassingFailureOfAPageRefusesNoVideo(t *testing.T) {
+	for failures, want := range map[int]string{1: "1 accept yt-1 1", 3: "1 accept yt-1 1", 4: "1 bad page-killed"} {
+		in := &Intake{Ledger: shelf{}, Pages: &moody{left: failures}, Rest: time.Millisecond}
+		expect(t, want, verdicts(t, in, Arguments([]string{"https://yt.example/1"})))
+	}
 }
 
 func TestWhere(t *testing.T) {

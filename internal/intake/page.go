@@ -18,6 +18,13 @@ const (
 	sniffTimeout = 20 * time.Second
 )
 
+// How often a page is asked, and how long it rests between.
+const (
+	tries       = 4
+	firstRest   = time.Second
+	longestRest = 30 * time.Second
+)
+
 // expandPage asks what a URL holds whose name does not say so.
 func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many bool) {
 	if in.Pages == nil {
@@ -31,7 +38,7 @@ func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many 
 	if limit <= 0 {
 		limit = usualItems
 	}
-	pages, playlist, err := in.Pages.Resolve(ctx, one.source)
+	pages, playlist, err := in.resolve(ctx, one.source)
 	switch {
 	case err != nil:
 		if one.err = spool.AsError(err); one.err.Code == noPageTool {
@@ -59,6 +66,35 @@ func (in *Intake) expandPage(ctx context.Context, one item) (items []item, many 
 		items = append(items, found)
 	}
 	return items, true
+}
+
+// resolve asks the page tool, and asks again when what went wrong may pass: a
+// source that is refused here is not in the ledger, and nobody would go on
+// with it.
+func (in *Intake) resolve(ctx context.Context, source string) ([]spool.Page, bool, error) {
+	rest := in.Rest
+	if rest <= 0 {
+		rest = firstRest
+	}
+	for try := 1; ; try++ {
+		pages, playlist, err := in.Pages.Resolve(ctx, source)
+		if err == nil {
+			return pages, playlist, nil
+		}
+		why := spool.AsError(err)
+		// A name that cannot be resolved is mostly a typing error.
+		if try == tries || why.Class != spool.Transient || why.Code == "dns" {
+			return nil, false, err
+		}
+		timer := time.NewTimer(max(rest, min(why.After, longestRest)))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, false, err
+		}
+		rest *= 2
+	}
 }
 
 // sniff asks a URL whether it is media by itself. It is for when no page tool
