@@ -65,6 +65,8 @@ var clipKinds = map[string]string{
 	"two":    "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -f lavfi -i sine=f=440:d=2 -f lavfi -i sine=f=880:d=2 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -metadata:s:a:1 language=fra",
 	"sound":  "-f lavfi -i sine=f=440:d=2 -c:a aac",
 	"long":   "-f lavfi -i testsrc2=s=320x180:r=25:d=40 -f lavfi -i sine=f=440:d=40 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -c:a aac",
+	"heard":  "-f lavfi -i testsrc2=s=160x90:r=25:d=14 -f lavfi -i sine=f=440:d=14 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -c:a aac",
+	"silent": "-f lavfi -i mandelbrot=s=320x180:r=25 -t 14 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50",
 	"vga480": "-f lavfi -i testsrc2=s=854x480:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 }
 

@@ -74,7 +74,7 @@ const (
 	defaultPatience   = 30 * time.Second
 	defaultCheckpoint = 16 << 20
 	longestBackoff    = 30 * time.Second
-	checkpointEvery   = 3 * time.Second
+	checkpointEvery   = time.Second // what a pulled plug may cost
 	// realProgress is what an attempt must gain to be no attempt in vain.
 	realProgress = 1 << 20
 	// maxRestarts is how often a file may turn out to be another one before
