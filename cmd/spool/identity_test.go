@@ -1,0 +1,75 @@
+package main
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spool-video/spool/internal/mediatest"
+)
+
+// TestPublishedFrames: every frame of every published size shows the number
+// that the source has there, over five chunks and all their joints.
+func TestPublishedFrames(t *testing.T) {
+	s := newStudio(t)
+	const frames = 800
+	openGOP := mediatest.X264("-g", "40", "-x264-params", "open-gop=1:bframes=3:b-adapt=0")
+	s.publish(t, "bucket", map[string]string{
+		"matroska": mediatest.Barcode{Name: "s.mkv", Rate: "30000/1001", Frames: frames, Audio: true}.Make(t),
+		"mpegts":   mediatest.Barcode{Name: "s.ts", Frames: frames, Codec: openGOP, Audio: true}.Make(t),
+	}, "--sizes", "64,90")
+	want := make([]int, frames)
+	for n := range want {
+		want[n] = n
+	}
+	for _, video := range []string{"matroska", "mpegts"} {
+		variants := s.master(t, "bucket", video).Variants
+		if len(variants) != 2 {
+			t.Errorf("%s: %d sizes", video, len(variants))
+		}
+		for _, v := range variants {
+			got := mediatest.ReadBarcodes(t, s.join(t, "bucket", video, v.URI))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s:\n%s", v.URI, diff)
+			}
+			t.Logf("%s: %d frames in %d objects", v.URI, len(got), len(s.media(t, "bucket", video, v.URI)))
+		}
+	}
+}
+
+// TestPublishedSync: flash and beep meet within 5 ms at the start, at every
+// joint and at the end, though the sound begins late.
+func TestPublishedSync(t *testing.T) {
+	s := newStudio(t)
+	const seconds, rate = 26, 25
+	s.publish(t, "bucket", map[string]string{
+		"late":  mediatest.FlashBeep{Name: "s.mkv", Seconds: seconds, Delay: 0.45}.Make(t),
+		"early": mediatest.FlashBeep{Seconds: seconds, Delay: -0.3}.Make(t),
+		"holed": mediatest.FlashBeep{Name: "s.mkv", Seconds: seconds, Hole: [2]float64{9, 11}}.Make(t),
+	})
+	for video, beepless := range map[string]int{"late": 0, "early": 0, "holed": 2} {
+		master := s.master(t, "bucket", video)
+		flashes := mediatest.Flashes(t, s.join(t, "bucket", video, master.Variants[0].URI))
+		beeps := mediatest.Beeps(t, s.join(t, "bucket", video, master.Audio[0].URI))
+		if len(flashes) != seconds || len(beeps) != seconds-beepless {
+			t.Errorf("%s: %d flashes, %d beeps of %d", video, len(flashes), len(beeps), seconds)
+		}
+		worst := 0.0
+		for _, beep := range beeps {
+			nearest := math.Inf(1)
+			for _, flash := range flashes {
+				if off := beep - float64(flash)/rate; math.Abs(off) < math.Abs(nearest) {
+					nearest = off
+				}
+			}
+			if math.Abs(nearest) > math.Abs(worst) {
+				worst = nearest
+			}
+		}
+		if math.Abs(worst) > 0.005 {
+			t.Errorf("%s: a beep is %.1f ms from its flash", video, 1000*worst)
+		}
+		t.Logf("%s: %d flashes, %d beeps, at most %.2f ms apart", video, len(flashes), len(beeps), 1000*worst)
+	}
+}
