@@ -142,6 +142,7 @@ type InitSection struct {
 type Made struct {
 	Inits    []InitSection `json:"inits"`
 	Segments []Segment     `json:"segments"`
+	Notes    []string      `json:"notes,omitempty"` // in words: what was wrong with the source, but tolerated
 }
 
 // Result is what a job that is done reports; one field is set.

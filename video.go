@@ -47,6 +47,7 @@ type Video struct {
 	Stamp     SourceStamp `json:"stamp"`               // what a local source looked like when it was accepted
 	Sizes     []string    `json:"sizes,omitempty"`     // names of the published rungs: "360p"
 	LeftOut   []string    `json:"leftOut,omitempty"`   // what of the source was not published: "subtitles (eng)"
+	Notes     []string    `json:"notes,omitempty"`     // what a person should know of how it was made: "HDR is tone-mapped to SDR"
 	Replans   int         `json:"replans,omitempty"`   // how often the plan had to be made more careful
 	Added     time.Time   `json:"added"`
 	Changed   time.Time   `json:"changed"`

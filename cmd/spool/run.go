@@ -174,7 +174,7 @@ func (r *running) summary(took time.Duration) progress.Summary {
 			continue // it stays unfinished, which is what is known
 		}
 		v := rec.Video
-		e.Status, e.Sizes, e.LeftOut, e.Failure = v.Status, v.Sizes, v.LeftOut, v.Failure
+		e.Status, e.Sizes, e.LeftOut, e.Notes, e.Failure = v.Status, v.Sizes, v.LeftOut, v.Notes, v.Failure
 		if v.Status == spool.Ready {
 			e.Path = r.master(v.ID)
 		}

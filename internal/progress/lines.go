@@ -105,6 +105,7 @@ type lineVideo struct {
 	Sizes   []string     `json:"sizes,omitempty"`
 	Path    string       `json:"path,omitempty"`
 	LeftOut []string     `json:"leftOut,omitempty"`
+	Notes   []string     `json:"notes,omitempty"`
 	Failure *failureLine `json:"failure,omitempty"`
 }
 
@@ -152,7 +153,7 @@ func (l *lines) close(s Summary) {
 	for _, v := range s.Videos {
 		out.Videos = append(out.Videos, lineVideo{
 			Video: plaintext.Sanitize(v.Video), Line: v.Line, Source: plaintext.Show(v.Source), Status: v.Status, Skipped: v.Skipped,
-			Sizes: sanitizedOrNil(v.Sizes), Path: plaintext.Sanitize(v.Path), LeftOut: sanitizedOrNil(v.LeftOut), Failure: failureOf(v.Failure),
+			Sizes: sanitizedOrNil(v.Sizes), Path: plaintext.Sanitize(v.Path), LeftOut: sanitizedOrNil(v.LeftOut), Notes: sanitizedOrNil(v.Notes), Failure: failureOf(v.Failure),
 		})
 	}
 	_ = l.out.Encode(out)

@@ -64,6 +64,8 @@ func summary() Summary {
 		s.Videos = append(s.Videos, Ending{Video: id, Status: spool.Ready, Sizes: []string{"360p", "720p"}, Path: "/srv/cdn/" + id + "/master.m3u8"})
 	}
 	s.Videos[0].LeftOut = []string{"subtitles (eng)", "second audio track (fra)"}
+	s.Videos[0].Notes = []string{"HDR is tone-mapped to SDR"}
+	s.Videos[1].Notes = s.Videos[0].Notes
 	s.Videos = append(s.Videos, Ending{Video: "old-1", Status: spool.Ready, Skipped: true, Sizes: []string{"360p"}, Path: "/srv/cdn/old-1/master.m3u8"})
 	for i := range 7 {
 		s.Videos = append(s.Videos, Ending{

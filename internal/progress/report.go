@@ -29,6 +29,7 @@ type Ending struct {
 	Sizes   []string
 	Path    string
 	LeftOut []string
+	Notes   []string // what a person should know of how it was made
 	Failure *spool.Failure
 }
 
@@ -80,7 +81,7 @@ func (s *Summary) Totals() string {
 }
 
 // Report is what a person reads at the end, line by line: a line a video,
-// what was left out, the failures by reason, the totals, the notes, and how to
+// what was left out, what is to be known, the failures by reason, the totals, the notes, and how to
 // watch. It ends with a newline.
 func Report(s Summary) string {
 	var b strings.Builder
@@ -90,6 +91,7 @@ func Report(s Summary) string {
 			fmt.Fprintf(&b, "left out of %s: %s\n", plaintext.Sanitize(v.Video), strings.Join(sanitized(v.LeftOut), ", "))
 		}
 	}
+	reportNotes(&b, s.Videos)
 	reportFailures(&b, s.Videos)
 	b.WriteString(s.Totals() + "\n")
 	for _, note := range s.Notes {
@@ -125,6 +127,26 @@ func reportVideos(b *strings.Builder, videos []Ending) {
 	}
 	if skipped > manySkipped {
 		fmt.Fprintf(b, "kept   %s that were ready already\n", count(skipped, "video"))
+	}
+}
+
+// reportNotes groups what is to be said of several videos.
+func reportNotes(b *strings.Builder, videos []Ending) {
+	var notes []string
+	names := map[string][]string{}
+	for _, v := range videos {
+		if v.Skipped || v.Status != spool.Ready {
+			continue
+		}
+		for _, note := range v.Notes {
+			if names[note] == nil {
+				notes = append(notes, note)
+			}
+			names[note] = append(names[note], v.name())
+		}
+	}
+	for _, note := range notes {
+		fmt.Fprintf(b, "note on %s: %s\n", few(names[note]), plaintext.Show(note))
 	}
 }
 

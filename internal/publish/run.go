@@ -140,7 +140,7 @@ func (s *sending) finish(ctx context.Context, r Record) (spool.Made, error) {
 	if s.err != nil {
 		return spool.Made{}, s.err
 	}
-	made := spool.Made{Segments: s.segments}
+	made := spool.Made{Segments: s.segments, Notes: r.Notes}
 	for _, i := range r.Inits {
 		section, err := s.target.Init(ctx, i)
 		if err != nil {

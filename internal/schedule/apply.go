@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -16,6 +17,9 @@ const (
 	maxDeaths   = 3
 	maxReplans  = 2
 )
+
+// maxNotes is how much is kept of what a person should know of one video.
+const maxNotes = 20
 
 // How long a job rests before it is tried again.
 const (
@@ -135,10 +139,17 @@ func learn(v *spool.Video, r *spool.Result) {
 	if r.Fetched != nil && r.Fetched.Page != nil && v.Title == "" {
 		v.Title = r.Fetched.Page.Title
 	}
+	if r.Made != nil {
+		for _, note := range r.Made.Notes {
+			if len(v.Notes) < maxNotes && !slices.Contains(v.Notes, note) {
+				v.Notes = append(v.Notes, note)
+			}
+		}
+	}
 	if r.Plan == nil {
 		return
 	}
-	v.LeftOut = r.Plan.LeftOut
+	v.LeftOut, v.Notes = r.Plan.LeftOut, r.Plan.Notes
 	v.Sizes = nil
 	for _, rung := range r.Plan.Rungs {
 		if rung.Action != spool.SkipRung {

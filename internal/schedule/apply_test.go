@@ -238,3 +238,32 @@ func TestEveryOrderEndsReady(t *testing.T) {
 		}
 	})
 }
+
+// What was tolerated in a source is kept with the video, once, and is gone
+// with the plan that it was found under.
+func TestNotesAreKept(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	do := func(kind spool.Kind, n int, result *spool.Result) {
+		t.Helper()
+		key := spool.JobKey{Video: "v", Revision: rec.Video.Revision, Kind: kind, Number: n}
+		if !Apply(&rec, spool.Report{JobKey: key, Outcome: spool.Done, Result: result}, noon) {
+			t.Fatalf("%s changes nothing", key)
+		}
+	}
+	planned := plan(2, 0)
+	planned.Notes = []string{"HDR is tone-mapped to SDR"}
+	do(spool.Fetch, 0, &spool.Result{Fetched: &spool.Fetched{}})
+	do(spool.Draft, 0, &spool.Result{Plan: planned})
+	for n := range 2 {
+		do(spool.Encode, n, &spool.Result{Made: &spool.Made{Notes: []string{"a frame is missing"}}})
+	}
+	if diff := cmp.Diff([]string{"HDR is tone-mapped to SDR", "a frame is missing"}, rec.Video.Notes); diff != "" {
+		t.Error(diff)
+	}
+	Again(&rec, noon)
+	do(spool.Fetch, 0, &spool.Result{Fetched: &spool.Fetched{}})
+	do(spool.Draft, 0, &spool.Result{Plan: plan(1, 0)})
+	if len(rec.Video.Notes) > 0 {
+		t.Errorf("notes of an earlier revision: %q", rec.Video.Notes)
+	}
+}

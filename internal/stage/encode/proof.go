@@ -69,5 +69,5 @@ func (s seen) prove(c spool.Chunk, sequential bool) (note string, err error) {
 			Hint:   "get the source again, or repair it",
 		}
 	}
-	return what, nil
+	return fmt.Sprintf("the source is damaged in places: %d of its frames were to be read, %d were", c.SourceFrames, s.count), nil
 }
