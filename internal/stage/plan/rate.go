@@ -27,7 +27,7 @@ const (
 // whether the source has one rate, perhaps with holes: then its frames lie on
 // those of the output, or every k-th one does.
 func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, constant bool) {
-	n, ticks := pace(pts)
+	n, ticks, step := pace(pts)
 	if n == 0 {
 		if declared.Known() && declared.Float() <= maxRate && len(pts) == 1 {
 			return within(snap(declared, exact)), true
@@ -35,7 +35,8 @@ func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, cons
 		return spool.Ratio{Num: 25, Den: 1}, false
 	}
 	measured := reduce(spool.Ratio{Num: base.Den * n, Den: base.Num * ticks})
-	candidates := []spool.Ratio{snap(declared, exact), round(measured), round(declared)}
+	common := reduce(spool.Ratio{Num: base.Den, Den: base.Num * step})
+	candidates := []spool.Ratio{snap(declared, exact), round(measured), round(declared), round(common)}
 	for i, c := range candidates {
 		if !nice(c) {
 			candidates[i] = spool.Ratio{}
@@ -47,15 +48,27 @@ func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, cons
 			candidates = append(candidates, u)
 		}
 	}
-	candidates = append(candidates, tidy(declared), tidy(measured))
-	for _, fits := range []func(rate, base spool.Ratio, pts []int64) bool{regular, holed} {
-		for _, c := range candidates {
-			if c.Known() && fits(c, base, pts) {
-				return within(c), true
-			}
+	// A rate that somebody would have chosen, even with holes, goes before one
+	// that only comes out right.
+	for _, group := range [][]spool.Ratio{candidates, {tidy(declared), tidy(measured)}} {
+		if c := fitting(group, base, pts); c.Known() {
+			return within(c), true
 		}
 	}
 	return variable(measured.Float()), false
+}
+
+// fitting is the first of some rates on which the frames lie, without holes
+// if there is one.
+func fitting(candidates []spool.Ratio, base spool.Ratio, pts []int64) spool.Ratio {
+	for _, fits := range []func(rate, base spool.Ratio, pts []int64) bool{regular, holed} {
+		for _, c := range candidates {
+			if c.Known() && fits(c, base, pts) {
+				return c
+			}
+		}
+	}
+	return spool.Ratio{}
 }
 
 // nice reports whether a rate is one that somebody would have chosen: a usual
@@ -163,10 +176,11 @@ func holed(rate, base spool.Ratio, pts []int64) bool {
 }
 
 // pace is the mean rate of frames, holes and bursts left out: n frames in
-// that many ticks. 0, 0 for frames that do not follow each other.
-func pace(pts []int64) (n, ticks int64) {
+// that many ticks, and the commonest step between two of them. 0 for frames
+// that do not follow each other.
+func pace(pts []int64) (n, ticks, step int64) {
 	if len(pts) < 2 {
-		return 0, 0
+		return 0, 0, 0
 	}
 	steps := make([]int64, len(pts)-1)
 	for i := range steps {
@@ -179,10 +193,10 @@ func pace(pts []int64) (n, ticks int64) {
 			n, ticks = n+1, ticks+s
 		}
 	}
-	if ticks <= 0 {
-		return 0, 0
+	if ticks <= 0 || median <= 0 {
+		return 0, 0, 0
 	}
-	return n, ticks
+	return n, ticks, median
 }
 
 // indexer gives the output frame at which a source frame appears: the nearest

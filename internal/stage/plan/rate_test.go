@@ -61,6 +61,7 @@ func TestOutputRate(t *testing.T) {
 		{"a slide show", []int64{0, 4000, 9000, 9100, 20000}, r(15, 1)},
 		{"one frame", []int64{7}, r(25, 1)},
 		{"10 with holes", []int64{0, 100, 300, 400, 60_500, 60_600, 60_700}, r(10, 1)},
+		{"10, the first one shown longer", []int64{0, 123, 223, 323, 423, 523, 623, 723, 823, 923}, r(10, 1)},
 		{"30 with holes, in milliseconds", []int64{0, 33, 67, 100, 167, 20_033, 20_067, 20_100}, r(30, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,6 +70,15 @@ func TestOutputRate(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		})
+	}
+}
+
+// What is declared is believed when every frame lies on it.
+func TestTwosAndThreesOf25(t *testing.T) {
+	pts := []int64{0, 120, 200, 280, 400, 480, 560, 680, 760, 840, 960, 1040, 1120, 1240, 1320}
+	got, constant := outputRate(spool.Ratio{Num: 25, Den: 1}, spool.Ratio{Num: 1, Den: 1000}, pts)
+	if want := (spool.Ratio{Num: 25, Den: 1}); got != want || !constant {
+		t.Errorf("got %s, %v", got, constant)
 	}
 }
 
