@@ -108,6 +108,7 @@ func mainJob(ctx context.Context, q request) (err error) {
 	show.Start()
 	runErr := r.run(ctx)
 	summary := r.summary(time.Since(began))
+	summary.Notes = append(summary.Notes, r.sweepFailed(context.WithoutCancel(ctx), summary.Videos)...)
 	show.Close(summary)
 	return r.close(summary, runErr)
 }

@@ -43,18 +43,21 @@ func Again(rec *ledger.Record, now time.Time) {
 	begin(rec, now)
 }
 
-// Retry makes a failed or cancelled video go on where it ended: what is done
-// stays done.
+// Retry makes a failed or cancelled video go on. One that failed for a passing
+// reason goes on where it ended: what is done stays done. Of the others
+// nothing is kept, neither the download nor what was published, and they begin
+// anew.
 func Retry(rec *ledger.Record, now time.Time) {
 	v := &rec.Video
+	if v.Failure == nil || v.Failure.Class != spool.Transient || len(rec.Jobs) == 0 {
+		Again(rec, now)
+		return
+	}
 	v.Status, v.Failure, v.Changed = spool.Waiting, nil, now
 	for i := range rec.Jobs {
 		if j := &rec.Jobs[i]; j.State != spool.JobDone {
 			j.State, j.Attempts, j.Deaths, j.NotBefore, j.Failure = spool.JobReady, 0, 0, time.Time{}, nil
 		}
-	}
-	if len(rec.Jobs) == 0 {
-		begin(rec, now)
 	}
 }
 

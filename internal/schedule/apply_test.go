@@ -267,3 +267,18 @@ func TestNotesAreKept(t *testing.T) {
 		t.Errorf("notes of an earlier revision: %q", rec.Video.Notes)
 	}
 }
+
+// What is kept of a video that failed decides where it goes on.
+func TestRetry(t *testing.T) {
+	for class, again := range map[spool.Class]bool{spool.Transient: false, spool.Permanent: true, spool.Poison: true} {
+		rec := NewRecord(spool.Video{ID: "v"}, noon)
+		before := rec.Video.Revision
+		Apply(&rec, spool.Report{JobKey: rec.Jobs[0].JobKey, Outcome: spool.Done, Result: &spool.Result{Fetched: &spool.Fetched{}}}, noon)
+		rec.Video.Status, rec.Video.Failure = spool.Failed, &spool.Failure{Class: class}
+		Retry(&rec, noon)
+		fetched := rec.Job(spool.Fetch, 0).State == spool.JobDone
+		if anew := rec.Video.Revision != before; anew != again || fetched == again || rec.Video.Status != spool.Waiting {
+			t.Errorf("%s: begins anew %v, fetched %v, %s", class, anew, fetched, rec.Video.Status)
+		}
+	}
+}

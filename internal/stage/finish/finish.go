@@ -6,6 +6,7 @@ package finish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"time"
@@ -133,7 +134,8 @@ func seed(revision string) uint64 {
 }
 
 // sweepStrays removes what lies below the revision and no accepted report
-// names: uploads of workers that were thought dead. The video is published
+// names: uploads of workers that were thought dead; and what earlier plans of
+// the video left. The video is published
 // already, so a store that refuses does not fail it; what stays is found by
 // verify as a stray.
 func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progress func(spool.Progress)) {
@@ -147,7 +149,8 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 		known[job.Video+"/"+d.Name] = true
 	}
 	stray := func(name string) bool { return !known[name] }
-	if err := remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray); err != nil {
+	err := remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
+	if err = errors.Join(err, SweepAbandoned(ctx, s.Store, job.Video, job.Revision)); err != nil {
 		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
 	}
 }

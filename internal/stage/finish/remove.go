@@ -65,6 +65,37 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 	return nil
 }
 
+// SweepAbandoned removes the revisions of a video that were never finished,
+// all but keep: those without a manifest, which nothing published can name.
+// Revisions that are whole, replaced or not, stay, and so does a foreign
+// folder.
+func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) error {
+	if !spool.ValidID(video) {
+		return fmt.Errorf("sweep %q: not a video's name", video)
+	}
+	_, err := Look(ctx, s, video)
+	switch {
+	case errors.Is(err, ErrForeign):
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("sweep %s: %w", video, err)
+	}
+	whole := map[string]bool{keep: true}
+	for info, err := range s.List(ctx, video+"/") {
+		if err != nil {
+			return fmt.Errorf("sweep %s: %w", video, err)
+		}
+		if parts := strings.Split(info.Name, "/"); len(parts) == 3 && parts[2] == verify.ManifestName {
+			whole[parts[1]] = true
+		}
+	}
+	abandoned := func(name string) bool { return !whole[strings.Split(name, "/")[1]] }
+	if err := remove(ctx, s, video+"/", abandoned); err != nil {
+		return fmt.Errorf("sweep %s: %w", video, err)
+	}
+	return nil
+}
+
 // publishedRevision is the one that the master leads to, "" without a master.
 func publishedRevision(ctx context.Context, s store.Store, video string) (string, error) {
 	text, err := read(ctx, s, video+"/"+verify.MasterName, maxCard)

@@ -117,7 +117,8 @@ func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
 	m.Set("vid/r1/a0-und/00000-00000000.m4s", []byte("zombie"))
-	m.Set("vid/r0/a0-und/00000-00000000.m4s", []byte("another revision's"))
+	m.Set("vid/r0/a0-und/00000-00000000.m4s", []byte("a whole revision's"))
+	m.Set("vid/r0/manifest.json", []byte("{}"))
 	if _, err := run(t, stage(t, m), job); err != nil {
 		t.Fatal(err)
 	}
@@ -250,4 +251,40 @@ func TestFolderWithoutCardIsStillOurs(t *testing.T) {
 	if r := fast(t, m); len(r.Findings) > 0 {
 		t.Errorf("findings %v", r.Findings)
 	}
+}
+
+// A plan that was given up leaves nothing behind, and a video that failed
+// neither; whole revisions and strangers' files stay.
+func TestSweepAbandoned(t *testing.T) {
+	m := verifytest.NewMemory()
+	job := verifytest.Job(t, m, verifytest.Options{})
+	m.Set("vid/r0/v0-90p/00000-0123abcd.m4s", []byte("given up"))
+	if _, err := run(t, stage(t, m), job); err != nil {
+		t.Fatal(err)
+	}
+	if under(m, "vid/r0/") {
+		t.Errorf("finish leaves an abandoned revision: %v", m.Names())
+	}
+	before := m.Names()
+	m.Set("vid/r2/v0-90p/00000-0123abcd.m4s", []byte("failed"))
+	if err := finish.SweepAbandoned(t.Context(), m, "vid", "r2"); err != nil || !under(m, "vid/r2/") {
+		t.Errorf("the revision that is being made is gone: %v, %v", m.Names(), err)
+	}
+	if err := finish.SweepAbandoned(t.Context(), m, "vid", ""); err != nil || !slices.Equal(m.Names(), before) {
+		t.Errorf("objects were %v, are %v; %v", before, m.Names(), err)
+	}
+	m.Set("new/r1/v0-90p/00000-0123abcd.m4s", []byte("failed"))
+	m.Set("new/r1/notes.txt", []byte("somebody's"))
+	if err := finish.SweepAbandoned(t.Context(), m, "new", ""); err != nil || under(m, "new/r1/v0") || !under(m, "new/r1/notes") {
+		t.Errorf("%v, %v", m.Names(), err)
+	}
+	m.Set("foreign/master.m3u8", []byte("#EXTM3U\n"))
+	m.Set("foreign/r1/v0-90p/00000-0123abcd.m4s", []byte("theirs"))
+	if err := finish.SweepAbandoned(t.Context(), m, "foreign", ""); err != nil || !under(m, "foreign/r1/") {
+		t.Errorf("%v, %v", m.Names(), err)
+	}
+}
+
+func under(m *verifytest.Memory, prefix string) bool {
+	return slices.ContainsFunc(m.Names(), func(name string) bool { return strings.HasPrefix(name, prefix) })
 }
