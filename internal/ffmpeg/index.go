@@ -100,7 +100,7 @@ func Index(ctx context.Context, tools Tools, path string, facts spool.Facts, car
 	}
 	if scan.pictures.restarts && !scan.pictures.untimed {
 		return nil, refuse("clock-restarts", "the source's clock starts anew in the middle: it is several recordings in one file",
-			"join them first: ffmpeg -i SOURCE -c copy -fflags +genpts joined.mkv")
+			"join them first: ffmpeg -dts_delta_threshold 0.5 -i SOURCE -c copy joined.mkv")
 	}
 	var err error
 	if scan.pictures.untimed || careful {

@@ -112,7 +112,7 @@ func unreadable(err error, found movie) error {
 	case exit.Signal != 0:
 		return fmt.Errorf("probe: %w", err)
 	}
-	e := refuse("not-media", "the file is not media that ffmpeg can read, or it is damaged", notMediaHint)
+	e := refuse("not-media", "the file cannot be read: it is no media, or damaged, or of a kind or size beyond what Spool decodes", notMediaHint)
 	if found.cut {
 		e = refuse("incomplete-file", "the file is incomplete: it ends in the middle of its data", incompleteHint)
 	}

@@ -72,7 +72,7 @@ func Sniff(head []byte) (kind string, err error) {
 	return "", sniffText(head)
 }
 
-const notMediaHint = "give the address of the video file itself, or of a page that yt-dlp knows"
+const notMediaHint = "check that it plays; of a link, give the address of the video itself, or of a page that yt-dlp knows"
 
 func refuse(code, reason, hint string) *spool.Error {
 	return &spool.Error{Class: spool.Permanent, Code: code, Reason: reason, Hint: hint}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/plaintext"
@@ -98,6 +99,9 @@ func (f *folder) walk(dir string) {
 		case strings.HasPrefix(entry.Name(), "."):
 		case entry.IsDir():
 			f.walk(name)
+		case entry.Type().IsRegular() && HasMediaName(name) && !utf8.ValidString(name):
+			// The ledger and the queue speak JSON, which would change the name.
+			f.bad = append(f.bad, badSource("source-not-utf8", "the name of the file "+shown(name)+" is not UTF-8", "rename the file"))
 		case entry.Type().IsRegular() && HasMediaName(name):
 			f.files = append(f.files, name)
 		}

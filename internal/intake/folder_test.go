@@ -39,6 +39,21 @@ func TestFolder(t *testing.T) {
 	expect(t, "1 bad id-of-many", verdicts(t, in, list(t, dir+" id=one")))
 }
 
+// A name that JSON would change is not taken for another file.
+func TestFolderWithANameThatIsNotUTF8(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "b\xff.mp4"), nil, 0o600); err != nil {
+		t.Skipf("this file system has no such names: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a.mp4"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := verdicts(t, &Intake{Ledger: shelf{}}, Arguments([]string{dir}))
+	if !strings.Contains(got, "accept a-") || !strings.Contains(got, "bad source-not-utf8") {
+		t.Error(got)
+	}
+}
+
 func TestFolderThatCannotBeRead(t *testing.T) {
 	if os.Geteuid() == 0 {
 		// Root reads everything; the same error comes from a folder that is
