@@ -83,6 +83,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// What scratch does not know in its folder it removes: one that was given is
+// never that folder itself.
+func TestScratchHasItsOwnFolder(t *testing.T) {
+	one, home, err := call{args: []string{"--work", "../videos", "--to", "one"}}.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(home, "videos", folderName(one.To)); one.Work != want {
+		t.Errorf("scratch is %s, want %s", one.Work, want)
+	}
+}
+
 func TestLayers(t *testing.T) {
 	c := call{
 		args: []string{"--preset=fast", "--sizes", "720,360p,720", "--another"},

@@ -288,8 +288,14 @@ func (l *loader) flags(flags *pflag.FlagSet) error {
 	return err
 }
 
-// folders fills in where state and scratch of this destination lie.
+// folders fills in where state and scratch of this destination lie. A scratch
+// folder that was given may hold other things, or scratch of another
+// destination, so that it gets a folder of its own in there, too: what it does
+// not know in its own folder it removes.
 func (l *loader) folders() error {
+	if l.cfg.Work != "" {
+		l.cfg.Work = filepath.Join(l.cfg.Work, folderName(l.cfg.To))
+	}
 	for _, f := range []struct {
 		to          *string
 		xdg, ofHome string
