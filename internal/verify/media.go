@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
@@ -140,7 +141,7 @@ func (c *checker) decrypt(r Rendition, number int, content []byte) []byte {
 	}
 	secret, err := c.o.Keys(key.URI)
 	if err != nil {
-		c.fail(s.Name, "key", "its key cannot be had", key.URI, "")
+		c.fail(s.Name, "key", "its key cannot be had: "+spool.AsError(err).Reason, key.URI, "")
 		return nil
 	}
 	var iv [16]byte
