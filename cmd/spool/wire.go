@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -99,8 +100,9 @@ func furnish(ctx context.Context, cfg config.Config, s store.Store) (*house, err
 func (h *house) close() error { return h.ledger.Close() }
 
 // tag marks the child processes of one destination, so that those of a run
-// that was killed can be told from others.
-func tag(cfg config.Config) string { return filepath.Base(cfg.State) }
+// that was killed can be told from others. It is the whole path: two state
+// folders may have one name.
+func tag(cfg config.Config) string { return cfg.State }
 
 // stages makes the stages of the worker in this process, and says how many
 // jobs of each kind it has room for.
@@ -152,14 +154,20 @@ func ladders(cfg config.Config) map[string]ladder.Spec {
 // room is how many more jobs of a kind the worker here takes. Encoders get a
 // new chunk as soon as one has its CPU slot back, while the last chunks are
 // still being published; not more than a few of those, or scratch would fill
-// when the destination is slow.
+// when the destination is slow. A full scratch holds downloads back as long as
+// there is something at work that may free it; when there is nothing, one goes
+// on, and either there is room for it or it says that there is none.
 func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
-	const publishing, others = 2, 2
+	const publishing, others, idle = 2, 2, 2 * time.Second
+	busy := time.Now() // when anything was last seen running
 	return func(kind spool.Kind, running int) int {
+		if running > 0 {
+			busy = time.Now()
+		}
 		switch kind {
 		case spool.Fetch:
 			if h.scratch.Full() {
-				return 0
+				return min(1, int(time.Since(busy)/idle))
 			}
 			return h.cfg.Downloads - running
 		case spool.Encode:

@@ -18,14 +18,16 @@ import (
 // folder a revision. It is safe for concurrent use.
 type Scratch struct {
 	dir   string
-	limit int64 // bytes
+	fixed int64   // bytes; 0: share counts
+	share float64 // of the disk
 
-	mu       sync.Mutex
-	used     int64     // owned by mu; bytes when last measured
-	measured time.Time // owned by mu
+	mu       sync.Mutex // owns what follows, as it was when last measured
+	used     int64      // bytes
+	limit    int64      // bytes
+	measured time.Time
 }
 
-// measureEvery bounds how often the folder is walked.
+// measureEvery bounds how often the folder is walked, and the disk is asked.
 const measureEvery = 2 * time.Second
 
 // Open makes the folder. limit is in bytes; 0 means share of what the disk has
@@ -38,23 +40,21 @@ func Open(dir string, limit int64, share float64) (*Scratch, error) {
 			Hint:   "choose another with --work DIR",
 		}
 	}
-	s := &Scratch{dir: dir, limit: limit}
-	if limit > 0 {
-		return s, nil
-	}
-	free, err := Free(dir)
-	if err != nil {
+	if _, err := Free(dir); err != nil {
 		return nil, err
 	}
-	s.limit = int64(share * float64(free+s.Used()))
-	return s, nil
+	return &Scratch{dir: dir, fixed: limit, share: share}, nil
 }
 
 // Dir is the folder.
 func (s *Scratch) Dir() string { return s.dir }
 
-// Limit is how many bytes scratch may hold.
-func (s *Scratch) Limit() int64 { return s.limit }
+// Limit is how many bytes scratch may hold. A share grows and shrinks with
+// what others leave free.
+func (s *Scratch) Limit() int64 {
+	_, limit := s.measure()
+	return limit
+}
 
 // Source is the folder of a video's source, the same for all its revisions.
 func (s *Scratch) Source(key spool.JobKey) string { return filepath.Join(s.dir, key.Video, "source") }
@@ -110,25 +110,37 @@ func sweepVideo(dir, revision string) error {
 
 // Used is how many bytes scratch holds, at most two seconds old.
 func (s *Scratch) Used() int64 {
+	used, _ := s.measure()
+	return used
+}
+
+// Full reports whether scratch holds as much as it may: nothing more should
+// be fetched until something is published.
+func (s *Scratch) Full() bool {
+	used, limit := s.measure()
+	return used >= limit
+}
+
+func (s *Scratch) measure() (used, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.measured) < measureEvery {
-		return s.used
+		return s.used, s.limit
 	}
-	var sum int64
+	s.used = 0
 	_ = filepath.WalkDir(s.dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil // what vanishes while we look holds nothing
 		}
 		if info, err := d.Info(); err == nil {
-			sum += info.Size()
+			s.used += info.Size()
 		}
 		return nil
 	})
-	s.used, s.measured = sum, time.Now()
-	return sum
+	if s.limit = s.fixed; s.fixed == 0 {
+		free, _ := Free(s.dir) // 0 when the disk cannot be asked now
+		s.limit = int64(s.share * float64(free+s.used))
+	}
+	s.measured = time.Now()
+	return s.used, s.limit
 }
-
-// Full reports whether scratch holds as much as it may: nothing more should
-// be fetched until something is published.
-func (s *Scratch) Full() bool { return s.Used() >= s.limit }
