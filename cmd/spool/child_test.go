@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
+	"regexp"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // child is a run of spool as a process of its own.
@@ -15,6 +19,55 @@ type child struct {
 }
 
 func (c *child) said() string { return c.out.String() }
+
+// patient is how long a child may take to say or to do what is expected of it.
+const patient = time.Minute
+
+// await waits until the child has said something.
+func (c *child) await(t *testing.T, what string) {
+	t.Helper()
+	want := regexp.MustCompile(what)
+	late := time.After(patient)
+	for {
+		text, more := c.out.look()
+		if want.MatchString(text) {
+			return
+		}
+		select {
+		case <-more:
+		case <-c.ended:
+			if text := c.said(); !want.MatchString(text) {
+				t.Fatalf("it ended with %d and never said %q:\n%s", c.cmd.ProcessState.ExitCode(), what, text)
+			}
+			return
+		case <-late:
+			t.Fatalf("it never said %q:\n%s", what, text)
+		}
+	}
+}
+
+// end waits for the child to end by itself, with code, and gives what it said.
+func (c *child) end(t *testing.T, code int) string {
+	t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(patient):
+		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
+		<-c.ended
+		t.Fatalf("it does not end:\n%s", c.said())
+	}
+	if got := c.cmd.ProcessState.ExitCode(); got != code {
+		t.Fatalf("it ended with %d, want %d:\n%s", got, code, c.said())
+	}
+	return c.said()
+}
+
+func (c *child) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func launch(t *testing.T, cmd *exec.Cmd) *child {
 	t.Helper()

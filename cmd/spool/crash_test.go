@@ -146,7 +146,7 @@ func (b *bucket) killChild(p *child, page bool, count *tally) bool {
 			return false
 		case <-look.C:
 		}
-		for _, pid := range marked(b.tag) {
+		for _, pid := range marked(b.state) {
 			line := commandLine(pid)
 			if strings.HasPrefix(line, "sleep") || page != strings.Contains(line, "yt-dlp") || syscall.Kill(pid, syscall.SIGKILL) != nil {
 				continue
@@ -166,7 +166,7 @@ func (b *bucket) killChild(p *child, page bool, count *tally) bool {
 // done again, and what lives on must be ended by the next run.
 func (b *bucket) wreck(t *testing.T, count *tally) {
 	t.Helper()
-	for _, pid := range marked(b.tag) {
+	for _, pid := range marked(b.state) {
 		if _, known := b.orphans[pid]; !known {
 			count.orphans++
 		}
@@ -174,7 +174,7 @@ func (b *bucket) wreck(t *testing.T, count *tally) {
 	}
 	starts := b.starts(t)
 	for _, name := range []string{"complete.json", "made.json"} {
-		found, err := filepath.Glob(filepath.Join(b.dir, "work", "*", "r*", "*-*", name))
+		found, err := filepath.Glob(filepath.Join(b.dir, "work", "*", "*", "r*", "*-*", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func (b *bucket) mustEnd(t *testing.T, p *child) {
 // inspect holds a destination against the undisturbed one.
 func (b *bucket) inspect(t *testing.T, count *tally) {
 	t.Helper()
-	if left := marked(b.tag); len(left) > 0 {
+	if left := marked(b.state); len(left) > 0 {
 		t.Errorf("processes are left: %v", left)
 	}
 	if got := b.published(t); !maps.EqualFunc(got, b.world.calm, maps.Equal[map[string]string, map[string]string]) {
@@ -264,7 +264,7 @@ func (b *bucket) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "spool", args...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(),
-		"HOME="+filepath.Join(b.dir, "home"), "SPOOL_TO=bucket", "SPOOL_WORK=work", "SPOOL_STATE="+b.tag,
+		"HOME="+filepath.Join(b.dir, "home"), "SPOOL_TO=bucket", "SPOOL_WORK=work", "SPOOL_STATE="+b.state,
 		"SPOOL_PRESET=ultrafast", "SPOOL_PROGRESS=plain")
 	switch args[0] {
 	case "run", "verify":
@@ -273,8 +273,8 @@ func (b *bucket) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// marked lists the processes that carry a destination's mark.
-func marked(tag string) []int {
+// marked lists the processes that a run with this state folder has started.
+func marked(state string) []int {
 	if runtime.GOOS != "linux" {
 		return nil
 	}
@@ -282,7 +282,7 @@ func marked(tag string) []int {
 	found, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, name := range found {
 		env, err := os.ReadFile(name)
-		if err != nil || !bytes.Contains(env, []byte("SPOOL_CHILD="+tag+"\x00")) {
+		if err != nil || !bytes.Contains(env, []byte("SPOOL_CHILD="+state+"\x00")) {
 			continue // gone, or another user's
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil && commandLine(pid) != "" {

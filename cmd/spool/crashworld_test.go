@@ -38,7 +38,7 @@ type published = map[string]map[string]string
 type bucket struct {
 	world   *world
 	dir     string
-	tag     string
+	state   string
 	deaths  map[bool]int   // of page tools and others
 	orphans map[int]string // start time by process
 	durable map[string]int // how often ffmpeg had been started for a part that is durable
@@ -95,9 +95,10 @@ func (w *world) bucket(t *testing.T) *bucket {
 	t.Helper()
 	w.buckets++
 	b := &bucket{
-		world: w, dir: filepath.Join(w.dir, fmt.Sprintf("r%d", w.buckets)), tag: fmt.Sprintf("state-%d-%d", os.Getpid(), w.buckets),
+		world: w, dir: filepath.Join(w.dir, fmt.Sprintf("r%d", w.buckets)),
 		deaths: map[bool]int{}, orphans: map[int]string{}, durable: map[string]int{},
 	}
+	b.state = filepath.Join(b.dir, "state")
 	if err := os.MkdirAll(filepath.Join(b.dir, "home"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func (b *bucket) starts(t *testing.T) map[string]int {
 // notDurable is what the download in scratch holds beyond its last checkpoint.
 func (b *bucket) notDurable(t *testing.T) int64 {
 	t.Helper()
-	parts, err := filepath.Glob(filepath.Join(b.dir, "work", "*", "source", "source.part"))
+	parts, err := filepath.Glob(filepath.Join(b.dir, "work", "*", "*", "source", "source.part"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mount gives dir a small disk of its own.
+func mount(t *testing.T, dir, options string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root may mount a small disk")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		if errors.Is(err, syscall.EPERM) {
+			t.Skip("a small disk may not be mounted here")
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// fill leaves no more than free bytes on a disk; the function that it returns
+// makes room again.
+func fill(t *testing.T, dir string, free int64) (makeRoom func()) {
+	t.Helper()
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "filler")
+	rest := int64(s.Bavail)*s.Bsize - free //nolint:gosec // never that large
+	if err := os.WriteFile(name, make([]byte, max(rest, 0)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A destination or a scratch disk that is full: the run says so, waits, and
+// goes on by itself.
+func TestFullDisks(t *testing.T) {
+	for name, said := range map[string]string{
+		"bucket": `no space is left in the destination \S+`,
+		"work":   `the scratch disk is full`,
+	} {
+		for when, free := range map[string]int64{"from the start": 0, "in mid-run": 200 << 10} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				h := newHome(t)
+				mount(t, h.path(name), "size=20m")
+				makeRoom := fill(t, h.path(name), free)
+				c := h.start(t, "run", "film.mp4")
+				if name == "bucket" && free == 0 {
+					// Nothing has begun: it is better not to begin.
+					c.await(t, said)
+					c.end(t, exitTryAgain)
+					makeRoom()
+					c = h.start(t, "run", "film.mp4")
+				} else {
+					c.await(t, said)
+					makeRoom()
+				}
+				c.end(t, exitReady)
+				h.good(t, 1)
+			})
+		}
+	}
+}
+
+// A destination that turns read-only in mid-run, and back.
+func TestReadOnlyDestination(t *testing.T) {
+	h := newHome(t)
+	mount(t, h.path("bucket"), "size=20m")
+	h.gate(t)
+	c := h.start(t, "run", "film.mp4")
+	h.held(t, c)
+	// A file that is being written keeps a disk from turning read-only.
+	remount := func(flags uintptr) {
+		t.Helper()
+		h.until(t, c, "a moment in which nothing is written", func() bool {
+			return syscall.Mount("", h.path("bucket"), "", flags|syscall.MS_REMOUNT, "") == nil
+		})
+	}
+	remount(syscall.MS_RDONLY)
+	h.open(t)
+	c.await(t, `the destination \S+ cannot be written`)
+	remount(0)
+	c.end(t, exitReady)
+	h.good(t, 1)
+}
+
+// A destination that goes away in mid-run is waited for. It is not made anew:
+// what is there under its name is not it.
+func TestDestinationMoved(t *testing.T) {
+	h := newHome(t)
+	h.gate(t)
+	c := h.start(t, "run", "film.mp4")
+	h.held(t, c)
+	if err := os.Rename(h.path("bucket"), h.path("away")); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+	c.await(t, `the destination \S+ is away`)
+	if _, err := os.Stat(h.path("bucket")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was made anew: %v", files(t, h.path("bucket")))
+	}
+	if err := os.Rename(h.path("away"), h.path("bucket")); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, exitReady)
+	h.good(t, 1)
+}
+
+func TestDestinationUnmounted(t *testing.T) {
+	h := newHome(t)
+	if os.Getuid() != 0 {
+		t.Skip("only root may mount a folder")
+	}
+	for _, dir := range []string{"behind", "bucket"} {
+		if err := os.Mkdir(h.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind := func() {
+		t.Helper()
+		if err := syscall.Mount(h.path("behind"), h.path("bucket"), "", syscall.MS_BIND, ""); err != nil {
+			t.Skipf("a folder may not be mounted here: %v", err)
+		}
+	}
+	bind()
+	t.Cleanup(func() { _ = syscall.Unmount(h.path("bucket"), syscall.MNT_DETACH) })
+	h.gate(t)
+	c := h.start(t, "run", "film.mp4")
+	h.held(t, c)
+	if err := syscall.Unmount(h.path("bucket"), syscall.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+	c.await(t, `the destination \S+ is away`)
+	if left := files(t, h.path("bucket")); len(left) > 0 {
+		t.Errorf("written below the mount point: %v", left)
+	}
+	bind()
+	c.end(t, exitReady)
+	h.good(t, 1)
+}
+
+// A run that begins while its destination is away does not begin: neither
+// where nothing is, nor at an empty mount point.
+func TestDestinationAwayBetweenRuns(t *testing.T) {
+	h := newHome(t)
+	h.do(t, exitReady, "run", "film.mp4")
+	if err := os.Rename(h.path("bucket"), h.path("away")); err != nil {
+		t.Fatal(err)
+	}
+	for _, empty := range []bool{false, true} {
+		if empty {
+			if err := os.Mkdir(h.path("bucket"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if said := h.do(t, exitTryAgain, "run", "film.mp4"); !strings.Contains(said, "is away") {
+			t.Errorf("an empty folder there: %v:\n%s", empty, said)
+		}
+	}
+	if left := files(t, h.path("bucket")); len(left) > 0 {
+		t.Errorf("written below the mount point: %v", left)
+	}
+}
+
+// A folder of sources that cannot be read costs no other source.
+func TestUnreadableSources(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	h := newHome(t)
+	if err := os.MkdirAll(h.path("movies", "locked"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(h.path("movies", "locked"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(h.path("movies", "locked"), 0o700) }) //nolint:gosec // a folder
+	if said := h.do(t, exitSomeFailed, "run", "movies", "film.mp4"); !strings.Contains(said, "locked") || !strings.Contains(said, "1 ready") {
+		t.Errorf("it does not say what could not be read:\n%s", said)
+	}
+}
