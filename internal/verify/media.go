@@ -242,7 +242,7 @@ func (c *checker) decode(ctx context.Context, r Rendition, number int, media []b
 		return ctx.Err()
 	}
 	var exit *process.ExitError
-	if errors.As(err, &exit) {
+	if errors.As(err, &exit) && !exit.Died() { // a killed decoder says nothing of the segment
 		c.fail(s.Name, "decode", "ffmpeg cannot decode it", "", "")
 		return nil
 	}

@@ -108,7 +108,7 @@ func (s Stage) frame(ctx context.Context, media []byte) ([]byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("make poster: %w", ctx.Err())
-	case errors.As(err, &exit):
+	case errors.As(err, &exit) && !exit.Died(): // killed, it is tried again
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("make poster: %w", err)
