@@ -154,6 +154,9 @@ func (b *bucket) published(t *testing.T) published {
 				sums[fmt.Sprintf("%s/%d", s.Rendition, s.Number)] = s.Plain
 			}
 		}
+		for _, o := range m.Beside {
+			sums[o.Name] = "is there"
+		}
 		all[m.Video] = sums
 	}
 	return all

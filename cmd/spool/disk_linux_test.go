@@ -195,3 +195,43 @@ func TestUnreadableSources(t *testing.T) {
 		t.Errorf("it does not say what could not be read:\n%s", said)
 	}
 }
+
+// Downloads meet a full scratch disk, too, and go on from where they were.
+func TestFullScratchWhileDownloading(t *testing.T) {
+	needTools(t, "yt-dlp")
+	for _, page := range []string{"/direct.mp4", "/page.html"} {
+		t.Run(page, func(t *testing.T) {
+			h := newHome(t)
+			media, err := os.ReadFile(h.clip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			site := newSite(t, media)
+			mount(t, h.path("work"), "size=20m")
+			makeRoom := fill(t, h.path("work"), 200<<10)
+			c := h.start(t, "run", site.url+page)
+			c.await(t, `(?i)no space left|are still to come`)
+			makeRoom()
+			c.end(t, exitReady)
+			h.good(t, 1)
+		})
+	}
+}
+
+// The ledger's disk is full: the run ends and says so, because nothing that it
+// did could be kept; the next one goes on.
+func TestFullState(t *testing.T) {
+	h := newHome(t)
+	mount(t, h.path("state"), "size=20m")
+	h.gate(t)
+	c := h.start(t, "run", "film.mp4")
+	h.held(t, c)
+	makeRoom := fill(t, h.path("state"), 0)
+	h.open(t)
+	if said := c.end(t, exitTryAgain); !strings.Contains(said, "no space is left for the ledger") {
+		t.Errorf("it does not say why:\n%s", said)
+	}
+	makeRoom()
+	h.do(t, exitReady, "run")
+	h.good(t, 1)
+}

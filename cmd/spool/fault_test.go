@@ -118,6 +118,15 @@ func TestBadEncoder(t *testing.T) {
 		h.do(t, exitReady, "run", "film.mp4")
 		h.good(t, 1)
 	})
+	t.Run("killed at the end", func(t *testing.T) {
+		h := newHome(t)
+		h.stub(t, `case "$*" in *thumbnail*) mkdir $home/poster 2>/dev/null && kill -9 $$;; *framecrc*pipe:1*) mkdir $home/check 2>/dev/null && kill -9 $$;; esac`)
+		h.do(t, exitReady, "run", "film.mp4")
+		h.one(t, "bucket", "film-*", "poster.jpg")
+		h.one(t, "poster")
+		h.one(t, "check")
+		h.good(t, 1)
+	})
 	t.Run("killed every time", func(t *testing.T) {
 		h := newHome(t)
 		h.stub(t, `case $PWD in */encode-00001) kill -9 $$;; esac`)
@@ -248,4 +257,24 @@ func TestForeignState(t *testing.T) {
 			t.Errorf("verify:\n%s", said.said())
 		}
 	})
+}
+
+// A signal while sources are still being looked at ends that, too.
+func TestSignalWhileTakingIn(t *testing.T) {
+	h := newHome(t)
+	stub := h.path("yt-dlp")
+	text := "#!/bin/sh\ncase $* in *--version*) echo 2023.03.04; exit;; esac\n: > " + h.path("held") + "\nexec sleep 600\n"
+	if err := os.WriteFile(stub, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
+		t.Fatal(err)
+	}
+	h.env = []string{"SPOOL_YTDLP=" + stub}
+	site := newSite(t, nil)
+	c := h.start(t, "run", "film.mp4", site.url+"/page.html")
+	h.held(t, c)
+	c.signal(t, os.Interrupt)
+	c.end(t, exitInterrupted)
+	if left := marked(h.path("state")); len(left) > 0 {
+		t.Errorf("left running: %v", left)
+	}
+	h.do(t, exitReady, "run")
 }
