@@ -207,18 +207,21 @@ func decodeTimes(ctx context.Context, tools Tools, path string, stream, limit in
 	args = append(args, "-vf", "metadata=mode=add:key=spool:value=1,metadata=mode=print:key=spool:direct=1:file=-",
 		"-fps_mode", "passthrough", "-f", "null", "-")
 	var times []int64
+	watched, alive, stop := tools.watch(ctx)
+	defer stop()
 	out := &lines{each: func(line []byte) {
+		alive()
 		if t, ok := frameTime(line); ok && (limit == 0 || len(times) < limit) {
 			times = append(times, t)
 		}
 	}}
-	p, err := process.Start(ctx, process.Command{
+	p, err := process.Start(watched, process.Command{
 		Path: tools.FFmpeg, Args: args, Stdout: out, Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = p.Wait()
+	err = hung(watched, p.Wait())
 	var exit *process.ExitError
 	if errors.As(err, &exit) && exit.Signal == 0 && len(times) > 0 {
 		err = nil // damage after the frames that it showed

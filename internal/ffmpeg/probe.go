@@ -33,9 +33,11 @@ func Probe(ctx context.Context, tools Tools, path string) (spool.Facts, error) {
 	}
 	args := append([]string{"-v", "error"}, guards()...)
 	args = append(args, "-show_format", "-show_streams", "-of", "json", "-i", "file:"+path)
-	out, err := process.Run(ctx, tools.probe(args))
+	watched, _, stop := tools.watch(ctx)
+	defer stop()
+	out, err := process.Run(watched, tools.probe(args))
 	if err != nil {
-		return spool.Facts{}, unreadable(err, found)
+		return spool.Facts{}, hung(watched, unreadable(err, found))
 	}
 	facts, err := parse(out)
 	facts.Size = size

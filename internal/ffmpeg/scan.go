@@ -144,12 +144,17 @@ func (s *scan) run(ctx context.Context, tools Tools, path string) error {
 	args = append(args, "-show_entries", "format=start_time:stream=index,start_pts:packet=stream_index,pts,dts,duration,flags",
 		"-of", "compact=p=0", "-i", "file:"+path)
 	command := tools.probe(args)
-	command.Stdout = &lines{each: s.line}
-	p, err := process.Start(ctx, command)
+	watched, alive, stop := tools.watch(ctx)
+	defer stop()
+	command.Stdout = &lines{each: func(line []byte) {
+		alive()
+		s.line(line)
+	}}
+	p, err := process.Start(watched, command)
 	if err != nil {
 		return err
 	}
-	err = p.Wait()
+	err = hung(watched, p.Wait())
 	var exit *process.ExitError
 	if errors.As(err, &exit) && exit.Signal == 0 && s.pictures.count+len(s.sound.PTS) > 0 {
 		return nil // damaged towards its end; what was read counts

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/process"
@@ -21,6 +22,9 @@ type Tools struct {
 	FFmpeg, FFprobe string // paths
 	Nice            int    // added to their priority
 	Tag             string // marks them for process.KillLeftovers
+	// Patience is how long one that reads a source may say nothing; 5 minutes
+	// when 0.
+	Patience time.Duration
 }
 
 const (
