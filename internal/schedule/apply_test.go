@@ -55,17 +55,20 @@ func TestNext(t *testing.T) {
 		{
 			"one of two chunks", spool.Working,
 			[]spool.JobRecord{job(spool.Encode, 0, spool.JobDone), job(spool.Encode, 1, spool.JobRunning)},
-			Event{Done: did(spool.Encode)}, nil,
+			Event{Done: did(spool.Encode)},
+			nil,
 		},
 		{
 			"audio is missing", spool.Working,
 			[]spool.JobRecord{job(spool.Encode, 0, spool.JobDone), job(spool.Audio, 0, spool.JobReady)},
-			Event{Done: did(spool.Encode)}, nil,
+			Event{Done: did(spool.Encode)},
+			nil,
 		},
 		{
 			"last part", spool.Working,
 			[]spool.JobRecord{job(spool.Encode, 0, spool.JobDone), job(spool.Audio, 0, spool.JobDone)},
-			Event{Done: did(spool.Audio)}, []string{"finish-0"},
+			Event{Done: did(spool.Audio)},
+			[]string{"finish-0"},
 		},
 		{"finished", spool.Working, nil, Event{Done: did(spool.Finish)}, nil},
 		{"cancelled meanwhile", spool.Cancelled, nil, Event{Done: did(spool.Fetch)}, nil},

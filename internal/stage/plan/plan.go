@@ -72,7 +72,7 @@ func lay(p *spool.Plan, x *ffmpeg.FrameIndex, careful int) error {
 		p.Pieces = sound.pieces(p)
 	}
 	p.LeftOut = leftOut(p.Facts, p.Sound)
-	p.Notes = notes(p, x, constant)
+	p.Notes = notes(p, x, constant, careful)
 	return nil
 }
 

@@ -294,6 +294,9 @@ func TestCareful(t *testing.T) {
 	if !p.Sequential || len(p.Chunks) != 1 || p.Chunks[0].Seek != nil || p.Chunks[0].SourceFrames != 350 {
 		t.Errorf("got %+v", p.Chunks)
 	}
+	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "damaged") {
+		t.Errorf("a person is told %q", p.Notes)
+	}
 }
 
 func TestPiecesOfLongSound(t *testing.T) {

@@ -46,7 +46,7 @@ func inBrackets(language string) string {
 }
 
 // notes say in words what a person should know of how the source is treated.
-func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool) []string {
+func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool, careful int) []string {
 	var words []string
 	v := p.Facts.Video
 	if v == nil {
@@ -68,7 +68,10 @@ func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool) []string {
 	case rate.Float() < v.FrameRate.Float()*0.9:
 		words = append(words, fmt.Sprintf("%.5g frames per second become %.5g", v.FrameRate.Float(), rate.Float()))
 	}
-	if p.Sequential {
+	switch {
+	case careful > 0:
+		words = append(words, "the source is damaged in places, or its times are wrong: it was read from its start, and what could be decoded is shown")
+	case p.Sequential:
 		words = append(words, "this source cannot be sought exactly: one encoder makes all of it")
 	}
 	return shortened(words, p, x)
