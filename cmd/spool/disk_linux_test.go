@@ -50,12 +50,14 @@ func fill(t *testing.T, dir string, free int64) (makeRoom func()) {
 // A destination or a scratch disk that is full: the run says so, waits, and
 // goes on by itself.
 func TestFullDisks(t *testing.T) {
+	t.Parallel()
 	for name, said := range map[string]string{
 		"bucket": `no space is left in the destination \S+`,
 		"work":   `the scratch disk is full`,
 	} {
 		for when, free := range map[string]int64{"from the start": 0, "in mid-run": 200 << 10} {
 			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
 				h := newHome(t)
 				mount(t, h.path(name), "size=20m")
 				makeRoom := fill(t, h.path(name), free)
@@ -79,6 +81,7 @@ func TestFullDisks(t *testing.T) {
 
 // A destination that turns read-only in mid-run, and back.
 func TestReadOnlyDestination(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	mount(t, h.path("bucket"), "size=20m")
 	h.gate(t)
@@ -102,6 +105,7 @@ func TestReadOnlyDestination(t *testing.T) {
 // A destination that goes away in mid-run is waited for. It is not made anew:
 // what is there under its name is not it.
 func TestDestinationMoved(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.gate(t)
 	c := h.start(t, "run", "film.mp4")
@@ -122,6 +126,7 @@ func TestDestinationMoved(t *testing.T) {
 }
 
 func TestDestinationUnmounted(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	if os.Getuid() != 0 {
 		t.Skip("only root may mount a folder")
@@ -158,6 +163,7 @@ func TestDestinationUnmounted(t *testing.T) {
 // A run that begins while its destination is away does not begin: neither
 // where nothing is, nor at an empty mount point.
 func TestDestinationAwayBetweenRuns(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.do(t, exitReady, "run", "film.mp4")
 	if err := os.Rename(h.path("bucket"), h.path("away")); err != nil {
@@ -180,6 +186,7 @@ func TestDestinationAwayBetweenRuns(t *testing.T) {
 
 // A folder of sources that cannot be read costs no other source.
 func TestUnreadableSources(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() == 0 {
 		t.Skip("root may read everything")
 	}
@@ -198,9 +205,11 @@ func TestUnreadableSources(t *testing.T) {
 
 // Downloads meet a full scratch disk, too, and go on from where they were.
 func TestFullScratchWhileDownloading(t *testing.T) {
+	t.Parallel()
 	needTools(t, "yt-dlp")
 	for _, page := range []string{"/direct.mp4", "/page.html"} {
 		t.Run(page, func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t)
 			media, err := os.ReadFile(h.clip)
 			if err != nil {
@@ -221,6 +230,7 @@ func TestFullScratchWhileDownloading(t *testing.T) {
 // The ledger's disk is full: the run ends and says so, because nothing that it
 // did could be kept; the next one goes on.
 func TestFullState(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	mount(t, h.path("state"), "size=20m")
 	h.gate(t)

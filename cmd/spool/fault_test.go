@@ -13,6 +13,7 @@ import (
 // A first signal lets running jobs end; the run says how to go on, nobody is
 // blamed, and the next run does the rest.
 func TestFirstSignalDrains(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		h := newHome(t)
 		h.gate(t)
@@ -33,6 +34,7 @@ func TestFirstSignalDrains(t *testing.T) {
 
 // A second signal, or the end of the grace time, stops what runs.
 func TestSecondSignalStops(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{"second signal": {"--grace", "10m"}, "grace": {"--grace", "200ms"}} {
 		h := newHome(t)
 		h.gate(t)
@@ -56,6 +58,7 @@ func TestSecondSignalStops(t *testing.T) {
 
 // The terminal is gone: nothing of the run stays behind.
 func TestHangUpLeavesNoOrphans(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.stub(t, `case $PWD in */encode-00001) : > $home/held; [ -e $home/open ] || exec sleep 600;; esac`)
 	c := h.start(t, "run", "film.mp4")
@@ -78,6 +81,7 @@ func TestHangUpLeavesNoOrphans(t *testing.T) {
 // Two destinations whose state folders have one name, and one scratch folder:
 // neither touches what is the other's.
 func TestTwoDestinationsShareAMachine(t *testing.T) {
+	t.Parallel()
 	h, other := newHome(t), newHome(t)
 	h.gate(t)
 	h.env = []string{"SPOOL_WORK=" + h.path("work")}
@@ -97,13 +101,16 @@ func TestTwoDestinationsShareAMachine(t *testing.T) {
 
 // Encoders that misbehave.
 func TestBadEncoder(t *testing.T) {
+	t.Parallel()
 	t.Run("flood", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `head -c 30000000 /dev/zero | tr '\0' x >&2`)
 		h.do(t, exitReady, "run", "film.mp4")
 		h.good(t, 1)
 	})
 	t.Run("half the output", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `case $PWD in */encode-00001) if mkdir $home/once 2>/dev/null; then $real "$@" 4>&1 >/dev/null | head -c 20000 >&4; exit 0; fi;; esac`)
 		h.do(t, exitReady, "run", "film.mp4")
@@ -113,12 +120,14 @@ func TestBadEncoder(t *testing.T) {
 		}
 	})
 	t.Run("no output", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `case $PWD in */encode-00001) mkdir $home/once 2>/dev/null && exit 0;; esac`)
 		h.do(t, exitReady, "run", "film.mp4")
 		h.good(t, 1)
 	})
 	t.Run("killed at the end", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `case "$*" in *thumbnail*) mkdir $home/poster 2>/dev/null && kill -9 $$;; *framecrc*pipe:1*) mkdir $home/check 2>/dev/null && kill -9 $$;; esac`)
 		h.do(t, exitReady, "run", "film.mp4")
@@ -128,6 +137,7 @@ func TestBadEncoder(t *testing.T) {
 		h.good(t, 1)
 	})
 	t.Run("killed every time", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `case $PWD in */encode-00001) kill -9 $$;; esac`)
 		said := h.do(t, exitSomeFailed, "run", "film.mp4")
@@ -147,7 +157,9 @@ func TestBadEncoder(t *testing.T) {
 
 // Programs that are not there, or not what is needed.
 func TestMissingPrograms(t *testing.T) {
+	t.Parallel()
 	t.Run("ffmpeg", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.ffmpeg = h.path("nothing")
 		said := h.do(t, exitTryAgain, "run", "film.mp4")
@@ -159,6 +171,7 @@ func TestMissingPrograms(t *testing.T) {
 		h.good(t, 1)
 	})
 	t.Run("libx264", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.stub(t, `case "$*" in *-encoders*) $real "$@" | grep -v 264; exit;; esac`)
 		if said := h.do(t, exitTryAgain, "run", "film.mp4"); !strings.Contains(said, "libx264") {
@@ -166,6 +179,7 @@ func TestMissingPrograms(t *testing.T) {
 		}
 	})
 	t.Run("yt-dlp", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		h.env = []string{"SPOOL_YTDLP=" + h.path("nothing")}
 		site := newSite(t, nil)
@@ -179,6 +193,7 @@ func TestMissingPrograms(t *testing.T) {
 
 // While one run is at work another is told who, and all that only looks works.
 func TestDuringARun(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.gate(t)
 	c := h.start(t, "run", "film.mp4")
@@ -206,6 +221,7 @@ func TestDuringARun(t *testing.T) {
 
 // A video that is removed while it is encoded is stopped, and nothing is left.
 func TestRemoveDuringARun(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.gate(t)
 	c := h.start(t, "run", "film.mp4")
@@ -228,7 +244,9 @@ func TestRemoveDuringARun(t *testing.T) {
 
 // A state folder that this Spool cannot use is left alone, with a sentence.
 func TestForeignState(t *testing.T) {
+	t.Parallel()
 	t.Run("newer", func(t *testing.T) {
+		t.Parallel()
 		h := newHome(t)
 		needTools(t, "sqlite3")
 		h.do(t, exitReady, "run", "film.mp4")
@@ -243,6 +261,7 @@ func TestForeignState(t *testing.T) {
 		}
 	})
 	t.Run("another master key", func(t *testing.T) {
+		t.Parallel()
 		h, other := newHome(t), newHome(t)
 		h.do(t, exitReady, "run", "film.mp4", "--keys", "keys")
 		other.do(t, exitReady, "run", "film.mp4", "--keys", "keys")
@@ -261,6 +280,7 @@ func TestForeignState(t *testing.T) {
 
 // A signal while sources are still being looked at ends that, too.
 func TestSignalWhileTakingIn(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	stub := h.path("yt-dlp")
 	text := "#!/bin/sh\ncase $* in *--version*) echo 2023.03.04; exit;; esac\n: > " + h.path("held") + "\nexec sleep 600\n"

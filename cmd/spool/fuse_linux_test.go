@@ -40,6 +40,7 @@ func (f *folderStream) Releasedir(context.Context, uint32) { f.stream.Close() }
 // A mounted bucket that refuses fsync and rename takes a video all the same,
 // also when spool is killed in between.
 func TestRudeBucket(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for _, dir := range []string{"behind", "bucket"} {
 		if err := os.Mkdir(h.path(dir), 0o755); err != nil {
