@@ -184,25 +184,6 @@ func TestDestinationAwayBetweenRuns(t *testing.T) {
 	}
 }
 
-// A folder of sources that cannot be read costs no other source.
-func TestUnreadableSources(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything")
-	}
-	h := newHome(t)
-	if err := os.MkdirAll(h.path("movies", "locked"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(h.path("movies", "locked"), 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(h.path("movies", "locked"), 0o700) }) //nolint:gosec // a folder
-	if said := h.do(t, exitSomeFailed, "run", "movies", "film.mp4"); !strings.Contains(said, "locked") || !strings.Contains(said, "1 ready") {
-		t.Errorf("it does not say what could not be read:\n%s", said)
-	}
-}
-
 // Downloads meet a full scratch disk, too, and go on from where they were.
 func TestFullScratchWhileDownloading(t *testing.T) {
 	t.Parallel()
