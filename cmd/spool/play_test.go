@@ -78,7 +78,7 @@ func TestPublishedPackagesPlay(t *testing.T) {
 		for to, address := range places {
 			for _, p := range programmes {
 				for level := range p.sizes {
-					p.play(t, browser, address, playtest.Options{Level: level, SeekTo: p.seconds * 0.6, Rate: 8, Limit: 90 * time.Second})
+					p.play(t, browser, address, playtest.Options{Level: level, SeekTo: p.seconds * 0.6, Rate: 4, Limit: 90 * time.Second})
 				}
 			}
 			t.Logf("%s: played", to)
