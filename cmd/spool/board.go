@@ -24,13 +24,14 @@ type board struct {
 
 // standing is how far one video is.
 type standing struct {
-	status     spool.Status
-	began      time.Time
-	revision   string
-	plan       *spool.Plan
-	framesDone int64 // of chunks that are done
-	chunksDone int
-	download   progress.Count
+	status      spool.Status
+	began       time.Time
+	revision    string
+	plan        *spool.Plan
+	framesDone  int64 // of chunks that are done
+	chunksDone  int
+	packetsDone int64 // of pieces that are done
+	download    progress.Count
 }
 
 func newBoard(l ledger.Ledger, master func(string) string, emit func(progress.Event)) *board {
@@ -63,6 +64,8 @@ func (b *board) reported(r spool.Report) {
 	case r.Kind == spool.Encode && s.plan != nil && r.Number < len(s.plan.Chunks):
 		s.framesDone += int64(s.plan.Chunks[r.Number].Frames)
 		s.chunksDone++
+	case r.Kind == spool.Audio && s.plan != nil && r.Number < len(s.plan.Pieces):
+		s.packetsDone += int64(s.plan.Pieces[r.Number].Packets)
 	}
 }
 
@@ -124,7 +127,7 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 			snap.Download = progress.Count{Done: p.Done, Total: p.Total}
 		case j.Kind == spool.Encode && p.Phase == spool.Encoding:
 			snap.Encode.Done += p.Done
-		case j.Kind == spool.Encode && s.plan != nil && j.Number < len(s.plan.Chunks):
+		case j.Kind == spool.Encode && p.Phase == spool.Publishing && s.plan != nil && j.Number < len(s.plan.Chunks):
 			snap.Encode.Done += int64(s.plan.Chunks[j.Number].Frames) // encoded, being published
 		}
 	}
@@ -134,7 +137,7 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 		}
 	}
 	if s.plan != nil {
-		snap.Encode.Total = int64(s.plan.Timeline.Frames)
+		snap.Encode = s.encode(snap.Encode.Done, jobs)
 		snap.Chunks, snap.ChunksDone = len(s.plan.Chunks), s.chunksDone
 		rate := 0
 		if s.plan.Sound != nil {
@@ -143,6 +146,23 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 		snap.Length = s.plan.Timeline.Duration(rate)
 	}
 	return snap
+}
+
+// encode is how much is encoded: frames, or packets where there is only sound.
+func (s *standing) encode(frames int64, jobs []spool.Running) progress.Count {
+	if s.plan.Timeline.Frames > 0 {
+		return progress.Count{Done: frames, Total: int64(s.plan.Timeline.Frames)}
+	}
+	c := progress.Count{Done: s.packetsDone}
+	for _, n := range s.plan.Grid.Packets {
+		c.Total += int64(n)
+	}
+	for _, j := range jobs {
+		if j.Kind == spool.Audio && j.Progress.Phase == spool.Encoding {
+			c.Done += j.Progress.Done
+		}
+	}
+	return c
 }
 
 // changed tells what became of a video.

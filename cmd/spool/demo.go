@@ -29,10 +29,10 @@ encrypted, and ends with the address of a page where the result plays.`,
 			if err := publishDemo(cmd, cfg); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "\nthe result plays at this address; Ctrl-C ends it")
 			if !stay {
 				return nil
 			}
+			fmt.Fprintln(cmd.ErrOrStderr(), "\nthe result plays at this address; Ctrl-C ends it")
 			return preview(cmd.Context(), demoConfig(cfg), 0, false, cmd.OutOrStdout())
 		},
 	}

@@ -116,11 +116,12 @@ func (h *house) remove(ctx context.Context, id string, r removal) error {
 	return h.ledger.Remove(ctx, id, r.keepKeys || r.keepPublished)
 }
 
-func (h *house) unpublish(ctx context.Context, id string, r removal) error {
+func (h *house) unpublish(ctx context.Context, id string, r removal) (err error) {
 	s, err := folder.Open(h.cfg.To, folder.Options{})
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	keysDir := h.cfg.Keys
 	if r.keepKeys {
 		keysDir = ""

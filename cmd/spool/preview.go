@@ -7,12 +7,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/server"
 )
 
@@ -38,18 +41,18 @@ func newPreview() *cobra.Command {
 // preview serves the page until the user has seen enough.
 func preview(ctx context.Context, cfg config.Config, port int, open bool, out io.Writer) (err error) {
 	p := server.Preview{Dir: cfg.To, Port: port, Command: "spool run SOURCE --to " + cfg.To}
-	var sources []func(context.Context, server.KeyRequest) ([]byte, error)
+	var sources []keySource
+	var places []string
 	if cfg.Keys != "" {
-		sources = append(sources, server.KeysIn(cfg.Keys))
-		p.KeysAt = "the folder " + cfg.Keys
+		sources, places = append(sources, server.KeysIn(cfg.Keys)), append(places, "the folder "+cfg.Keys)
 	}
-	if h, err := enter(ctx, cfg); err == nil {
+	if h, herr := enter(ctx, cfg); herr == nil {
 		defer func() { err = errors.Join(err, h.close()) }()
-		sources = append(sources, h.keySource())
-		p.KeysAt = "the ledger " + ledgerPath(cfg)
+		sources, places = append(sources, h.keySource()), append(places, "the ledger "+ledgerPath(cfg))
+		p.Videos = h.listings
 	}
 	if len(sources) > 0 {
-		p.Keys = server.FirstKey(sources...)
+		p.Keys, p.KeysAt = server.FirstKey(sources...), strings.Join(places, " and ")
 	}
 	running, err := server.Start(ctx, p)
 	if err != nil {
@@ -69,13 +72,28 @@ func preview(ctx context.Context, cfg config.Config, port int, open bool, out io
 	return running.Stop(end)
 }
 
+// listings are the published videos, newest first.
+func (h *house) listings(ctx context.Context) ([]server.Listing, error) {
+	videos, err := h.ledger.List(ctx, ledger.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	var all []server.Listing
+	for _, v := range slices.Backward(videos) {
+		if v.Published != "" {
+			all = append(all, server.Listing{ID: v.ID, Title: v.Title, Sizes: v.Sizes, Encrypted: v.Settings.Encrypt, Published: v.Changed})
+		}
+	}
+	return all, nil
+}
+
 // keySource gives keys out of the ledger, to programs on this machine.
 func (h *house) keySource() keySource {
 	return func(ctx context.Context, ask server.KeyRequest) ([]byte, error) {
 		key, err := h.keys.Bytes(ctx, ask.Video, ask.Name)
-		if err != nil {
+		if errors.Is(err, ledger.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %w", server.ErrNoKey, err)
 		}
-		return key, nil
+		return key, err
 	}
 }

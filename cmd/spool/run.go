@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -102,6 +103,9 @@ func mainJob(ctx context.Context, q request) (err error) {
 	show, err := progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err})
 	if err != nil {
 		return err
+	}
+	if q.cfg.Verbose {
+		h.log = slog.New(slog.NewTextHandler(show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	r := &running{house: h, lines: q.lines, out: q.out, err: q.err, show: show, results: map[string]int{}}
 	r.announce()

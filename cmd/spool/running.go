@@ -192,12 +192,20 @@ func (r *running) all(ctx context.Context) error {
 	}
 	r.show.Show(progress.Event{Type: progress.Counted})
 	if r.otherwise > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("%d ready videos were made with other settings; --remake makes new revisions", r.otherwise))
+		r.notes = append(r.notes, otherSettings(r.otherwise))
 	}
 	if r.engine == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return r.await(ctx)
+}
+
+// otherSettings says how many ready videos --remake would make anew.
+func otherSettings(n int) string {
+	if n == 1 {
+		return "1 ready video was made with other settings; --remake makes a new revision"
+	}
+	return fmt.Sprintf("%d ready videos were made with other settings; --remake makes new revisions", n)
 }
 
 // await waits for every video to end, or for ctx: then the caller drains.

@@ -147,12 +147,13 @@ func (c checking) folder(ctx context.Context, dir string) ([]checked, error) {
 	return results, nil
 }
 
-type keySource func(context.Context, server.KeyRequest) ([]byte, error)
+// keySource gives the key that a playlist names.
+type keySource = func(context.Context, server.KeyRequest) ([]byte, error)
 
 // keySource finds keys for a folder that may be anybody's: in --keys, and in
 // the ledger when the folder is its destination.
 func (c checking) keySource(ctx context.Context, dir string) keySource {
-	var sources []func(context.Context, server.KeyRequest) ([]byte, error)
+	var sources []keySource
 	if c.cfg.Keys != "" {
 		sources = append(sources, server.KeysIn(c.cfg.Keys))
 	}

@@ -44,6 +44,7 @@ type house struct {
 	keys    *keyring
 	pages   *page.Tool
 	scratch *scratch.Scratch // only while a run holds the lock
+	close   func() error
 }
 
 // load reads the settings of a command.
@@ -56,6 +57,11 @@ func load(cmd *cobra.Command) (config.Config, error) {
 }
 
 func ledgerPath(cfg config.Config) string { return filepath.Join(cfg.State, "ledger.db") }
+
+// tokenPath keeps the token that the destination was found with: a mount point
+// whose bucket is not mounted is a folder without it, and not the destination.
+func tokenPath(cfg config.Config) string { return filepath.Join(cfg.State, "destination.token") }
+
 func masterPath(cfg config.Config) string { return filepath.Join(cfg.State, "master.key") }
 
 // enter opens a destination for looking at it: nothing is made that is not
@@ -75,29 +81,37 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 // build opens a destination for working on it, and makes what is missing. The
 // caller holds the lock.
 func build(ctx context.Context, cfg config.Config) (*house, error) {
-	s, err := folder.Open(cfg.To, folder.Options{})
+	known, err := os.ReadFile(tokenPath(cfg))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read the destination's token: %w", err)
+	}
+	s, err := folder.Open(cfg.To, folder.Options{Token: string(known)})
 	if err != nil {
 		return nil, err
+	}
+	if string(known) != s.Token() {
+		if err := os.WriteFile(tokenPath(cfg), []byte(s.Token()), 0o600); err != nil {
+			return nil, errors.Join(fmt.Errorf("keep the destination's token: %w", err), s.Close())
+		}
 	}
 	return furnish(ctx, cfg, s)
 }
 
-func furnish(ctx context.Context, cfg config.Config, s store.Store) (*house, error) {
+func furnish(ctx context.Context, cfg config.Config, s *folder.Store) (*house, error) {
 	l, err := sqliteledger.Open(ctx, ledgerPath(cfg))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
-	h := &house{cfg: cfg, log: logger(cfg), ledger: l, store: s, keys: &keyring{ledger: l}}
+	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
+	h.close = func() error { return errors.Join(l.Close(), s.Close()) }
 	h.pages = &page.Tool{Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
-			return nil, errors.Join(err, l.Close())
+			return nil, errors.Join(err, h.close())
 		}
 	}
 	return h, nil
 }
-
-func (h *house) close() error { return h.ledger.Close() }
 
 // tag marks the child processes of one destination, so that those of a run
 // that was killed can be told from others. It is the whole path: two state
@@ -188,12 +202,4 @@ func (h *house) freed(v spool.Video) {
 	if err := h.scratch.Remove(v.ID); err != nil {
 		h.log.Warn("scratch was not freed", "video", v.ID, "error", err)
 	}
-}
-
-// logger writes events to standard error, when asked to.
-func logger(cfg config.Config) *slog.Logger {
-	if !cfg.Verbose {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

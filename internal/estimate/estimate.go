@@ -1,0 +1,72 @@
+// Package estimate says beforehand what publishing a video will cost: bytes
+// and core-hours. It is arithmetic on what was measured once, good for
+// planning a night and not for a bill.
+package estimate
+
+import (
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// Cost is what publishing a video will take.
+type Cost struct {
+	Bytes    int64         `json:"bytes"`    // published
+	CoreTime time.Duration `json:"coreTime"` // of one core, for all rungs and the sound
+}
+
+// Add sums two costs.
+func (c Cost) Add(o Cost) Cost { return Cost{c.Bytes + o.Bytes, c.CoreTime + o.CoreTime} }
+
+// Measured with x264 r3095 at preset medium, capped CRF 23, on 1080p24 film:
+// what a core needs for a million pixels of one frame.
+const (
+	encodeMegapixel = 24 * time.Millisecond
+	decodeMegapixel = 2500 * time.Microsecond
+	soundSecond     = 40 * time.Millisecond
+)
+
+// usualShare is what capped CRF spends of its cap on the average of film.
+const usualShare = 0.6
+
+// presets are the costs of x264's presets, where medium is 1.
+var presets = map[string]float64{
+	"ultrafast": 0.12, "superfast": 0.17, "veryfast": 0.33, "faster": 0.55, "fast": 0.8, "medium": 1,
+	"slow": 1.7, "slower": 3.4, "veryslow": 6, "placebo": 12,
+}
+
+// Of is the cost of a source of this length, at the rate, with the rungs that
+// are made. sound says whether it has an audio track.
+func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset string) Cost {
+	var c Cost
+	if facts.Video != nil {
+		c = pictures(facts.Video, rungs, length, preset)
+	}
+	if len(facts.Audio) > 0 {
+		const bitsPerSecond = 128_000
+		c.Bytes += int64(length.Seconds() * bitsPerSecond / 8)
+		c.CoreTime += time.Duration(length.Seconds() * float64(soundSecond))
+	}
+	return c
+}
+
+func pictures(v *spool.VideoStream, rungs []spool.Rung, length time.Duration, preset string) Cost {
+	frames := length.Seconds() * min(v.FrameRate.Float(), 60)
+	factor := presets[preset]
+	if factor == 0 {
+		factor = 1
+	}
+	cost := Cost{CoreTime: time.Duration(frames * megapixels(v.Width, v.Height) * float64(decodeMegapixel))}
+	for _, r := range rungs {
+		if r.Action == spool.SkipRung {
+			continue
+		}
+		cost.Bytes += int64(length.Seconds() * float64(r.MaxRate) * usualShare / 8)
+		if r.Action == spool.EncodeRung {
+			cost.CoreTime += time.Duration(frames * megapixels(r.Width, r.Height) * factor * float64(encodeMegapixel))
+		}
+	}
+	return cost
+}
+
+func megapixels(width, height int) float64 { return float64(width) * float64(height) / 1e6 }

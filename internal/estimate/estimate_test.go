@@ -1,0 +1,42 @@
+package estimate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+var film = spool.Facts{
+	Video: &spool.VideoStream{Width: 1920, Height: 1080, FrameRate: spool.Ratio{Num: 24, Den: 1}},
+	Audio: []spool.AudioStream{{}},
+}
+
+var rungs = []spool.Rung{
+	{Width: 1920, Height: 1080, MaxRate: 6_000_000, Action: spool.EncodeRung},
+	{Width: 1280, Height: 720, MaxRate: 3_000_000, Action: spool.EncodeRung},
+	{Width: 640, Height: 360, MaxRate: 800_000, Action: spool.EncodeRung},
+}
+
+// TestNearTheMeasurement: 40 s of 1080p24 took 74 core-seconds at medium.
+func TestNearTheMeasurement(t *testing.T) {
+	c := Of(film, rungs, 40*time.Second, "medium")
+	if c.CoreTime < 60*time.Second || c.CoreTime > 95*time.Second {
+		t.Errorf("%v of a core, measured were 74 s", c.CoreTime)
+	}
+}
+
+func TestCheaperPresetsAndSkippedRungsCostLess(t *testing.T) {
+	all := Of(film, rungs, time.Minute, "medium")
+	if fast := Of(film, rungs, time.Minute, "veryfast"); fast.CoreTime >= all.CoreTime || fast.Bytes != all.Bytes {
+		t.Errorf("veryfast costs %+v, medium %+v", fast, all)
+	}
+	fewer := append([]spool.Rung(nil), rungs...)
+	fewer[0].Action = spool.SkipRung
+	if less := Of(film, fewer, time.Minute, "medium"); less.CoreTime >= all.CoreTime || less.Bytes >= all.Bytes {
+		t.Errorf("two rungs cost %+v, three %+v", less, all)
+	}
+	if none := Of(spool.Facts{}, nil, time.Minute, "medium"); none != (Cost{}) {
+		t.Errorf("nothing costs %+v", none)
+	}
+}
