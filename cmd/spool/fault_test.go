@@ -298,3 +298,21 @@ func TestSignalWhileTakingIn(t *testing.T) {
 	}
 	h.do(t, exitReady, "run")
 }
+
+// Killed in its first moments, when the state folder, the master key and the
+// destination's token are made, spool finds its way into them again.
+func TestKilledWhileOpening(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	for early := range 20 {
+		c := h.start(t, "run", "film.mp4", "--keys", "keys")
+		select {
+		case <-c.ended:
+		case <-time.After(time.Duration(3*early) * time.Millisecond):
+		}
+		c.signal(t, os.Kill)
+		<-c.ended
+	}
+	h.do(t, exitReady, "run", "film.mp4", "--keys", "keys")
+	h.good(t, 1)
+}
