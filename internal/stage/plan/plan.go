@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ffmpeg"
@@ -132,7 +133,7 @@ func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
 		c.FirstPTS, c.LastPTS = x.PTS[first], x.PTS[last]
 		c.SourceFrames = count(x.PTS, c.FirstPTS, c.LastPTS)
 		if !p.Sequential {
-			c.Seek = seek(x, c.FirstPTS)
+			c.Seek = seek(x, c.FirstPTS, exactSeek(p.Facts))
 		}
 	}
 	return list
@@ -146,14 +147,27 @@ func count(pts []int64, first, last int64) int {
 	return to - from
 }
 
-// seek is the key frame from which a chunk is decoded: a whole GOP and a
-// second before its first frame. Containers seek by decoding times or by
-// guessing at byte positions and come out late, by up to a GOP; frames of an
-// open GOP lean on the one before; a deinterlacer looks back. Nil is the
+// exactSeek reports whether the container says where each frame lies, so that
+// a seek hits the key frame that is asked for, and nothing before it is
+// needed: MP4's sample tables do. A deinterlacer looks back all the same.
+func exactSeek(facts spool.Facts) bool {
+	return strings.HasPrefix(facts.Format, "mov,") && !facts.Video.Interlaced
+}
+
+// seek is the key frame from which a chunk is decoded: the one at or before
+// its first frame where seeks are exact, else one that lies a whole GOP and a
+// second before it. Other containers seek by decoding times or by guessing at
+// byte positions and come out late, by up to a GOP; a deinterlacer looks back.
+// Frames of an open GOP that lean on the key frame's predecessor are shown
+// before the key frame, so no chunk that begins at it wants them. Nil is the
 // start.
-func seek(x *ffmpeg.FrameIndex, first int64) *int64 {
-	second := spool.Ratio{Num: 1, Den: 1}.Rescale(1, x.TimeBase)
+func seek(x *ffmpeg.FrameIndex, first int64, exact bool) *int64 {
 	later, _ := slices.BinarySearch(x.Keys, first+1)
+	if exact && later > 1 {
+		at := x.Keys[later-1]
+		return &at
+	}
+	second := spool.Ratio{Num: 1, Den: 1}.Rescale(1, x.TimeBase)
 	for i := later - 2; i > 0; i-- {
 		if first-x.Keys[i] >= second {
 			at := x.Keys[i]

@@ -109,12 +109,15 @@ func TestFrameChoice(t *testing.T) {
 
 func TestSeek(t *testing.T) {
 	x := &ffmpeg.FrameIndex{TimeBase: spool.Ratio{Num: 1, Den: 10}, Keys: []int64{0, 20, 40, 45, 50, 90}}
-	for first, want := range map[int64]int64{
-		0: -1, 20: -1, 40: 20, 44: 20, 49: 20, 50: 40, 60: 45, 89: 45, 90: 50, 500: 50,
+	for first, want := range map[int64][2]int64{ // careful, exact
+		0: {-1, -1}, 19: {-1, -1}, 20: {-1, 20}, 40: {20, 40}, 44: {20, 40}, 49: {20, 45},
+		50: {40, 50}, 60: {45, 50}, 89: {45, 50}, 90: {50, 90}, 500: {50, 90},
 	} {
-		got := seek(x, first)
-		if want < 0 && got != nil || want >= 0 && (got == nil || *got != want) {
-			t.Errorf("for %d: got %v, want %d", first, got, want)
+		for i, exact := range []bool{false, true} {
+			got := seek(x, first, exact)
+			if want[i] < 0 && got != nil || want[i] >= 0 && (got == nil || *got != want[i]) {
+				t.Errorf("for %d, exact %v: got %v, want %d", first, exact, got, want[i])
+			}
 		}
 	}
 }
