@@ -84,10 +84,3 @@ func (e *engine) join() error {
 	}
 	return nil
 }
-
-// abort stops everything at once. What was running is taken back at the next
-// start.
-func (e *engine) abort() error {
-	e.stop()
-	return e.join()
-}

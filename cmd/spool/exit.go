@@ -50,10 +50,8 @@ func exitCode(stderr io.Writer, err error) int {
 	if e.Hint != "" {
 		fmt.Fprintf(stderr, "  hint: %s\n", plaintext.Sanitize(e.Hint))
 	}
-	switch {
-	case e.Class == spool.Environment || e.Class == spool.Transient:
+	if e.Class == spool.Environment || e.Class == spool.Transient {
 		return exitTryAgain
-	default:
-		return exitUsage
 	}
+	return exitUsage
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/scratch"
@@ -104,7 +105,9 @@ func (r *running) resume() string {
 // prepare cleans up after a run that did not end by itself, and opens what is
 // needed.
 func (r *running) prepare(ctx context.Context) error {
-	process.KillLeftovers(tag(r.cfg))
+	if _, err := process.KillLeftovers(tag(r.cfg)); err != nil {
+		r.note("what a run that was killed left running could not be ended: " + plaintext.Sanitize(err.Error()))
+	}
 	if err := r.prepareKeys(); err != nil {
 		return err
 	}

@@ -19,11 +19,11 @@ type Cost struct {
 func (c Cost) Add(o Cost) Cost { return Cost{c.Bytes + o.Bytes, c.CoreTime + o.CoreTime} }
 
 // Measured with x264 r3095 at preset medium, capped CRF 23, on 1080p24 film:
-// what a core needs for a million pixels of one frame.
+// what a core needs for a million pixels of one frame, and for a second of sound.
 const (
 	encodeMegapixel = 24 * time.Millisecond
 	decodeMegapixel = 2500 * time.Microsecond
-	soundSecond     = 40 * time.Millisecond
+	encodeSound     = 40 * time.Millisecond
 )
 
 // usualShare is what capped CRF spends of its cap on the average of film.
@@ -45,7 +45,7 @@ func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset stri
 	if len(facts.Audio) > 0 {
 		const bitsPerSecond = 128_000
 		c.Bytes += int64(length.Seconds() * bitsPerSecond / 8)
-		c.CoreTime += time.Duration(length.Seconds() * float64(soundSecond))
+		c.CoreTime += time.Duration(length.Seconds() * float64(encodeSound))
 	}
 	return c
 }

@@ -114,7 +114,7 @@ func Index(ctx context.Context, tools Tools, path string, facts spool.Facts, car
 	return x, x.tooLong(facts)
 }
 
-func noPictures() error {
+func noPictures() *spool.Error {
 	return refuse("no-pictures", "not a single picture of the source can be decoded", incompleteHint)
 }
 
@@ -227,7 +227,7 @@ func decodeTimes(ctx context.Context, tools Tools, path string, stream, limit in
 		err = nil // damage after the frames that it showed
 	}
 	if errors.As(err, &exit) && exit.Signal == 0 {
-		e := noPictures().(*spool.Error)
+		e := noPictures()
 		e.Err = err
 		return nil, e
 	}

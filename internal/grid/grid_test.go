@@ -90,8 +90,19 @@ func TestPieces(t *testing.T) {
 }
 
 var rates = []spool.Ratio{
-	{Num: 1, Den: 1}, {Num: 10, Den: 1}, {Num: 12, Den: 1}, {Num: 25, Den: 2}, {Num: 15, Den: 1}, film, {Num: 24, Den: 1},
-	pal, ntsc, {Num: 30, Den: 1}, {Num: 48, Den: 1}, {Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1},
+	{Num: 1, Den: 1},
+	{Num: 10, Den: 1},
+	{Num: 12, Den: 1},
+	{Num: 25, Den: 2},
+	{Num: 15, Den: 1},
+	film,
+	{Num: 24, Den: 1},
+	pal, ntsc,
+	{Num: 30, Den: 1},
+	{Num: 48, Den: 1},
+	{Num: 50, Den: 1},
+	{Num: 60000, Den: 1001},
+	{Num: 60, Den: 1},
 }
 
 func sum(n []int) int {
