@@ -1,6 +1,8 @@
 package main
 
 import (
+	"database/sql"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -248,11 +250,14 @@ func TestForeignState(t *testing.T) {
 	t.Run("newer", func(t *testing.T) {
 		t.Parallel()
 		h := newHome(t)
-		needTools(t, "sqlite3")
 		h.do(t, exitReady, "run", "film.mp4")
-		insert := "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)"
-		if out, err := exec.CommandContext(t.Context(), "sqlite3", h.path("state", "ledger.db"), insert).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
+		db, err := sql.Open("sqlite", h.path("state", "ledger.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = db.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
+		if err = errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
 		}
 		for _, args := range [][]string{{"run"}, {"ls"}, {"verify", "--all"}} {
 			if said := h.start(t, args...); !strings.Contains(said.end(t, exitUsage), "newer Spool") {
