@@ -84,6 +84,7 @@ type Fetched struct {
 	Path    string `json:"path"` // the source, on the worker's disk
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256,omitempty"` // of downloads
+	Tag     string `json:"tag,omitempty"`    // the server's ETag, of links
 	Scratch bool   `json:"scratch"`          // the file is Spool's own and goes when the video is READY
 	Page    *Page  `json:"page,omitempty"`
 }

@@ -44,7 +44,7 @@ type Video struct {
 	Revision  string      `json:"revision,omitempty"`  // the revision being made, or made last
 	Published string      `json:"published,omitempty"` // the revision that the master names, or ""
 	Failure   *Failure    `json:"failure,omitempty"`   // why it failed or is paused
-	Stamp     SourceStamp `json:"stamp"`               // what a local source looked like when it was accepted
+	Stamp     SourceStamp `json:"stamp"`               // what the source looked like
 	Sizes     []string    `json:"sizes,omitempty"`     // names of the published rungs: "360p"
 	LeftOut   []string    `json:"leftOut,omitempty"`   // what of the source was not published: "subtitles (eng)"
 	Notes     []string    `json:"notes,omitempty"`     // what a person should know of how it was made: "HDR is tone-mapped to SDR"
@@ -61,11 +61,13 @@ type Failure struct {
 	Hint   string `json:"hint,omitempty"`
 }
 
-// SourceStamp is what a local file looked like: another stamp means another
-// revision. It is zero for other sources.
+// SourceStamp is what a source looked like: another stamp means another
+// revision. Of a local file it is known when the video is accepted, of a link
+// once it was downloaded; of a page it stays zero.
 type SourceStamp struct {
-	Size     int64 `json:"size,omitempty"`
-	Modified int64 `json:"modified,omitempty"` // nanoseconds since 1970
+	Size     int64  `json:"size,omitempty"`     // bytes
+	Modified int64  `json:"modified,omitempty"` // nanoseconds since 1970; local files
+	Tag      string `json:"tag,omitempty"`      // the server's ETag; links
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)

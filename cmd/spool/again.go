@@ -27,7 +27,7 @@ type seen struct {
 
 // decide says what becomes of a known video, and why when it is made anew.
 func decide(v spool.Video, s seen) (what again, why string) {
-	changed := s.Stamp != (spool.SourceStamp{}) && v.Stamp != (spool.SourceStamp{}) && s.Stamp != v.Stamp
+	changed := differs(v.Stamp, s.Stamp)
 	switch {
 	case changed:
 		return remake, "its source has changed"
@@ -43,6 +43,13 @@ func decide(v spool.Video, s seen) (what again, why string) {
 		return remake, "other settings are asked for"
 	}
 	return otherwise, ""
+}
+
+// differs compares what is known of both: a server need not tell everything.
+func differs(before, now spool.SourceStamp) bool {
+	return before.Size != 0 && now.Size != 0 && before.Size != now.Size ||
+		before.Modified != 0 && now.Modified != 0 && before.Modified != now.Modified ||
+		before.Tag != "" && now.Tag != "" && before.Tag != now.Tag
 }
 
 // sameSettings compares what shapes a package.

@@ -19,6 +19,8 @@ func TestDecide(t *testing.T) {
 		{"ready and there", spool.Ready, seen{Settings: medium}, skip},
 		{"local file unchanged", spool.Ready, seen{Settings: medium, Stamp: old}, skip},
 		{"local file changed", spool.Ready, seen{Settings: medium, Stamp: newer}, remake},
+		{"link, other length", spool.Ready, seen{Settings: medium, Stamp: spool.SourceStamp{Size: 3}}, remake},
+		{"link, length not told", spool.Ready, seen{Settings: medium, Stamp: spool.SourceStamp{Tag: `"x"`}}, skip},
 		{"gone from the destination", spool.Ready, seen{Settings: medium, Gone: true}, remake},
 		{"other settings", spool.Ready, seen{Settings: fast}, otherwise},
 		{"other settings, remake", spool.Ready, seen{Settings: fast, Remake: true}, remake},

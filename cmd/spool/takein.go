@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/progress"
@@ -29,6 +30,9 @@ func (r *running) takeIn(ctx context.Context) error {
 	}
 	for result := range in.Run(ctx, r.lines) {
 		if err := r.take(ctx, result, settings); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err() // whatever it broke: the user wanted that
+			}
 			return err
 		}
 	}
@@ -116,11 +120,26 @@ func (r *running) keep(v spool.Video, text string) {
 	r.show.Show(progress.Event{Type: progress.Known, Video: v.ID, Title: v.Title, Status: v.Status, Text: text})
 }
 
+// ask asks a link's server what the file looks like now. No answer is no
+// reason to make a video anew.
+func (r *running) ask(ctx context.Context, id, source string) spool.SourceStamp {
+	client := &download.Client{PerHost: r.cfg.PerHost}
+	defer client.Close()
+	size, tag, err := client.Ask(ctx, source)
+	if err != nil {
+		r.note(id + " stays as it is: " + spool.AsError(err).Reason)
+	}
+	return spool.SourceStamp{Size: size, Tag: tag}
+}
+
 // known decides about a video that the ledger has.
 func (r *running) known(ctx context.Context, result intake.Result, settings spool.Settings) error {
 	v := result.Video
 	if result.Line.Ladder != "" {
 		settings.Ladder = result.Line.Ladder
+	}
+	if r.cfg.Refresh && v.Status == spool.Ready && v.Stamp != (spool.SourceStamp{}) && intake.IsURL(result.Source) {
+		result.Stamp = r.ask(ctx, v.ID, result.Source)
 	}
 	_, err := r.store.Stat(ctx, v.ID+"/master.m3u8")
 	what, why := decide(v, seen{Stamp: result.Stamp, Gone: errors.Is(err, store.ErrNotFound), Settings: settings, Remake: r.cfg.Remake})

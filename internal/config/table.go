@@ -76,7 +76,7 @@ var settings = []setting{
 		key: "download-dir", path: true, help: "keep sources here, and use what is there",
 		value: func(c *Config) pflag.Value { return text(&c.DownloadDir, "DIR") },
 	}, {
-		key: "refresh", help: "ask URLs of ready videos whether they changed",
+		key: "refresh", help: "ask the servers of ready videos whether their files changed; pages are not asked",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.Refresh) },
 	}, {
 		key: "remake", help: "make new revisions of videos that have other settings",

@@ -45,6 +45,33 @@ func (c *Client) Sample(ctx context.Context, rawURL, path string) (size int64, e
 	return size, err
 }
 
+// Ask tells what a file looks like at its server now, for one byte of it: its
+// length (0 when the server does not tell it) and its ETag ("" likewise).
+func (c *Client) Ask(ctx context.Context, rawURL string) (size int64, etag string, err error) {
+	c.once.Do(c.start)
+	target, err := parse(rawURL)
+	if err != nil {
+		return 0, "", err
+	}
+	ctx, w := newWatch(ctx, c)
+	defer w.stop()
+	t := &transfer{client: c, target: target, part: &part{}} // it words the errors; nothing is held
+	resp, done, err := c.open(ctx, w, nil, target, http.Header{"Range": {"bytes=0-0"}})
+	if err != nil {
+		return 0, "", t.netFault(ctx, err)
+	}
+	defer done()
+	etag = resp.Header.Get("ETag")
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+		r, _ := parseContentRange(resp.Header.Get("Content-Range"))
+		return max(r.total, 0), etag, nil
+	case http.StatusOK:
+		return max(resp.ContentLength, 0), etag, nil
+	}
+	return 0, "", t.statusFault(resp)
+}
+
 // sampleRange fetches up to n bytes from an offset into the same place of f. A
 // server that ignores ranges sends the beginning; asked for another place,
 // what it sends is of no use and is not read.
@@ -56,7 +83,7 @@ func (c *Client) sampleRange(ctx context.Context, rawURL string, f *os.File, fro
 	ctx, w := newWatch(ctx, c)
 	defer w.stop()
 	t := &transfer{client: c, target: target, part: &part{}}                                                      // it words the errors; nothing is held
-	resp, done, err := c.open(ctx, w, target, http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", from, from+n-1)}}) //nolint:bodyclose // done closes it
+	resp, done, err := c.open(ctx, w, nil, target, http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", from, from+n-1)}}) //nolint:bodyclose // done closes it
 	if err != nil {
 		return nil, 0, t.netFault(ctx, err)
 	}

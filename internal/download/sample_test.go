@@ -63,6 +63,10 @@ func TestSampleFetchesTheIndex(t *testing.T) {
 			t.Errorf("%s: the index is not in the sample", name)
 		}
 	}
+	size, _, err := c.Ask(t.Context(), srv.URL+"/last.mp4")
+	if want := int64(len(files["/last.mp4"])); err != nil || size != want {
+		t.Errorf("asked, the server says %d bytes of %d, %v", size, want, err)
+	}
 	if n := sent.Load(); n > 20<<20 {
 		t.Errorf("%d bytes were sent for four samples", n)
 	}

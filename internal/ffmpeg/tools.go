@@ -68,9 +68,13 @@ func find(path, name string) (string, error) {
 	}
 	found, err := exec.LookPath(path)
 	if err != nil {
+		where := name + " was not found"
+		if path != name {
+			where = fmt.Sprintf("%s was not found at %s", name, path)
+		}
 		return "", &spool.Error{
 			Class: spool.Environment, Code: "no-ffmpeg", Hint: installHint,
-			Reason: fmt.Sprintf("%s was not found; Spool encodes with it", name), Err: err,
+			Reason: where + "; Spool encodes with it", Err: err,
 		}
 	}
 	// The programs run in folders of their own.

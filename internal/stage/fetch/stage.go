@@ -97,7 +97,7 @@ type get struct {
 func (g *get) run(ctx context.Context) (spool.Fetched, error) {
 	res, path, err := g.direct(ctx)
 	if err == nil {
-		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256}, extensionOf(g.job.Source, res.ContentType))
+		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256, Tag: res.ETag}, extensionOf(g.job.Source, res.ContentType))
 	}
 	if g.stage.Pages == nil || mediaLink(g.job.Source) || !maybePage(err) {
 		return spool.Fetched{}, err
