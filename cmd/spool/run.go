@@ -90,7 +90,7 @@ type request struct {
 // mainJob runs a request, from the first line that is said to the last.
 func mainJob(ctx context.Context, q request) (err error) {
 	began := time.Now()
-	l, err := lock.Acquire(q.cfg.State, "run")
+	l, err := lock.Acquire(ctx, q.cfg.State, "run")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -34,23 +35,45 @@ type Lock struct {
 // lock.
 var ErrHeld = errors.New("the lock is held")
 
+// A look by Held takes the lock for an instant; that is no holder.
+const (
+	lookTakes = 250 * time.Millisecond
+	tryEvery  = 10 * time.Millisecond
+)
+
 // Acquire takes the lock of a state folder, or tells who has it.
-func Acquire(dir, command string) (*Lock, error) {
+func Acquire(ctx context.Context, dir, command string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make state folder %s: %w", dir, err)
+		return nil, unusable(dir, fmt.Errorf("make state folder %s: %w", dir, err))
 	}
 	l := &Lock{file: flock.New(filepath.Join(dir, "lock")), who: filepath.Join(dir, "lock.json")}
-	got, err := l.file.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	if !got {
-		return nil, held(dir)
+	patient, cancel := context.WithTimeout(ctx, lookTakes)
+	defer cancel()
+	got, err := l.file.TryLockContext(patient, tryEvery)
+	switch {
+	case ctx.Err() != nil:
+		return nil, errors.Join(ctx.Err(), l.file.Close())
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, errors.Join(held(dir), l.file.Close())
+	case err != nil || !got:
+		return nil, unusable(dir, fmt.Errorf("lock %s: %w", dir, err))
 	}
 	if err := l.sign(command); err != nil {
-		return nil, errors.Join(err, l.Release())
+		return nil, errors.Join(unusable(dir, err), l.Release())
 	}
 	return l, nil
+}
+
+// unusable is the error of a state folder in which nothing can be written.
+func unusable(dir string, err error) error {
+	reason := "the state folder " + dir + " cannot be written"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		reason = "no space is left in the state folder " + dir
+	}
+	return &spool.Error{
+		Class: spool.Environment, Code: "state-not-writable", Err: err, Reason: reason,
+		Hint: "make room or permit writing there, or choose another folder with --state DIR",
+	}
 }
 
 // Held tells whether somebody holds the lock of a state folder now, and who.

@@ -2,12 +2,16 @@ package lock
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/spool-video/spool"
 )
@@ -16,7 +20,7 @@ import (
 // so, and holds it until its stdin ends.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("HOLD"); dir != "" {
-		if _, err := Acquire(dir, "run"); err != nil {
+		if _, err := Acquire(context.Background(), dir, "run"); err != nil {
 			os.Exit(1)
 		}
 		_, _ = os.Stdout.WriteString("held\n")
@@ -45,7 +49,7 @@ func TestSecondProcessIsToldWhoHolds(t *testing.T) {
 		t.Fatalf("the other process said %q", line)
 	}
 
-	_, err = Acquire(dir, "run")
+	_, err = Acquire(t.Context(), dir, "run")
 	var e *spool.Error
 	if !errors.Is(err, ErrHeld) || !errors.As(err, &e) || !strings.Contains(e.Reason, "spool run") {
 		t.Fatalf("second lock: %v", err)
@@ -63,11 +67,42 @@ func TestSecondProcessIsToldWhoHolds(t *testing.T) {
 	if _, held := Held(t.Context(), dir); held {
 		t.Fatal("a killed process still holds its lock")
 	}
-	l, err := Acquire(dir, "run")
+	l, err := Acquire(t.Context(), dir, "run")
 	if err != nil {
 		t.Fatalf("lock after the holder was killed: %v", err)
 	}
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Whoever only looks does not keep a run from its lock.
+func TestLookingIsNoHolding(t *testing.T) {
+	dir := t.TempDir()
+	look := flock.New(filepath.Join(dir, "lock"))
+	if got, err := look.TryRLock(); err != nil || !got {
+		t.Fatal(got, err)
+	}
+	over := time.AfterFunc(lookTakes/10, func() { _ = look.Close() })
+	defer over.Stop()
+	l, err := Acquire(t.Context(), dir, "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A state folder that cannot be made is told as what it is.
+func TestStateThatCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Acquire(t.Context(), filepath.Join(file, "state"), "run")
+	var e *spool.Error
+	if !errors.As(err, &e) || e.Class != spool.Environment || e.Hint == "" {
+		t.Fatalf("%v", err)
 	}
 }

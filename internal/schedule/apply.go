@@ -265,6 +265,17 @@ func settle(rec *ledger.Record) {
 	}
 }
 
+// resume ends the pause of a video.
+func resume(rec *ledger.Record, now time.Time) bool {
+	v := &rec.Video
+	if v.Status != spool.Paused {
+		return false
+	}
+	v.Failure, v.Changed = nil, now
+	settle(rec)
+	return true
+}
+
 func records(jobs []ledger.Job) []spool.JobRecord {
 	out := make([]spool.JobRecord, len(jobs))
 	for i, j := range jobs {

@@ -43,11 +43,17 @@ type Scheduler struct {
 	// Tick is how often the scheduler looks at the clock and at changes that
 	// other processes made. Default 500 ms.
 	Tick time.Duration
+	// Patience is how long a worker may leave a job out of its beats that it
+	// should have, before the job is taken for lost and handed out again; and
+	// how long a job of a paused video runs before the pause is over. Default
+	// 10 s.
+	Patience time.Duration
 
 	// What follows belongs to Run's goroutine.
 	beats   map[string]spool.Beat
 	out     map[spool.JobKey]handed
 	orders  *orders
+	paused  map[string]bool // videos
 	changes int64
 
 	finish chan bool // true: end when all is done; false: end when nothing is out
@@ -56,14 +62,19 @@ type Scheduler struct {
 
 // handed is one job that is out.
 type handed struct {
-	worker string
-	epoch  int
+	worker  string
+	epoch   int
+	since   time.Time
+	missing time.Time // since when its worker's beats do not name it, or zero
 }
 
 // New makes a scheduler that is ready to Run.
 func New(s Scheduler) *Scheduler {
 	if s.Tick == 0 {
 		s.Tick = 500 * time.Millisecond
+	}
+	if s.Patience == 0 {
+		s.Patience = 10 * time.Second
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
@@ -78,6 +89,7 @@ func New(s Scheduler) *Scheduler {
 		s.Beat = func(spool.Beat) {}
 	}
 	s.beats, s.out = map[string]spool.Beat{}, map[spool.JobKey]handed{}
+	s.paused = map[string]bool{}
 	s.orders = &orders{ledger: s.Ledger, keys: s.Keys}
 	s.finish, s.wake = make(chan bool, 2), make(chan struct{}, 1)
 	return &s
@@ -232,21 +244,6 @@ func (s *Scheduler) log(ctx context.Context, r spool.Report) {
 	s.Log.Log(ctx, level, "job "+string(r.Outcome), attrs...)
 }
 
-// beat keeps a worker's sign of life and answers only what is wrong with it.
-func (s *Scheduler) beat(ctx context.Context, b spool.Beat) error {
-	s.beats[b.Worker] = b
-	s.Beat(b)
-	for _, run := range b.Running {
-		if h, ok := s.out[run.JobKey]; ok && h.epoch == run.Epoch {
-			continue
-		}
-		if err := s.stop(ctx, b.Worker, run.JobKey, run.Epoch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *Scheduler) stop(ctx context.Context, worker string, key spool.JobKey, epoch int) error {
 	return s.send(ctx, worker, queue.Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
 }
@@ -313,6 +310,10 @@ func (s *Scheduler) update(ctx context.Context, id string, change func(*ledger.R
 		return nil
 	case err != nil:
 		return fmt.Errorf("update %s: %w", id, err)
+	}
+	delete(s.paused, id)
+	if after.Status == spool.Paused {
+		s.paused[id] = true
 	}
 	s.Changed(after)
 	return nil

@@ -57,6 +57,7 @@ type run struct {
 	job      spool.Job
 	progress spool.Progress
 	cancel   context.CancelCauseFunc
+	ended    chan struct{} // closed when its stage has returned
 }
 
 // Why a job's context ended.
@@ -129,7 +130,7 @@ func (w *Worker) receive(ctx context.Context) error {
 		}
 		switch {
 		case m.Job != nil:
-			w.start(*m.Job)
+			w.start(ctx, *m.Job)
 		case m.Stop != nil:
 			w.stop(*m.Stop)
 		}
@@ -139,26 +140,43 @@ func (w *Worker) receive(ctx context.Context) error {
 	}
 }
 
-// start runs a job in a goroutine of its own. A job that is running already,
-// because its message came twice, is left alone.
-func (w *Worker) start(job spool.Job) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, twice := w.running[job.JobKey]; twice {
+// start runs a job, or gives it back when no more are taken.
+func (w *Worker) start(ctx context.Context, job spool.Job) {
+	if w.take(job) {
+		w.touch()
 		return
 	}
-	ctx, cancel := context.WithCancelCause(w.jobsCtx)
+	w.report(ctx, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: w.cfg.Name, Outcome: spool.Returned})
+}
+
+// take runs a job in a goroutine of its own, and reports whether the worker
+// still does so. A job that is running already, because its message came
+// twice, is left alone; one that was handed out anew begins when the old one
+// has let go.
+func (w *Worker) take(job spool.Job) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.draining {
-		cancel(errDraining)
+		return false
 	}
-	w.running[job.JobKey] = &run{job: job, cancel: cancel}
+	before := w.running[job.JobKey]
+	if before != nil && before.job.Epoch >= job.Epoch {
+		return true
+	}
+	ctx, cancel := context.WithCancelCause(w.jobsCtx)
+	r := &run{job: job, cancel: cancel, ended: make(chan struct{})}
+	w.running[job.JobKey] = r
 	w.jobs.Add(1)
 	go func() {
 		defer w.jobs.Done()
 		defer cancel(nil)
-		w.do(ctx, job)
+		if before != nil {
+			before.cancel(errStopped)
+			<-before.ended
+		}
+		w.do(ctx, r)
 	}()
-	w.touch()
+	return true
 }
 
 func (w *Worker) stop(s spool.Stop) {
@@ -170,11 +188,12 @@ func (w *Worker) stop(s spool.Stop) {
 }
 
 // do runs one job and reports on it.
-func (w *Worker) do(ctx context.Context, job spool.Job) {
-	began := time.Now()
+func (w *Worker) do(ctx context.Context, r *run) {
+	began, job := time.Now(), r.job
 	report := spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: w.cfg.Name, Outcome: spool.Started}
 	w.report(ctx, report)
-	result, err := w.stage(ctx, job)
+	result, err := w.stage(ctx, r)
+	close(r.ended)
 	report.Took = time.Since(began)
 	switch {
 	case err == nil:
@@ -186,7 +205,9 @@ func (w *Worker) do(ctx context.Context, job spool.Job) {
 		explain(&report, err)
 	}
 	w.mu.Lock()
-	delete(w.running, job.JobKey)
+	if w.running[job.JobKey] == r {
+		delete(w.running, job.JobKey)
+	}
 	w.mu.Unlock()
 	w.report(ctx, report)
 	w.touch()
@@ -204,7 +225,8 @@ func explain(r *spool.Report, err error) {
 
 // stage runs the stage of a job's kind. A panic is an error of that job, not
 // the end of the worker.
-func (w *Worker) stage(ctx context.Context, job spool.Job) (result spool.Result, err error) {
+func (w *Worker) stage(ctx context.Context, r *run) (result spool.Result, err error) {
+	job := r.job
 	defer func() {
 		if p := recover(); p != nil {
 			w.cfg.Log.ErrorContext(ctx, "stage panicked", "video", job.Video, "stage", string(job.Kind), "stack", string(debug.Stack()))
@@ -218,18 +240,14 @@ func (w *Worker) stage(ctx context.Context, job spool.Job) (result spool.Result,
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
-	return s.Run(ctx, job, func(p spool.Progress) { w.progress(job.JobKey, p) })
+	return s.Run(ctx, job, func(p spool.Progress) { w.progress(r, p) })
 }
 
 // progress keeps how far a job is. A change of phase frees a slot, so that is
 // said at once; the rest waits for the next beat.
-func (w *Worker) progress(key spool.JobKey, p spool.Progress) {
+func (w *Worker) progress(r *run, p spool.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := w.running[key]
-	if r == nil {
-		return
-	}
 	if r.progress.Phase != p.Phase {
 		w.touch()
 	}
@@ -241,7 +259,7 @@ func (w *Worker) report(ctx context.Context, r spool.Report) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportDeadline)
 	defer cancel()
 	if err := w.send(ctx, queue.ReportTopic, r); err != nil {
-		// The ledger still has the job as out; it is handed out again.
+		// The scheduler misses the job in the beats, and hands it out again.
 		w.cfg.Log.WarnContext(ctx, "report was not sent", "video", r.Video, "stage", string(r.Kind), "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
+	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/worker"
@@ -267,4 +269,61 @@ func TestCancelStopsJobs(t *testing.T) {
 		t.Error("the job was not stopped")
 	}
 	s.kill(t, 2)
+}
+
+// TestHandedOutAnew: a job that comes again with a later epoch, while the old
+// one has not let go, is begun when it has.
+func TestHandedOutAnew(t *testing.T) {
+	q := memq.New()
+	var at atomic.Int32
+	begun := make(chan int, 2)
+	stage := stageFunc(func(ctx context.Context, job spool.Job) (spool.Result, error) {
+		if at.Add(1) > 1 {
+			t.Error("a job runs twice at a time")
+		}
+		defer at.Add(-1)
+		begun <- job.Epoch
+		if job.Epoch == 1 {
+			<-ctx.Done()
+			return spool.Result{}, ctx.Err()
+		}
+		return spool.Result{}, nil
+	})
+	w := worker.New(worker.Config{
+		Name: "w", Queue: q, Stages: map[spool.Kind]worker.Stage{spool.Fetch: stage},
+		Room: func(spool.Kind, int) int { return 1 },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	key := spool.JobKey{Video: "v", Revision: "r", Kind: spool.Fetch}
+	for epoch := 1; epoch <= 2; epoch++ {
+		body, err := json.Marshal(queue.Message{Job: &spool.Job{JobKey: key, Epoch: epoch}})
+		if err == nil {
+			err = q.Send(t.Context(), queue.WorkTopic("w"), body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-begun; got != epoch {
+			t.Fatalf("epoch %d runs, not %d", got, epoch)
+		}
+	}
+	for {
+		d, err := q.Receive(t.Context(), queue.ReportTopic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r spool.Report
+		if err := json.Unmarshal(d.Body, &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Epoch == 2 && r.Outcome == spool.Done {
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

@@ -1,0 +1,138 @@
+package schedule
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/ledger/sqliteledger"
+	"github.com/spool-video/spool/internal/queue"
+	"github.com/spool-video/spool/internal/queue/memq"
+)
+
+// bench is a scheduler over a real ledger with one video, and a worker that is
+// the test.
+type bench struct {
+	*testing.T
+	ledger ledger.Ledger
+	queue  queue.Queue
+}
+
+func newBench(t *testing.T, v spool.Video) *bench {
+	l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Accept(t.Context(), NewRecord(v, time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t, l, memq.New()}
+	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func (b *bench) send(topic string, v any) {
+	b.Helper()
+	body, err := json.Marshal(v)
+	if err == nil {
+		err = b.queue.Send(b.Context(), topic, body)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// next is the next job that is handed out, while the worker beats and names
+// none.
+func (b *bench) next() spool.Job {
+	b.Helper()
+	got := make(chan spool.Job, 1)
+	go func() {
+		defer close(got)
+		d, err := b.queue.Receive(b.Context(), queue.WorkTopic("w"))
+		var m queue.Message
+		if err == nil && json.Unmarshal(d.Body, &m) == nil && m.Job != nil {
+			got <- *m.Job
+		}
+	}()
+	beat := time.NewTicker(time.Millisecond)
+	defer beat.Stop()
+	for {
+		select {
+		case job, ok := <-got:
+			if !ok {
+				b.Fatal("the worker got something else than a job")
+			}
+			return job
+		case <-beat.C:
+			b.send(queue.BeatTopic, spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Fetch: 1}})
+		}
+	}
+}
+
+// A job whose message, or whose report, was lost is handed out again: no run
+// waits for ever.
+func TestLostJobsAreHandedOutAgain(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"})
+	first := b.next()
+	again := b.next()
+	if again.JobKey != first.JobKey || again.Epoch != first.Epoch+1 {
+		t.Errorf("handed out: %s epoch %d, then %s epoch %d", first.JobKey, first.Epoch, again.JobKey, again.Epoch)
+	}
+	rec, err := b.ledger.Get(t.Context(), "v")
+	if err != nil || rec.Jobs[0].Attempts != 0 {
+		t.Errorf("a lost message cost an attempt: %+v, %v", rec.Jobs, err)
+	}
+}
+
+// A pause is over when a job has run for a while, not only when it is done: a
+// download may take hours.
+func TestPauseIsOverWhenAJobRuns(t *testing.T) {
+	b := newBench(t, spool.Video{
+		ID: "v", Source: "/v", Canonical: "/v",
+	})
+	job := b.next()
+	full := &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "the disk is full"}
+	if err := b.ledger.Update(t.Context(), "v", func(r *ledger.Record) error {
+		r.Jobs[0].State, r.Video.Failure = spool.JobReady, full
+		settle(r)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	job = b.next()
+	run := spool.Running{JobKey: job.JobKey, Epoch: job.Epoch}
+	beat := time.NewTicker(time.Millisecond)
+	defer beat.Stop()
+	for {
+		rec, err := b.ledger.Get(t.Context(), "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Video.Status == spool.Working && rec.Video.Failure == nil {
+			return
+		}
+		select {
+		case <-beat.C:
+			b.send(queue.BeatTopic, spool.Beat{Worker: "w", Running: []spool.Running{run}})
+		case <-t.Context().Done():
+			t.Fatalf("still %s", rec.Video.Status)
+		}
+	}
+}
