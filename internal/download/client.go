@@ -22,7 +22,7 @@ import (
 // default that it names. It is safe for concurrent use and must not be copied
 // after its first use.
 type Client struct {
-	PerHost      int               // downloads from one host at a time, over all Gets: 2
+	PerHost      int               // downloads from one host at a time, over all Gets: at most 2, fewer when more are not faster
 	Stall        time.Duration     // longest wait for the next byte: 30 s
 	MinRate      int64             // bytes per second, measured over MinWindow: 1024; negative = none
 	MinWindow    time.Duration     // 60 s
@@ -44,6 +44,7 @@ type Client struct {
 	once  sync.Once
 	own   *http.Transport
 	hosts hosts
+	pace  pace
 }
 
 // Request is one file to download.
@@ -104,7 +105,7 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	if err != nil {
 		return Result{}, err
 	}
-	t := &transfer{client: c, request: r, target: target, part: p, progress: progress}
+	t := &transfer{client: c, request: r, target: target, part: p, progress: progress, turn: &turn{order: c.pace.next()}}
 	res, err := t.run(ctx)
 	if closeErr := p.close(); err == nil && closeErr != nil {
 		return Result{}, diskFault("close", r.Path, closeErr)
@@ -122,6 +123,7 @@ func (c *Client) Close() {
 
 func (c *Client) start() {
 	c.hosts.limit = orInt(c.PerHost, defaultPerHost)
+	c.pace.limit = c.hosts.limit
 	if c.Transport == nil {
 		c.own = http.DefaultTransport.(*http.Transport).Clone()
 		c.own.DisableCompression = true

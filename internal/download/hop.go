@@ -14,8 +14,8 @@ import (
 var public = []string{"Accept", "Accept-Encoding", "Accept-Language", "Range", "If-Range", "User-Agent"}
 
 // open sends a GET and follows its redirects. The response's host counts as
-// busy until release is called, which also closes the body.
-func (c *Client) open(ctx context.Context, w *watch, target *url.URL, header http.Header) (*http.Response, func(), error) {
+// busy until release is called, which also closes the body; t is a turn there.
+func (c *Client) open(ctx context.Context, w *watch, t *turn, target *url.URL, header http.Header) (*http.Response, func(), error) {
 	header = header.Clone()
 	if user := target.User; user != nil && header.Get("Authorization") == "" {
 		password, _ := user.Password()
@@ -25,7 +25,7 @@ func (c *Client) open(ctx context.Context, w *watch, target *url.URL, header htt
 	seen := map[string]bool{}
 	for hop := 0; ; hop++ {
 		seen[target.String()] = true
-		resp, release, err := c.hop(ctx, w, target, header)
+		resp, release, err := c.hop(ctx, w, t, target, header)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -48,10 +48,10 @@ func (c *Client) open(ctx context.Context, w *watch, target *url.URL, header htt
 	}
 }
 
-// hop sends one request, when its host has room for it.
-func (c *Client) hop(ctx context.Context, w *watch, target *url.URL, header http.Header) (*http.Response, func(), error) {
+// hop sends one request, when its host has room for it and it is t's turn.
+func (c *Client) hop(ctx context.Context, w *watch, t *turn, target *url.URL, header http.Header) (*http.Response, func(), error) {
 	w.hold()
-	release, err := c.hosts.acquire(ctx, strings.ToLower(target.Host))
+	release, err := c.enter(ctx, target.Host, t)
 	if err != nil {
 		return nil, nil, err
 	}

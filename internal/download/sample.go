@@ -55,8 +55,8 @@ func (c *Client) Ask(ctx context.Context, rawURL string) (size int64, etag strin
 	}
 	ctx, w := newWatch(ctx, c)
 	defer w.stop()
-	t := &transfer{client: c, target: target, part: &part{}} // it words the errors; nothing is held
-	resp, done, err := c.open(ctx, w, nil, target, http.Header{"Range": {"bytes=0-0"}})
+	t := &transfer{client: c, target: target, part: &part{}}                            // it words the errors; nothing is held
+	resp, done, err := c.open(ctx, w, nil, target, http.Header{"Range": {"bytes=0-0"}}) //nolint:bodyclose // done closes it
 	if err != nil {
 		return 0, "", t.netFault(ctx, err)
 	}
@@ -82,7 +82,7 @@ func (c *Client) sampleRange(ctx context.Context, rawURL string, f *os.File, fro
 	}
 	ctx, w := newWatch(ctx, c)
 	defer w.stop()
-	t := &transfer{client: c, target: target, part: &part{}}                                                      // it words the errors; nothing is held
+	t := &transfer{client: c, target: target, part: &part{}}                                                           // it words the errors; nothing is held
 	resp, done, err := c.open(ctx, w, nil, target, http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", from, from+n-1)}}) //nolint:bodyclose // done closes it
 	if err != nil {
 		return nil, 0, t.netFault(ctx, err)

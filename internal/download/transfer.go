@@ -24,6 +24,8 @@ type transfer struct {
 	progress func(done, total int64)
 	restarts int
 	spliced  bool // the part holds bytes of more than one answer
+	turn     *turn
+	held     bool // this attempt had to stop reading for a while
 }
 
 // run tries until the file is here or until more tries make no sense.
@@ -49,6 +51,12 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		if t.part.held-before >= realProgress {
 			tries = 0
 		}
+		if t.held && (e.Code == "connection-lost" || e.Code == "short-body") {
+			// The server lost patience with us, which is no fault of its own.
+			tries--
+			t.restarts = min(t.restarts, maxRestarts-1)
+			continue
+		}
 		if e.Class != spool.Transient || tries >= orInt(c.Attempts, defaultAttempts) ||
 			e.Code == "dns" || e.After > orInt(c.Patience, defaultPatience) {
 			return Result{}, err
@@ -61,6 +69,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 
 // attempt asks for what is missing, and keeps what comes.
 func (t *transfer) attempt(ctx context.Context) error {
+	t.held = false
 	if t.part.complete() {
 		return nil
 	}
@@ -69,7 +78,7 @@ func (t *transfer) attempt(ctx context.Context) error {
 	}
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()
-	resp, release, err := t.client.open(ctx, w, t.target, t.header()) //nolint:bodyclose // release closes it
+	resp, release, err := t.client.open(ctx, w, t.turn, t.target, t.header()) //nolint:bodyclose // release closes it
 	if err != nil {
 		return t.netFault(ctx, err)
 	}
@@ -133,7 +142,13 @@ func (t *transfer) receive(ctx context.Context, body io.Reader, want int64) erro
 	var got int64
 	buf := make([]byte, 256<<10)
 	for {
+		held, err := t.turn.wait(ctx)
+		if err != nil {
+			return t.netFault(ctx, err)
+		}
+		t.held = t.held || held
 		n, err := body.Read(buf)
+		t.turn.came(n)
 		got += int64(n)
 		if keepErr := t.keep(buf[:n], got, want); keepErr != nil {
 			return keepErr

@@ -1,0 +1,312 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// link is a network of pipes, which hold nothing, by a fake clock: a byte that
+// was served was read. Its rate is that of all connections, or of each.
+type link struct {
+	rate int  // bytes per second
+	each bool // of each connection, else of all
+
+	body   []byte
+	served map[string]*atomic.Int64 // bytes of a file, by the request's path
+	before func(file string, n int) // called before the n-th bytes are served
+	conns  chan net.Conn            // to be served
+	mu     sync.Mutex               // guards the rest
+	free   time.Time                // when the shared link has sent all it was given
+	opened []net.Conn               // the server's ends, in order
+	asked  map[string]int           // requests by file
+	client *Client                  // goes through this link
+}
+
+const rate = 1 << 20 // bytes/s
+
+func newLink(t *testing.T, seconds int, each bool) *link {
+	l := &link{
+		rate: rate, each: each, body: source(seconds * rate), conns: make(chan net.Conn),
+		served: map[string]*atomic.Int64{"/a": {}, "/b": {}, "/c": {}}, asked: map[string]int{},
+	}
+	srv := &http.Server{Handler: l, ErrorLog: discard()}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(l)
+	}()
+	tr := &http.Transport{DialContext: l.dial, DisableCompression: true}
+	l.client = &Client{Transport: tr, Stall: 10 * time.Minute, MinRate: -1, Attempts: 1}
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		_ = srv.Close()
+		<-done
+	})
+	return l
+}
+
+func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	l.mu.Lock()
+	l.opened = append(l.opened, far)
+	l.mu.Unlock()
+	select {
+	case l.conns <- far:
+		return near, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *link) Accept() (net.Conn, error) {
+	conn, ok := <-l.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+func (l *link) Close() error   { close(l.conns); return nil }
+func (l *link) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const step = 16 << 10
+	l.mu.Lock()
+	l.asked[r.URL.Path]++
+	l.mu.Unlock()
+	at := (&hostile{body: l.body}).head(w, r)
+	var own time.Time
+	for ; at < len(l.body); at += step {
+		b := l.body[at:min(at+step, len(l.body))]
+		if l.before != nil {
+			l.before(r.URL.Path, at)
+		}
+		<-time.After(time.Until(l.reserve(&own, len(b))))
+		n, err := w.Write(b)
+		l.served[r.URL.Path].Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// reserve gives when n bytes are through.
+func (l *link) reserve(own *time.Time, n int) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	free := own
+	if !l.each {
+		free = &l.free
+	}
+	if now := time.Now(); free.Before(now) {
+		*free = now
+	}
+	*free = free.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
+	return *free
+}
+
+func (l *link) requests(file string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked[file]
+}
+
+// get downloads a file; synctest.Wait after it makes it older than the next.
+func (l *link) get(ctx context.Context, t *testing.T, file string, progress func(done, total int64)) <-chan error {
+	ended := make(chan error, 1)
+	path := filepath.Join(t.TempDir(), "source")
+	go func() {
+		_, err := l.client.Get(ctx, Request{URL: "http://host" + file, Path: path, SHA256: sum(l.body)}, progress)
+		ended <- err
+	}()
+	synctest.Wait()
+	return ended
+}
+
+func (l *link) share(file string) float64 {
+	return float64(l.served[file].Load()) / float64(len(l.body))
+}
+
+func wantNone(t *testing.T, ended <-chan error) {
+	t.Helper()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// On one slow link the older download is not slowed down by the younger ones.
+func TestSharedLinkServesOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 20, false)
+		l.client.PerHost = 3
+		begin := time.Now()
+		a, b, c := l.get(t.Context(), t, "/a", nil), l.get(t.Context(), t, "/b", nil), l.get(t.Context(), t, "/c", nil)
+		wantNone(t, a)
+		if took := time.Since(begin); took > 23*time.Second {
+			t.Errorf("the first took %v, alone it takes 20 s", took)
+		}
+		if share := l.share("/b"); share > 0.15 {
+			t.Errorf("the second had %.2f when the first was complete", share)
+		}
+		if n := l.requests("/c"); n != 0 {
+			t.Errorf("the third asked %d times, though one more does not help", n)
+		}
+		wantNone(t, b)
+		if share := l.share("/c"); share > 0.15 {
+			t.Errorf("the third had %.2f when the second was complete", share)
+		}
+		wantNone(t, c)
+		if took := time.Since(begin); took > 61*time.Second {
+			t.Errorf("all took %v: the link was idle", took)
+		}
+	})
+}
+
+// Where a server limits each connection, two at a time are faster.
+func TestLimitedConnectionsRunTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 20, true)
+		a, b := l.get(t.Context(), t, "/a", nil), l.get(t.Context(), t, "/b", nil)
+		wantNone(t, a)
+		if share := l.share("/b"); share < 0.8 {
+			t.Errorf("the second had %.2f when the first was complete", share)
+		}
+		wantNone(t, b)
+	})
+}
+
+func TestHeldDownloadCanBeCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 12, false)
+		late := make(chan struct{})
+		var once sync.Once
+		a := l.get(t.Context(), t, "/a", func(done, _ int64) {
+			if done > 10*rate {
+				once.Do(func() { close(late) })
+			}
+		})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		b := l.get(ctx, t, "/b", nil) // is tried, and held in mid body
+		c := l.get(ctx, t, "/c", nil) // is held before its request
+		<-late
+		if share := l.share("/b"); share == 0 || share > 0.3 {
+			t.Errorf("the second has %.2f", share)
+		}
+		drained := errors.New("drained")
+		cancel(drained)
+		for _, ended := range []<-chan error{b, c} {
+			if err := <-ended; !errors.Is(err, drained) {
+				t.Errorf("a cancelled one ended with %v", err)
+			}
+		}
+		wantNone(t, a)
+	})
+}
+
+func TestStalledDownloadLetsTheNextGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 12, false)
+		late, goOn := make(chan struct{}), make(chan struct{})
+		l.before = func(file string, at int) {
+			if file == "/a" && at == 8*rate {
+				close(late)
+				<-goOn
+			}
+		}
+		a, b := l.get(t.Context(), t, "/a", nil), l.get(t.Context(), t, "/b", nil)
+		<-late
+		begin := time.Now()
+		wantNone(t, b)
+		if took := time.Since(begin); took > 25*time.Second {
+			t.Errorf("beside a stalled one a download took %v", took)
+		}
+		close(goOn)
+		wantNone(t, a)
+	})
+}
+
+// A server that closes a held connection costs no attempt: there is only one.
+func TestHeldDownloadIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 12, false)
+		l.client.Wait = func(context.Context, time.Duration) error { return errors.New("an attempt was spent") }
+		a := l.get(t.Context(), t, "/a", func(done, _ int64) {
+			if done > 10*rate {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				_ = l.opened[1].Close()
+			}
+		})
+		b := l.get(t.Context(), t, "/b", nil)
+		wantNone(t, a)
+		wantNone(t, b)
+		if n := l.requests("/b"); n != 2 {
+			t.Errorf("%d requests for the second, want 2", n)
+		}
+		if share := l.share("/b"); share > 1.01 {
+			t.Errorf("%.2f of the second file was sent", share)
+		}
+	})
+}
+
+// What was learned of a host is questioned after a while.
+func TestVerdictIsQuestioned(t *testing.T) {
+	now := time.Now()
+	l := newLane(2)
+	older, younger := &turn{order: 1}, &turn{order: 2}
+	l.enter(younger, now)
+	l.enter(older, now)
+	window := func(bytes ...int) (bothGo bool) {
+		now = l.since
+		for i, n := range bytes {
+			l.came([]*turn{older, younger}[i], n, now)
+			now = l.since
+			l.came([]*turn{older, younger}[i], n, now)
+		}
+		now = l.since.Add(measureTime)
+		if held, _ := l.mayGo(older, now); held != nil {
+			t.Fatal("the older one is held")
+		}
+		held, again := l.mayGo(younger, now)
+		if held != nil && again != settleTime+measureTime {
+			t.Fatalf("a window takes %v", again)
+		}
+		return held == nil
+	}
+	if !window(3 * rate) {
+		t.Fatal("the younger one is not tried")
+	}
+	if window(rate, 2*rate) {
+		t.Fatal("it goes on though it does not help")
+	}
+	for begin := now; now.Sub(begin) < verdictLasts; {
+		if window(3 * rate) {
+			t.Fatalf("it is tried again after %v", now.Sub(begin))
+		}
+	}
+	window(3 * rate) // the last one of the old verdict
+	if !window(3 * rate) {
+		t.Fatal("it is not tried again")
+	}
+	if !window(3*rate, 3*rate) {
+		t.Fatal("it is held though it helps")
+	}
+	for begin := now; now.Sub(begin) < verdictLasts; {
+		if !window(3*rate, 3*rate) {
+			t.Fatalf("it is held after %v", now.Sub(begin))
+		}
+	}
+	if window(3*rate, 3*rate) {
+		t.Fatal("it is not seen how it is without the younger one")
+	}
+	if !window(3*rate) || window(rate, 2*rate) {
+		t.Fatal("the new trial did not hold the younger one")
+	}
+}
