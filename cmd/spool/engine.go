@@ -16,27 +16,29 @@ import (
 )
 
 // engine is the scheduler and one worker in this process, joined by a queue in
-// memory.
+// memory. Whoever starts one drains it.
 type engine struct {
 	scheduler *schedule.Scheduler
 	worker    *worker.Worker
 	queue     queue.Queue
-	group     errgroup.Group
 	stop      context.CancelFunc
+	ended     chan struct{} // closed when nothing of it runs any more
+	err       error         // why it ended; to be read once ended is closed
 }
 
 // beatEvery is how often the worker of this process says how far it is: often,
 // because a person is watching and a message costs nothing here.
 const beatEvery = 500 * time.Millisecond
 
-// start sets the engine going. It runs until wait, drain or stop ends it.
+// start sets the engine going. It runs until wait or drain ends it, or until
+// an error does: then nothing of it goes on.
 func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	stages, room, err := h.stages(ctx)
 	if err != nil {
 		return nil, err
 	}
 	q := memq.New()
-	e := &engine{queue: q}
+	e := &engine{queue: q, ended: make(chan struct{})}
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log,
 		Changed: func(v spool.Video) { h.freed(v); b.changed(v) }, Reported: b.reported, Beat: b.beat,
@@ -45,42 +47,61 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	e.group.Go(func() error { return e.schedule(ctx) })
-	e.group.Go(func() error { return e.worker.Run(ctx) })
+	go e.run(ctx)
 	return e, nil
 }
 
-// schedule runs the scheduler; when it has nothing more to do the worker is
+// run is both loops. When one has nothing more to do, or fails, the other is
 // not needed either.
-func (e *engine) schedule(ctx context.Context) error {
-	defer e.stop()
-	return e.scheduler.Run(ctx)
+func (e *engine) run(ctx context.Context) {
+	defer close(e.ended)
+	var g errgroup.Group
+	for _, loop := range []func(context.Context) error{e.scheduler.Run, e.worker.Run} {
+		g.Go(func() error {
+			defer e.stop()
+			return loop(ctx)
+		})
+	}
+	err := g.Wait()
+	if cerr := e.queue.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		e.err = fmt.Errorf("run jobs: %w", err)
+	}
 }
 
-// wait waits until every video has ended, given that no more are accepted.
-func (e *engine) wait() error {
+// wake makes the engine look for ready jobs now, and says when it cannot any
+// more.
+func (e *engine) wake() error {
+	select {
+	case <-e.ended:
+		return e.err
+	default:
+		e.scheduler.Wake()
+		return nil
+	}
+}
+
+// wait waits until every video has ended, given that no more are accepted, or
+// for ctx.
+func (e *engine) wait(ctx context.Context) error {
 	e.scheduler.FinishAll()
-	return e.join()
+	select {
+	case <-e.ended:
+		return e.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// drain lets the running jobs end within grace, then gives them back.
+// drain lets the running jobs end within grace, or until ctx ends, then gives
+// them back. When it returns nothing of the engine runs.
 func (e *engine) drain(ctx context.Context, grace time.Duration) error {
 	e.scheduler.Drain()
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	e.worker.Drain(ctx)
-	return e.join()
-}
-
-// join waits for all that start began.
-func (e *engine) join() error {
-	err := e.group.Wait()
-	e.stop()
-	if cerr := e.queue.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("run jobs: %w", err)
-	}
-	return nil
+	<-e.ended
+	return e.err
 }

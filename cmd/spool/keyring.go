@@ -49,7 +49,7 @@ func (k *keyring) Bytes(ctx context.Context, video, revision string) ([]byte, er
 
 func (k *keyring) open(video, revision string, wrapped []byte) ([]byte, error) {
 	if k.master == nil {
-		return nil, fmt.Errorf("key %s of %s: there is no master key", revision, video)
+		return nil, noMaster(video)
 	}
 	key, err := k.master.Unwrap(video, revision, wrapped)
 	if err != nil {
@@ -62,7 +62,18 @@ func (k *keyring) open(video, revision string, wrapped []byte) ([]byte, error) {
 	return key, nil
 }
 
+func noMaster(video string) error {
+	return &spool.Error{
+		Class: spool.Environment, Code: "no-master-key",
+		Reason: "the master key that the key of " + video + " is wrapped with is not in the state folder",
+		Hint:   "put back the master.key that belongs to this ledger",
+	}
+}
+
 func (k *keyring) make(ctx context.Context, v spool.Video) ([]byte, error) {
+	if k.master == nil {
+		return nil, noMaster(v.ID)
+	}
 	key, err := keys.NewContentKey()
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -42,7 +43,8 @@ type running struct {
 const keptRevision = 24 * time.Hour
 
 // run takes in all sources, and returns when every video has ended or the user
-// has had enough.
+// has had enough. The first signal stops the intake and lets what is being
+// encoded end within the grace time. However it ends, nothing is left running.
 func (r *running) run(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
@@ -55,43 +57,43 @@ func (r *running) run(ctx context.Context) error {
 
 	ended := make(chan error, 1)
 	go func() { ended <- r.all(ctx) }()
+	var err error
 	select {
-	case err := <-ended:
-		return err
+	case err = <-ended:
 	case <-signals:
+		r.interrupted = true
+		r.note("stopping: running jobs may end; press Ctrl-C again to stop at once. To go on later: " + r.resume())
+		stop()
+		if err = <-ended; errors.Is(err, context.Canceled) {
+			err = nil
+		}
 	}
-	return r.drain(ctx, stop, signals, ended)
+	if derr := r.drain(context.WithoutCancel(ctx), signals); err == nil {
+		err = derr
+	}
+	return err
 }
 
-// drain ends a run early: intake stops at once, what is being encoded may end
-// within the grace time, and a second signal stops that too. The rest is as
-// durable as it was.
-func (r *running) drain(ctx context.Context, stop context.CancelFunc, signals <-chan os.Signal, ended <-chan error) error {
-	r.interrupted = true
-	r.note("stopping: running jobs may end; press Ctrl-C again to stop at once. To go on later: " + r.resume())
-	stop()
-	drained := make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// drain ends the engine, if there is one; after a run that came to its end it
+// has ended. A signal stops the jobs that still run: they are as durable as
+// they were. One more ends the process, should something hang in the system.
+func (r *running) drain(ctx context.Context, signals <-chan os.Signal) error {
+	if r.engine == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { drained <- r.halt(ctx, ended) }()
+	drained := make(chan error, 1)
+	go func() { drained <- r.engine.drain(ctx, r.cfg.Grace) }()
 	select {
 	case err := <-drained:
 		return err
 	case <-signals:
+		r.interrupted = true
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		cancel() // ends the grace time
 		return <-drained
 	}
-}
-
-// halt drains the engine, if there is one.
-func (r *running) halt(ctx context.Context, ended <-chan error) error {
-	if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	if r.engine == nil {
-		return nil
-	}
-	return r.engine.drain(ctx, r.cfg.Grace)
 }
 
 // resume is the command that goes on with this run.
@@ -108,7 +110,11 @@ func (r *running) prepare(ctx context.Context) error {
 	if _, err := process.KillLeftovers(tag(r.cfg)); err != nil {
 		r.note("what a run that was killed left running could not be ended: " + plaintext.Sanitize(err.Error()))
 	}
-	if err := r.prepareKeys(); err != nil {
+	known, err := r.ledger.List(ctx, ledger.Filter{})
+	if err != nil {
+		return err
+	}
+	if err := r.prepareKeys(known); err != nil {
 		return err
 	}
 	s, err := scratch.Open(r.cfg.Work, r.cfg.ScratchLimit.Bytes, r.cfg.ScratchLimit.Share)
@@ -116,12 +122,8 @@ func (r *running) prepare(ctx context.Context) error {
 		return err
 	}
 	r.scratch = s
-	open, err := r.ledger.List(ctx, ledger.Filter{})
-	if err != nil {
-		return err
-	}
 	kept := map[string]string{}
-	for _, v := range open {
+	for _, v := range known {
 		if !v.Status.Ended() || v.Status == spool.Failed {
 			kept[v.ID] = v.Revision
 		}
@@ -133,14 +135,18 @@ func (r *running) prepare(ctx context.Context) error {
 }
 
 // prepareKeys decides about encryption before anything is accepted, and makes
-// the master key on first use.
-func (r *running) prepareKeys() error {
+// the master key on first use. An encrypted video that is unfinished needs it
+// too, whatever is asked for now.
+func (r *running) prepareKeys(known []spool.Video) error {
 	e, err := r.cfg.Encryption()
 	if err != nil {
 		return err
 	}
+	needed := slices.ContainsFunc(known, func(v spool.Video) bool { return v.Settings.Encrypt && !v.Status.Ended() })
 	if !e.On {
 		r.notes = append(r.notes, e.Why)
+	}
+	if !e.On && !needed {
 		return nil
 	}
 	if r.cfg.Keys != "" {
@@ -200,7 +206,7 @@ func (r *running) all(ctx context.Context) error {
 	if r.engine == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return r.await(ctx)
+	return r.engine.wait(ctx)
 }
 
 // otherSettings says how many ready videos --remake would make anew.
@@ -211,18 +217,6 @@ func otherSettings(n int) string {
 	return fmt.Sprintf("%d ready videos were made with other settings; --remake makes new revisions", n)
 }
 
-// await waits for every video to end, or for ctx: then the caller drains.
-func (r *running) await(ctx context.Context) error {
-	ended := make(chan error, 1)
-	go func() { ended <- r.engine.wait() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 func (r *running) unfinished(ctx context.Context) ([]spool.Video, error) {
 	return r.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Waiting, spool.Working, spool.Paused}})
 }
@@ -231,8 +225,7 @@ func (r *running) unfinished(ctx context.Context) ([]spool.Video, error) {
 // to do needs no ffmpeg.
 func (r *running) need(ctx context.Context) error {
 	if r.engine != nil {
-		r.engine.scheduler.Wake()
-		return nil
+		return r.engine.wake()
 	}
 	r.board = newBoard(r.ledger, r.master, r.show.Show)
 	e, err := r.start(ctx, r.board)

@@ -23,6 +23,7 @@ import (
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/audio"
 	"github.com/spool-video/spool/internal/stage/encode"
@@ -140,7 +141,43 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
 	}
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+		stages[kind] = present{stages[kind]}
+	}
 	return stages, h.room(cpu), nil
+}
+
+// present is a stage that reads the source, and begins anew when somebody has
+// emptied scratch, or moved a local file, since it was fetched.
+type present struct{ worker.Stage }
+
+// Run looks for the source before, and after a failure, which is then no
+// evidence against the source.
+func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
+	if err := lost(job); err != nil {
+		return spool.Result{}, err
+	}
+	result, err := p.Stage.Run(ctx, job, progress)
+	if err != nil && ctx.Err() == nil {
+		if gone := lost(job); gone != nil {
+			return spool.Result{}, gone
+		}
+	}
+	return result, err
+}
+
+func lost(job spool.Job) error {
+	if job.Fetched == nil {
+		return nil
+	}
+	_, err := os.Stat(job.Fetched.Path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return &spool.Error{
+		Class: spool.Replan, Code: schedule.SourceGone, Err: err,
+		Reason: "the source that was fetched is not there any more", Hint: "it is fetched again",
+	}
 }
 
 // encoders is how many encoders run at a time by default, and how many threads

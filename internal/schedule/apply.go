@@ -207,8 +207,16 @@ func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Ti
 	}
 }
 
+// SourceGone is the code of a Replan failure that says nothing against the
+// source: what was fetched is not there any more, and is fetched again.
+const SourceGone = "source-gone"
+
 // replan begins a revision that trusts the source less.
 func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
+	if f.Code == SourceGone {
+		begin(rec, now)
+		return
+	}
 	if rec.Video.Replans >= maxReplans {
 		failed := *f
 		failed.Class = spool.Permanent

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/intake"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/progress"
+)
+
+// narrow is a ledger that takes in one video and no more.
+type narrow struct {
+	ledger.Ledger
+	taken int
+}
+
+var errNarrow = errors.New("no room")
+
+func (n *narrow) Accept(ctx context.Context, r ledger.Record) error {
+	if n.taken++; n.taken > 1 {
+		return errNarrow
+	}
+	return n.Ledger.Accept(ctx, r)
+}
+
+// openRun opens a run of a home without starting it.
+func openRun(t *testing.T, h *home, args ...string) *running {
+	t.Helper()
+	cmd := newRun()
+	flags := []string{"--to", h.path("bucket"), "--state", h.path("state"), "--work", h.path("work"), "--ffmpeg", h.ffmpeg, "--preset", "ultrafast"}
+	if err := cmd.ParseFlags(append(flags, args...)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := load(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	house, err := build(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := house.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	show, err := progress.New(progress.Options{Mode: "none", Out: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &running{house: house, out: io.Discard, err: io.Discard, show: show, results: map[string]int{}}
+}
+
+// An intake that fails ends what is at work already: the ledger is closed next.
+func TestFailedIntakeLeavesNothingRunning(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	r := openRun(t, h)
+	r.ledger = &narrow{Ledger: r.ledger}
+	other := h.path("other.mp4")
+	if err := os.WriteFile(other, []byte("never opened"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.lines = intake.Arguments([]string{h.clip, other})
+	if err := r.run(t.Context()); !errors.Is(err, errNarrow) {
+		t.Errorf("the run ended with: %v", err)
+	}
+	if r.engine == nil {
+		t.Fatal("the first video was not accepted")
+	}
+	select {
+	case <-r.engine.ended:
+	default:
+		t.Error("the engine is still at work")
+	}
+}
+
+// An engine that has ended, because the ledger is away, ends the intake with
+// its reason.
+func TestIntakeNoticesThatNobodyWorks(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the ledger is away")
+	e := &engine{ended: make(chan struct{}), err: broken}
+	close(e.ended)
+	r := &running{house: &house{}, engine: e}
+	if err := r.need(t.Context()); !errors.Is(err, broken) {
+		t.Errorf("need: %v", err)
+	}
+}
+
+// An encrypted video that was interrupted goes on in a run that asks for no
+// encryption, even without the master key; it never crashes.
+func TestEncryptedGoesOnWithoutKeyFlags(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	r := openRun(t, h)
+	unfinished := []spool.Video{{ID: "v", Status: spool.Waiting, Settings: spool.Settings{Encrypt: true}}}
+	if _, err := r.keys.make(t.Context(), spool.Video{ID: "v", Revision: "r1"}); spool.AsError(err).Code != "no-master-key" {
+		t.Errorf("a key without a master key: %v", err)
+	}
+	if err := r.prepareKeys(unfinished); err != nil {
+		t.Fatal(err)
+	}
+	if r.keys.master == nil {
+		t.Error("there is no master key for the video that needs it")
+	}
+}
+
+// A source that vanished from scratch is fetched again: that says nothing
+// against it, and it is not read more carefully.
+func TestSourceThatVanishedIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.gate(t)
+	site := httptest.NewServer(http.FileServer(http.Dir(h.dir)))
+	t.Cleanup(site.Close)
+	c := h.start(t, "run", site.URL+"/film.mp4")
+	h.held(t, c)
+	c.signal(t, os.Interrupt)
+	c.await(t, "press Ctrl-C again")
+	c.signal(t, os.Interrupt)
+	c.end(t, exitInterrupted)
+	if err := os.Remove(h.one(t, "work", "*", "*", "source", "source")); err != nil {
+		t.Fatal(err)
+	}
+	h.open(t)
+	if said := h.do(t, exitReady, "run"); strings.Contains(said, "damaged") || !strings.Contains(said, "downloading") {
+		t.Errorf("the run says:\n%s", said)
+	}
+	h.good(t, 1)
+}
