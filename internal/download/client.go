@@ -105,7 +105,7 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	if err != nil {
 		return Result{}, err
 	}
-	t := &transfer{client: c, request: r, target: target, part: p, progress: progress, turn: &turn{order: c.pace.next()}}
+	t := &transfer{client: c, request: r, target: target, part: p, progress: progress, turn: &turn{}}
 	res, err := t.run(ctx)
 	if closeErr := p.close(); err == nil && closeErr != nil {
 		return Result{}, diskFault("close", r.Path, closeErr)

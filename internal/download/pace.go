@@ -21,6 +21,9 @@ const (
 	stalledLasts = 10 * time.Second
 	// worthwhile is what one more download must make of the total rate.
 	worthwhile = 1.2
+	// dropped is the part of the rate below which another one may try in spite of
+	// the verdict. Half is what we see while the buffers of one just held fill up.
+	dropped = 1.0 / 3
 )
 
 // pace lets a further download from a host go on only when it raises the total
@@ -36,7 +39,7 @@ type pace struct {
 
 // turn is a download's place in a lane. A nil turn is never held.
 type turn struct {
-	order int64 // of the Get among all: the lower one goes first
+	order int64 // of the downloads as they started: the lower one goes first
 	lane  *lane // that it is in, set by its own goroutine
 	flows bool  // bytes have come since it entered; guarded by the lane
 }
@@ -63,9 +66,6 @@ func newLane(limit int) *lane {
 	return &lane{limit: limit, open: 1, changed: make(chan struct{})}
 }
 
-// next numbers a download that starts.
-func (p *pace) next() int64 { return p.started.Add(1) }
-
 func (p *pace) lane(host string) *lane {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,6 +85,9 @@ func (c *Client) enter(ctx context.Context, host string, t *turn) (leave func(),
 	release, err := c.hosts.acquire(ctx, host)
 	if err != nil || t == nil {
 		return release, err
+	}
+	if t.order == 0 { // a retry keeps its place
+		t.order = c.pace.started.Add(1)
 	}
 	l := c.pace.lane(host)
 	l.enter(t, time.Now())
@@ -152,7 +155,7 @@ func (l *lane) judge(rate float64, now time.Time) {
 	case l.trial && !l.turns[l.open-1].flows: // it is still connecting
 	case l.trial:
 		l.decide(rate, now)
-	case waiting && (!l.enough || rate < l.before/2):
+	case waiting && (!l.enough || rate < l.before*dropped):
 		l.before, l.trial = rate, true
 		l.open++
 	case now.After(l.until): // see again how it is with one less, then with it

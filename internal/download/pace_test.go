@@ -30,7 +30,7 @@ type link struct {
 	client *Client                  // goes through this link
 }
 
-const rate = 1 << 20 // bytes/s
+const rate = 64 << 10 // bytes/s
 
 func newLink(t *testing.T, seconds int, each bool) *link {
 	l := &link{
@@ -77,7 +77,7 @@ func (l *link) Close() error   { close(l.conns); return nil }
 func (l *link) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const step = 16 << 10
+	const step = 2 << 10
 	l.mu.Lock()
 	l.asked[r.URL.Path]++
 	l.mu.Unlock()
