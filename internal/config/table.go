@@ -64,7 +64,7 @@ var settings = []setting{
 		key: "uploads", usual: "8", help: "uploads at a time",
 		value: func(c *Config) pflag.Value { return number(&c.Uploads, 1, 256) },
 	}, {
-		key: "per-host", usual: "2", help: "downloads from one host at a time",
+		key: "per-host", usual: "2", help: "downloads from one host at a time, at most: fewer when more are not faster",
 		value: func(c *Config) pflag.Value { return number(&c.PerHost, 1, 64) },
 	}, {
 		key: "cookies", path: true, help: "cookies.txt for downloads",
