@@ -258,7 +258,7 @@ func TestForeignState(t *testing.T) {
 		if err = errors.Join(err, db.Close()); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range [][]string{{"run"}, {"ls"}, {"verify", "--all"}} {
+		for _, args := range [][]string{{"run"}, {"ls"}, {"verify", "--all"}, {"plan", "film.mp4"}} {
 			if said := h.start(t, args...); !strings.Contains(said.end(t, exitUsage), "newer Spool") {
 				t.Errorf("%v:\n%s", args, said.said())
 			}

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ import (
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
@@ -49,7 +52,12 @@ func newPlan() *cobra.Command {
 				return usage("missing-argument", "spool plan needs a source or a list", cmd.UseLine())
 			}
 			p := &planner{cfg: cfg, out: cmd.OutOrStdout(), asJSON: asJSON}
-			return p.run(cmd.Context(), lines)
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if err = p.run(ctx, lines); ctx.Err() != nil {
+				return ended(exitInterrupted)
+			}
+			return err
 		},
 	}
 	config.Bind(cmd.Flags())
@@ -83,8 +91,8 @@ type planner struct {
 	tools  ffmpeg.Tools
 	client *download.Client
 	pages  *page.Tool
-	house  *house // nil when nothing was published yet
-	store  store.Store
+	ledger ledger.Ledger // nil when nothing was published yet
+	store  *folder.Store // nil when it is not there
 	tmp    string
 	why    string // encrypted or not
 }
@@ -103,10 +111,10 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 		Ledger: nothing{}, Pages: p.pages, Client: http.DefaultClient, Settings: settings,
 		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
 	}
-	if p.house != nil {
-		in.Ledger = p.house.ledger
+	if p.ledger != nil {
+		in.Ledger = p.ledger
 	}
-	var all []forecast
+	all := []forecast{}
 	for result := range in.Run(ctx, lines) {
 		f, ok := p.forecast(ctx, result, settings)
 		if !ok {
@@ -140,8 +148,12 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 	if p.tmp, err = os.MkdirTemp("", "spool-plan-"); err != nil {
 		return nil, fmt.Errorf("make a folder for samples: %w", err)
 	}
-	if h, err := enter(ctx, p.cfg); err == nil {
-		p.house = h
+	if _, err := os.Stat(ledgerPath(p.cfg)); err == nil {
+		l, err := sqliteledger.Open(ctx, ledgerPath(p.cfg))
+		if err != nil {
+			return nil, errors.Join(err, os.RemoveAll(p.tmp))
+		}
+		p.ledger = l
 	}
 	if s, err := folder.Open(p.cfg.To, folder.Options{ReadOnly: true}); err == nil {
 		p.store = s
@@ -149,8 +161,11 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 	return func() error {
 		p.client.Close()
 		err := os.RemoveAll(p.tmp)
-		if p.house != nil {
-			err = errors.Join(err, p.house.close())
+		if p.ledger != nil {
+			err = errors.Join(err, p.ledger.Close())
+		}
+		if p.store != nil {
+			err = errors.Join(err, p.store.Close())
 		}
 		return err
 	}, nil

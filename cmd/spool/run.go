@@ -126,6 +126,9 @@ func (r *running) announce() {
 		text += " (change with --to)"
 	}
 	r.note(text)
+	if r.fresh {
+		r.note("the destination was deleted since the last run and is made anew; what was published in it is published again when you ask for it")
+	}
 	for _, n := range r.cfg.Notes {
 		r.note(n)
 	}
@@ -137,12 +140,14 @@ func (r *running) note(text string) {
 
 // close prints the results and says by the exit code how it went.
 func (r *running) close(s progress.Summary, err error) error {
+	reports := r.cfg.Progress != "json" && r.cfg.Progress != "none"
+	told := reports && terminal(r.out)
 	for _, v := range s.Videos {
-		if v.Status == spool.Ready {
+		if v.Status == spool.Ready && !told {
 			fmt.Fprintf(r.out, "%s\t%s\n", v.Video, v.Path)
 		}
 	}
-	if r.cfg.Progress != "json" && r.cfg.Progress != "none" {
+	if reports {
 		fmt.Fprint(r.err, progress.Report(s))
 	}
 	t := s.Tally()
@@ -157,6 +162,17 @@ func (r *running) close(s progress.Summary, err error) error {
 		return ended(exitTryAgain)
 	}
 	return nil
+}
+
+// terminal reports whether a person reads w: the report says it all to them,
+// and the lines for programs would only say it again.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // summary is how every video of this run ended.

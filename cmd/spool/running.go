@@ -200,6 +200,9 @@ func (r *running) all(ctx context.Context) error {
 		return err
 	}
 	r.show.Show(progress.Event{Type: progress.Counted})
+	if len(r.lines) == 0 && len(open) == 0 {
+		r.notes = append(r.notes, "nothing was unfinished; spool run SOURCE publishes something")
+	}
 	if r.otherwise > 0 {
 		r.notes = append(r.notes, otherSettings(r.otherwise))
 	}
