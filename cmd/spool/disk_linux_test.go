@@ -160,27 +160,43 @@ func TestDestinationUnmounted(t *testing.T) {
 	h.good(t, 1)
 }
 
-// A run that begins while its destination is away does not begin: neither
-// where nothing is, nor at an empty mount point.
+// A run that begins while its destination is not mounted does not begin, and
+// writes nothing below the mount point.
 func TestDestinationAwayBetweenRuns(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
+	mount(t, h.path("bucket"), "size=20m")
 	h.do(t, exitReady, "run", "film.mp4")
-	if err := os.Rename(h.path("bucket"), h.path("away")); err != nil {
+	if err := syscall.Unmount(h.path("bucket"), syscall.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
-	for _, empty := range []bool{false, true} {
-		if empty {
+	if said := h.do(t, exitTryAgain, "run", "film.mp4"); !strings.Contains(said, "is away") || !strings.Contains(said, "deleted on purpose") {
+		t.Error(said)
+	}
+	if left := files(t, h.path("bucket")); len(left) > 0 {
+		t.Errorf("written below the mount point: %v", left)
+	}
+}
+
+// A destination that was deleted, or emptied, between two runs is made anew,
+// and what was in it is published again.
+func TestDestinationDeleted(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.do(t, exitReady, "run", "film.mp4")
+	for _, emptied := range []bool{false, true} {
+		if err := os.RemoveAll(h.path("bucket")); err != nil {
+			t.Fatal(err)
+		}
+		if emptied {
 			if err := os.Mkdir(h.path("bucket"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if said := h.do(t, exitTryAgain, "run", "film.mp4"); !strings.Contains(said, "is away") {
-			t.Errorf("an empty folder there: %v:\n%s", empty, said)
+		if said := h.do(t, exitReady, "run", "film.mp4"); !strings.Contains(said, "made anew") {
+			t.Error(said)
 		}
-	}
-	if left := files(t, h.path("bucket")); len(left) > 0 {
-		t.Errorf("written below the mount point: %v", left)
+		h.good(t, 1)
 	}
 }
 

@@ -45,6 +45,7 @@ type house struct {
 	keys    *keyring
 	pages   *page.Tool
 	scratch *scratch.Scratch // only while a run holds the lock
+	fresh   bool             // the destination was deleted, and is made anew
 	close   func() error
 }
 
@@ -58,10 +59,6 @@ func load(cmd *cobra.Command) (config.Config, error) {
 }
 
 func ledgerPath(cfg config.Config) string { return filepath.Join(cfg.State, "ledger.db") }
-
-// tokenPath keeps the token that the destination was found with: a mount point
-// whose bucket is not mounted is a folder without it, and not the destination.
-func tokenPath(cfg config.Config) string { return filepath.Join(cfg.State, "destination.token") }
 
 func masterPath(cfg config.Config) string { return filepath.Join(cfg.State, "master.key") }
 
@@ -82,20 +79,15 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 // build opens a destination for working on it, and makes what is missing. The
 // caller holds the lock.
 func build(ctx context.Context, cfg config.Config) (*house, error) {
-	known, err := os.ReadFile(tokenPath(cfg))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the destination's token: %w", err)
-	}
-	s, err := folder.Open(cfg.To, folder.Options{Token: string(known)})
+	s, fresh, err := destination(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if string(known) != s.Token() {
-		if err := os.WriteFile(tokenPath(cfg), []byte(s.Token()), 0o600); err != nil {
-			return nil, errors.Join(fmt.Errorf("keep the destination's token: %w", err), s.Close())
-		}
+	h, err := furnish(ctx, cfg, s)
+	if err == nil {
+		h.fresh = fresh
 	}
-	return furnish(ctx, cfg, s)
+	return h, err
 }
 
 func furnish(ctx context.Context, cfg config.Config, s *folder.Store) (*house, error) {
