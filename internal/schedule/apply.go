@@ -121,7 +121,7 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	job.State, job.Result, job.Failure, job.Worker = spool.JobDone, r.Result, nil, r.Worker
 	v := &rec.Video
 	v.Changed = now
-	if v.Failure != nil && !v.Status.Ended() {
+	if v.Failure != nil && !v.Status.Ended() && !stillWaits(rec.Jobs) {
 		v.Failure = nil
 	}
 	ev := Event{Done: &r.JobKey}
@@ -135,6 +135,17 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	}
 	open(rec, Next(*v, records(rec.Jobs), ev))
 	settle(rec)
+}
+
+// stillWaits reports whether another job waits for the machine or the
+// destination: one chunk that got through does not end the pause.
+func stillWaits(jobs []ledger.Job) bool {
+	for _, j := range jobs {
+		if j.State != spool.JobDone && j.Failure != nil && j.Failure.Class == spool.Environment {
+			return true
+		}
+	}
+	return false
 }
 
 // learn keeps with the video what people ask for without opening a plan.
