@@ -220,11 +220,15 @@ func TestEveryOrderEndsReady(t *testing.T) {
 		}
 		rec := NewRecord(spool.Video{ID: "v"}, noon)
 		var old []spool.Report
+		// So often something goes otherwise than well; from then on all is well,
+		// and the end must come.
+		const troubles = 40
 		for steps := 0; !rec.Video.Status.Ended(); steps++ {
-			if steps > 1000 {
+			if steps > 2*troubles {
 				t.Fatalf("no end: %+v", rec)
 			}
-			if len(old) > 0 && rapid.Bool().Draw(t, "replay") {
+			well := steps >= troubles
+			if !well && len(old) > 0 && rapid.Bool().Draw(t, "replay") {
 				Apply(&rec, rapid.SampledFrom(old).Draw(t, "old"), noon)
 				continue
 			}
@@ -237,7 +241,11 @@ func TestEveryOrderEndsReady(t *testing.T) {
 			j := &rec.Jobs[rapid.SampledFrom(open).Draw(t, "job")]
 			j.State, j.Epoch = spool.JobSent, j.Epoch+1
 			r := spool.Report{JobKey: j.JobKey, Epoch: j.Epoch}
-			switch rapid.IntRange(0, 3).Draw(t, "outcome") {
+			outcome := 2
+			if !well {
+				outcome = rapid.IntRange(0, 3).Draw(t, "outcome")
+			}
+			switch outcome {
 			case 0:
 				r.Outcome = spool.Returned
 			case 1:
