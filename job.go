@@ -209,16 +209,6 @@ type Report struct {
 	Took  time.Duration `json:"took,omitempty"`
 }
 
-// Slot is a worker's right to use one resource.
-type Slot string
-
-// The slots.
-const (
-	DownloadSlot Slot = "download"
-	CPUSlot      Slot = "cpu"
-	UploadSlot   Slot = "upload"
-)
-
 // Beat is a worker's sign of life.
 type Beat struct {
 	Worker  string       `json:"worker"`
