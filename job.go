@@ -34,6 +34,7 @@ type JobState string
 
 // The states of a job.
 const (
+	JobWaiting JobState = "waiting" // for bytes of the source that have not arrived
 	JobReady   JobState = "ready"   // may be handed out, not before NotBefore
 	JobSent    JobState = "sent"    // handed out, not yet known to have started
 	JobRunning JobState = "running" // a worker said so
@@ -87,6 +88,9 @@ type Fetched struct {
 	Tag     string `json:"tag,omitempty"`    // the server's ETag, of links
 	Scratch bool   `json:"scratch"`          // the file is Spool's own and goes when the video is READY
 	Page    *Page  `json:"page,omitempty"`
+	// Arriving is set while not all bytes are here: the source is read through
+	// the worker's tap, by Path.
+	Arriving bool `json:"arriving,omitempty"`
 }
 
 // Page is what a web page said of its video.
@@ -180,6 +184,7 @@ type Progress struct {
 	Done  int64  `json:"done"`
 	Total int64  `json:"total"`          // 0 = unknown
 	Note  string `json:"note,omitempty"` // what it waits for, when it waits
+	Have  Spans  `json:"have,omitempty"` // fetch: the bytes of the source that can be read
 }
 
 // Outcome is what a report says of a job.
@@ -188,6 +193,10 @@ type Outcome string
 // The outcomes of a report.
 const (
 	Started Outcome = "started"
+	// Arrived: the job goes on, and its Result so far can be used: a source
+	// that can be read while it arrives, the first chunks of a plan, segments
+	// that are published.
+	Arrived Outcome = "arrived"
 	Done    Outcome = "done"
 	Broke   Outcome = "failed"
 	// Returned: the worker gives the job back untouched (it drains); no

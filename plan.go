@@ -17,6 +17,9 @@ type Plan struct {
 	// Sequential is set when seeking in this source was proved wrong: one
 	// process decodes from the start.
 	Sequential bool `json:"sequential,omitempty"`
+	// Open is set while the end of the source is not known: chunks and pieces
+	// are going to be added, and what is there stays as it is.
+	Open bool `json:"open,omitempty"`
 }
 
 // Timeline is the planned time axis of the output. 0 is the first video frame
@@ -99,6 +102,9 @@ type Chunk struct {
 	FirstPTS     int64  `json:"firstPTS"`       // source frame shown by output frame FirstFrame
 	LastPTS      int64  `json:"lastPTS"`        // source frame shown by the chunk's last output frame
 	SourceFrames int    `json:"sourceFrames"`   // source frames with FirstPTS ≤ PTS ≤ LastPTS
+	// Bytes is the window of the source that its encoder reads, for sources
+	// that are planned before all of them is here; empty otherwise.
+	Bytes Span `json:"bytes,omitzero"`
 }
 
 // Sound is how the audio rendition is made.
@@ -127,6 +133,7 @@ type AudioPiece struct {
 	// pieces of one source agree to the sample. Nil: the source's timestamps
 	// are trusted as they are.
 	Anchor *Anchor `json:"anchor,omitempty"`
+	Bytes  Span    `json:"bytes,omitzero"` // as Chunk.Bytes
 }
 
 // Anchor says that the source audio packet with presentation time PTS starts

@@ -31,7 +31,11 @@ type Settings struct {
 	Preset  string `json:"preset"`            // x264's preset
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
+	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
 }
+
+// CopyNever is the value of Settings.Copy that has every rung encoded.
+const CopyNever = "never"
 
 // Video is one thing to publish to one destination.
 type Video struct {
