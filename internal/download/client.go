@@ -54,6 +54,11 @@ type Request struct {
 	Path   string      // the final file; its folder must exist
 	Size   int64       // expected bytes; 0 = unknown
 	SHA256 string      // expected, hex; "" = unknown
+	// ChunkSize is how many bytes one request may ask for at most: some sites
+	// slow longer ones down. 0 = no limit.
+	ChunkSize int64
+	// Watcher is told of the file while it arrives. Nil: nobody.
+	Watcher Watcher
 }
 
 // Result is what was downloaded.

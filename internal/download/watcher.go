@@ -1,0 +1,36 @@
+package download
+
+import (
+	"os"
+
+	"github.com/spool-video/spool"
+)
+
+// Watcher is told of a file while it arrives, and says what of it is wanted
+// next. Get calls its methods one at a time, in this order:
+//
+//	Opened Arrived… [Reset Opened Arrived…]…
+//
+// None of them may wait for the download. Nothing is told when there was
+// nothing left to download.
+type Watcher interface {
+	// Opened tells that bytes can be read from f, at the places that Arrived
+	// names. size is the file's length, -1 when the server does not tell it. f
+	// is the watcher's to close; it stays good when Get has ended, and after a
+	// Reset, as what it was.
+	Opened(f *os.File, size int64)
+	// Arrived tells all that is readable now: about ten times a second while
+	// bytes come, and at once when they are wanted.
+	Arrived(have spool.Spans)
+	// Reset tells that what was read is not the file, or not the one that the
+	// server has now, for the reason given. The download begins anew.
+	Reset(why error)
+	// Wanted are the bytes that readers wait for, the most urgent first. Where
+	// the server sends ranges they are fetched before others; a span may end
+	// behind the file's end.
+	Wanted() []spool.Span
+	// Changed gives a channel that can be received from when Wanted gives
+	// something else than it gave before Changed was called: one that is closed
+	// and renewed, or that holds one element.
+	Changed() <-chan struct{}
+}
