@@ -101,21 +101,29 @@ func packets(t spool.Timeline, frames []int) []int {
 	return segments
 }
 
+// firstChunks are the segments of the first chunks: there is to be something
+// to see soon.
+var firstChunks = []int{1, 1, 2}
+
 // Chunks are the segments that one encoder process makes each: one, one and
-// two, so that there is something to see soon, then three (18 s).
+// two, then three (18 s).
 func Chunks(g spool.Grid) []spool.Chunk {
-	sizes := []int{1, 1, 2}
+	return divide(g, func(number, _ int) int {
+		if number < len(firstChunks) {
+			return firstChunks[number]
+		}
+		return chunkSegments
+	})
+}
+
+// divide makes chunks of the segments of a grid. size is how many segments
+// chunk number has, which begins at a segment.
+func divide(g spool.Grid, size func(number, segment int) int) []spool.Chunk {
 	var chunks []spool.Chunk
 	segment, frame := 0, 0
 	for segment < len(g.Frames) {
-		size := chunkSegments
-		if len(chunks) < len(sizes) {
-			size = sizes[len(chunks)]
-		}
-		c := spool.Chunk{
-			Number: len(chunks), FirstSegment: segment, FirstFrame: frame,
-			Segments: min(size, len(g.Frames)-segment),
-		}
+		c := spool.Chunk{Number: len(chunks), FirstSegment: segment, FirstFrame: frame}
+		c.Segments = min(size(c.Number, segment), len(g.Frames)-segment)
 		for _, n := range g.Frames[segment : segment+c.Segments] {
 			c.Frames += n
 		}

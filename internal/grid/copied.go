@@ -1,0 +1,176 @@
+package grid
+
+import (
+	"sort"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+const (
+	// longTarget is the target duration, in seconds, of a grid that key frames
+	// of the source force to have longer segments than those of 6 s.
+	longTarget = 10
+	// margin is what a segment may last beyond the target duration, which is
+	// compared with lengths that are rounded to whole seconds.
+	margin = 490 * time.Millisecond
+	// soonest is how long a segment lasts at least, where key frames allow.
+	soonest = 4 * time.Second
+	// chunkLength is how long a chunk of a copied grid lasts at most, but for
+	// chunks of one segment.
+	chunkLength = 20 * time.Second
+	// opening is how many segments at the start end as soon as they may.
+	opening = 2
+)
+
+// LongestGOP is how far apart key frames of a source may be that is copied.
+const LongestGOP = longTarget*time.Second + margin
+
+// LayCopied lays the grid of a timeline whose top rung is copied. Its segments
+// end only at keys, the output frames that are key frames of the source,
+// ascending from 0. As few of them as possible are shorter than 4 s; the first
+// ones are as short as that allows, so that there is something to see soon,
+// and the others as long as possible: within 6.49 s when key frames are close
+// enough, else within 10.49 s. Other rungs have their key frames every GOP
+// frames counted from the start of each segment.
+//
+// It reports false when two key frames, or the last one and the end, are
+// farther apart than LongestGOP.
+func LayCopied(t spool.Timeline, keys []int) (spool.Grid, bool) {
+	g := spool.Grid{Target: target, GOP: GOP(t.Rate)}
+	w := newWays(t, keys)
+	if short := w.lay(target); short != 0 {
+		switch w.lay(longTarget) {
+		case -1:
+			return spool.Grid{}, false
+		case short: // nothing is gained
+			w.lay(target)
+		default:
+			g.Target = longTarget
+		}
+	}
+	g.Frames = w.segments()
+	if t.Samples > 0 {
+		g.PrimingSamples = Priming
+		g.Packets = packets(t, g.Frames)
+	}
+	return g, true
+}
+
+// ways are the segmentations of a timeline, from each key frame to the end.
+type ways struct {
+	ends    []int // output frames at which a segment may begin or end
+	rate    spool.Ratio
+	least   int // frames of a segment that is not short
+	longest int // frames of any segment
+	best    []way
+}
+
+// way is the best segmentation from one key frame to the end.
+type way struct {
+	next  int // place in ends at which the first segment ends
+	short int // segments that are too short; -1 when the end cannot be reached
+	count int // segments
+}
+
+func newWays(t spool.Timeline, keys []int) *ways {
+	w := &ways{rate: t.Rate, ends: make([]int, 0, len(keys)+1)}
+	w.ends = append(append(w.ends, keys...), t.Frames)
+	w.least = -w.frames(-soonest)
+	return w
+}
+
+var milli = spool.Ratio{Num: 1, Den: 1000}
+
+// frames is how many whole frames lie within a time; of a negative time, the
+// frames that cover it.
+func (w *ways) frames(d time.Duration) int {
+	return int(milli.Rescale(d.Milliseconds(), w.rate.Invert()))
+}
+
+// lay finds the best segmentation from every key frame, with segments that
+// round to at most target seconds. It gives how many segments from the start
+// are too short, or -1 when there is no segmentation.
+func (w *ways) lay(target int) (short int) {
+	w.longest = w.frames(time.Duration(target)*time.Second + margin)
+	last := len(w.ends) - 1
+	w.best = make([]way, len(w.ends))
+	for from := last - 1; from >= 0; from-- {
+		w.best[from] = w.choose(from)
+	}
+	return w.best[0].short
+}
+
+// choose finds the best segmentation from one key frame, when those from later
+// ones are known.
+func (w *ways) choose(from int) way {
+	best := way{short: -1}
+	for to := w.reach(from); to > from; to-- {
+		rest := w.best[to]
+		if rest.short < 0 {
+			continue
+		}
+		this := way{next: to, short: rest.short, count: rest.count + 1}
+		if w.ends[to]-w.ends[from] < w.least {
+			this.short++
+		}
+		if best.short < 0 || this.short < best.short || this.short == best.short && this.count < best.count {
+			best = this
+		}
+		if best.short == 0 {
+			break // ends that are nearer only make more segments
+		}
+	}
+	return best
+}
+
+// reach is the last place at which a segment may end that begins at another.
+func (w *ways) reach(from int) int {
+	return sort.SearchInts(w.ends, w.ends[from]+w.longest+1) - 1
+}
+
+// segments are the lengths of the best segmentation, in frames.
+func (w *ways) segments() []int {
+	var frames []int
+	for at := 0; at < len(w.ends)-1; {
+		to := w.best[at].next
+		if len(frames) < opening {
+			to = w.soon(at)
+		}
+		frames = append(frames, w.ends[to]-w.ends[at])
+		at = to
+	}
+	return frames
+}
+
+// soon is the nearest end for a segment that costs no short segment.
+func (w *ways) soon(from int) int {
+	best := w.best[from]
+	for to := from + 1; to < best.next; to++ {
+		rest := w.best[to].short
+		if rest >= 0 && rest <= best.short && w.ends[to]-w.ends[from] >= w.least {
+			return to
+		}
+	}
+	return best.next
+}
+
+// CopiedChunks are the segments of a copied grid that one process makes each:
+// one, one and two, then as many as fit in 20 s.
+func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
+	fits := int(milli.Rescale(chunkLength.Milliseconds(), rate.Invert()))
+	return divide(g, func(number, segment int) int {
+		most := len(g.Frames)
+		if number < len(firstChunks) {
+			most = firstChunks[number]
+		}
+		n, frames := 0, 0
+		for _, f := range g.Frames[segment:] {
+			if frames += f; n > 0 && (n == most || frames > fits) {
+				break
+			}
+			n++
+		}
+		return n
+	})
+}
