@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// Media is a media playlist of a video on demand.
+// Media is a media playlist: of a video on demand, or one that grows to be it.
 type Media struct {
 	Version     int
 	Target      int // EXT-X-TARGETDURATION, seconds
 	Sequence    int // number of the first segment
 	Independent bool
-	VOD         bool   // EXT-X-PLAYLIST-TYPE is VOD
+	VOD         bool   // EXT-X-PLAYLIST-TYPE is VOD: nothing will change
+	Event       bool   // EXT-X-PLAYLIST-TYPE is EVENT: segments are added at its end
+	FromStart   bool   // EXT-X-START with TIME-OFFSET=0: players begin at the start, even of a list that grows
 	Map         string // URI of the init section, or ""
 	Segments    []Segment
 	Ended       bool // EXT-X-ENDLIST is there
@@ -45,12 +47,22 @@ func (m Media) Length() time.Duration {
 
 // Encode writes the playlist. The init section stands before the first key,
 // so that it is read as clear. It is an error when a segment is longer than
-// the target duration allows, or when a URI cannot stand in a playlist.
+// the target duration allows, when a URI cannot stand in a playlist, or when
+// both types are set.
 func (m Media) Encode() ([]byte, error) {
+	if m.VOD && m.Event {
+		return nil, fmt.Errorf("encode media playlist: it is both VOD and EVENT")
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%d\n", m.Version, m.Target, m.Sequence)
 	if m.VOD {
 		b.WriteString("#EXT-X-PLAYLIST-TYPE:VOD\n")
+	}
+	if m.Event {
+		b.WriteString("#EXT-X-PLAYLIST-TYPE:EVENT\n")
+	}
+	if m.FromStart {
+		b.WriteString("#EXT-X-START:TIME-OFFSET=0\n")
 	}
 	if m.Independent {
 		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")

@@ -46,7 +46,12 @@ func goldenMedia() map[string]Media {
 	independent := vod("00000000", ntsc, true)
 	independent.Independent = true
 	independent.Sequence = 12
+	growing := vod("1a2b3c4d", ntsc[:3], true)
+	growing.VOD, growing.Event, growing.FromStart, growing.Ended = false, true, true, false
+	grown := vod("1a2b3c4d", ntsc, false)
+	grown.VOD, grown.Event, grown.FromStart = false, true, true
 	return map[string]Media{
+		"growing": growing, "grown": grown,
 		"video-clear":     vod("1a2b3c4d", ntsc, false),
 		"video-encrypted": vod("1a2b3c4d", ntsc, true),
 		"audio":           vod("99aabbcc", audio, true),
@@ -164,6 +169,8 @@ func checkFound(t *testing.T, text string) {
 		Path                                  string
 		Variants, Audio, Segments, Keys, Maps int
 		Ended                                 bool
+		Type                                  string
+		Start                                 *float64
 	}
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		t.Fatal(err)
@@ -180,7 +187,10 @@ func checkFound(t *testing.T, text string) {
 	if m.Segments[0].Key != nil {
 		keys = len(m.Segments)
 	}
-	if found.Segments != len(m.Segments) || !found.Ended || found.Keys != keys || found.Maps == 0 {
+	if found.Segments != len(m.Segments) || found.Ended != m.Ended || found.Keys != keys || found.Maps == 0 {
+		t.Errorf("%s: hls-parser found %+v", name, found)
+	}
+	if (found.Type == "VOD") != m.VOD || (found.Type == "EVENT") != m.Event || (found.Start != nil && *found.Start == 0) != m.FromStart {
 		t.Errorf("%s: hls-parser found %+v", name, found)
 	}
 }
@@ -250,6 +260,11 @@ func TestEncodeRefuses(t *testing.T) {
 	fits.Segments[0].Key = &Key{URI: "a\"b"}
 	if _, err := fits.Encode(); err == nil {
 		t.Error("a quote in a key URI is taken")
+	}
+	both := vod("x", nil, false)
+	both.Event = true
+	if _, err := both.Encode(); err == nil {
+		t.Error("a playlist of two types is taken")
 	}
 	master := goldenMasters()["master"]
 	master.Audio[0].Name = "A\nB"

@@ -84,10 +84,12 @@ func (r *mediaReader) line(l line) error {
 	case "#EXT-X-MEDIA-SEQUENCE":
 		return l.whole(&r.media.Sequence, 0, 3)
 	case "#EXT-X-PLAYLIST-TYPE":
-		r.media.VOD = l.value == "VOD"
-		if !r.media.VOD && l.value != "EVENT" {
+		r.media.VOD, r.media.Event = l.value == "VOD", l.value == "EVENT"
+		if !r.media.VOD && !r.media.Event {
 			return l.errorf(13, "PLAYLIST-TYPE is neither VOD nor EVENT")
 		}
+	case "#EXT-X-START":
+		return r.start(l)
 	case "#EXT-X-INDEPENDENT-SEGMENTS":
 		r.media.Independent = true
 	case "#EXT-X-ENDLIST":
@@ -104,6 +106,21 @@ func (r *mediaReader) line(l line) error {
 	if foreign[l.name] {
 		return l.errorf(4, "%s is not supported", l.name)
 	}
+	return nil
+}
+
+// start reads where players begin. Offsets other than 0 are read and not kept.
+func (r *mediaReader) start(l line) error {
+	list, err := l.attributes()
+	if err != nil {
+		return err
+	}
+	offset, negative := strings.CutPrefix(list["TIME-OFFSET"].text, "-")
+	seconds, ok := parseSeconds(offset)
+	if !ok || list["TIME-OFFSET"].quoted {
+		return l.errorf(24, "TIME-OFFSET is not a decimal number")
+	}
+	r.media.FromStart = seconds == 0 && !negative
 	return nil
 }
 

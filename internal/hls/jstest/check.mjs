@@ -15,6 +15,8 @@ for (const path of process.argv.slice(2)) {
           keys: new Set(p.segments.filter((s) => s.key).map((s) => Buffer.from(s.key.iv).toString("hex"))).size,
           maps: p.segments.filter((s) => s.map).length,
           ended: p.endlist,
+          type: p.playlistType,
+          start: p.start?.offset,
         };
     console.log(JSON.stringify({ path, ...found }));
   } catch (e) {
