@@ -33,7 +33,7 @@ var law = map[string][]string{
 	// Pure knowledge: no files, no network, no processes.
 	"internal/ladder":    {"."},
 	"internal/grid":      {"."},
-	"internal/hls":       {"."},
+	"internal/hls":       {".", text},
 	"internal/cmaf":      {".", mp4ff},
 	"internal/estimate":  {"."},
 	"internal/plaintext": {"github.com/mattn/go-runewidth", text},
@@ -63,7 +63,7 @@ var law = map[string][]string{
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process"},
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch"},
-	"internal/stage/finish": {".", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify", text},
+	"internal/stage/finish": {".", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
 	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/process", "internal/store"},
 

@@ -4,19 +4,13 @@ import (
 	"fmt"
 	"path"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
-
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/verify"
 )
 
-const (
-	indexName  = "index.m3u8"
-	audioGroup = "audio"
-)
+const indexName = "index.m3u8"
 
 // playlists writes the media playlists.
 func (p *parcel) playlists(job spool.Job) error {
@@ -52,66 +46,28 @@ func (p *parcel) mediaPlaylist(r *verify.Rendition, key *spool.ContentKey) hls.M
 
 // master makes the master playlist, with rates measured on the segments.
 func (p *parcel) master() hls.Master {
-	m := hls.Master{Version: hls.Version, Independent: true}
-	var sound *hls.Variant // the sound's rates, codec and playlist
+	var pictures, sounds []hls.Stream
 	for _, r := range p.manifest.Renditions {
-		if !r.Sound() {
-			continue
-		}
-		v := p.variant(r)
-		if sound == nil || v.Bandwidth > sound.Bandwidth {
-			sound = &v
-		}
-		m.Audio = append(m.Audio, rendition(r, len(m.Audio) == 0))
-	}
-	for _, r := range p.manifest.Renditions {
+		s := p.stream(r)
 		if r.Sound() {
+			sounds = append(sounds, s)
 			continue
 		}
-		v := p.variant(r)
-		v.FrameRate = p.manifest.Timeline.Rate.Float()
-		v.VideoRange = "SDR"
-		v.NoCaptions = true
-		if sound != nil {
-			v.Audio = audioGroup
-			v.Bandwidth += sound.Bandwidth
-			v.Average += sound.Average
-			v.Codecs = append(v.Codecs, sound.Codecs...)
-		}
-		m.Variants = append(m.Variants, v)
+		s.FrameRate = p.manifest.Timeline.Rate.Float()
+		pictures = append(pictures, s)
 	}
-	if len(m.Variants) == 0 && sound != nil {
-		// Sound alone: its playlist is the variant, and there is no group.
-		m.Audio, m.Variants = nil, []hls.Variant{*sound}
-	}
-	hls.Order(m.Variants)
-	return m
+	return hls.Offer(pictures, sounds)
 }
 
-func (p *parcel) variant(r verify.Rendition) hls.Variant {
+func (p *parcel) stream(r verify.Rendition) hls.Stream {
 	weights := make([]hls.Weight, len(r.Segments))
 	for i, s := range p.media[r.Name].Segments {
 		weights[i] = hls.Weight{Bytes: r.Segments[i].Size, Duration: s.Duration}
 	}
-	v := hls.Variant{URI: r.Playlist.Name, Codecs: []string{r.Init.Codec}, Width: r.Init.Width, Height: r.Init.Height}
-	v.Bandwidth, v.Average = hls.Rates(weights, p.manifest.Grid.Target)
-	return v
-}
-
-// rendition names a sound rendition for people and for players.
-func rendition(r verify.Rendition, first bool) hls.Rendition {
-	out := hls.Rendition{
-		Group: audioGroup, Name: "Audio", Language: "und", Default: first, Autoselect: true,
-		Channels: r.Channels, URI: r.Playlist.Name,
+	s := hls.Stream{
+		URI: r.Playlist.Name, Codec: r.Init.Codec, Width: r.Init.Width, Height: r.Init.Height,
+		Language: r.Language, Channels: r.Channels,
 	}
-	// Players compare RFC 5646 tags: "en", where files say "eng".
-	tag, err := language.Parse(r.Language)
-	if err != nil || tag == language.Und {
-		return out
-	}
-	out.Language = tag.String()
-	if name := display.English.Tags().Name(tag); name != "" {
-		out.Name = name
-	}
-	return out
+	s.Peak, s.Average = hls.Rates(weights, p.manifest.Grid.Target)
+	return s
 }
