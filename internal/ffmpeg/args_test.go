@@ -74,6 +74,9 @@ func TestArgumentLists(t *testing.T) {
 		"chunk-sequential": chunk(func(p *spool.Plan, c *spool.Chunk) {
 			p.Sequential, p.Rungs, c.Seek = true, p.Rungs[:1], nil
 		}),
+		"chunk-copied": chunk(func(p *spool.Plan, c *spool.Chunk) {
+			p.Rungs[0].Action, p.Grid.Frames, c.Segments = spool.CopyRung, []int{120, 240, 140, 120, 100, 250}, 3
+		}),
 		"audio": func() ([]string, error) {
 			return ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
 				Input: []string{"-i", "file:/work/in"}, Plan: goldenPlan(),

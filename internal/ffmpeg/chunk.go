@@ -85,7 +85,7 @@ func ChunkArgs(e Encoding) ([]string, error) {
 // rung are the output options of one rung.
 func (e Encoding) rung(r spool.Rung, threads string) []string {
 	rate, gop := strconv.Itoa(r.MaxRate), strconv.Itoa(e.Plan.Grid.GOP)
-	return []string{
+	args := []string{
 		"-fps_mode", "passthrough", "-map_metadata", "-1", "-map_chapters", "-1",
 		"-c:v", "libx264", "-preset", e.Preset, "-profile:v", "high", "-crf", strconv.Itoa(r.CRF),
 		"-maxrate", rate, "-bufsize", rate,
@@ -97,8 +97,32 @@ func (e Encoding) rung(r spool.Rung, threads string) []string {
 		"-a53cc", "0",
 		"-threads", threads,
 		"-video_track_timescale", strconv.Itoa(e.Timescale),
-		"-f", "mp4", "-movflags", "+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_trailer",
 	}
+	if keys := e.keys(); keys != "" {
+		args = append(args, "-force_key_frames", keys, "-forced-idr", "1")
+	}
+	return append(args, "-f", "mp4", "-movflags", "+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_trailer")
+}
+
+// keys names the frames that begin segments, when counting GOPs from the first
+// does not hit them: the grid is then that of a source which is copied. They
+// are told by their numbers; ffmpeg's versions round times in ways of their
+// own. x264 counts the next GOP from there.
+func (e Encoding) keys() string {
+	var terms []string
+	frames, gop, regular := e.Plan.Grid.Frames, max(e.Plan.Grid.GOP, 1), true
+	from := min(e.Chunk.FirstSegment, len(frames))
+	frames = frames[from:min(from+e.Chunk.Segments, len(frames))]
+	for i, at := 0, -e.Skip; i < len(frames)-1; i++ {
+		regular = regular && frames[i]%gop == 0
+		if at += frames[i]; at > 0 {
+			terms = append(terms, fmt.Sprintf("eq(n,%d)", at))
+		}
+	}
+	if regular {
+		return ""
+	}
+	return "expr:" + strings.Join(terms, "+")
 }
 
 // graph is the filter graph. ffmpeg itself puts rotation in front of it.
