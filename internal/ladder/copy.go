@@ -97,6 +97,7 @@ func encoded(top spool.Rung, v *spool.VideoStream, c Coded, longest time.Duratio
 		{v.SAR.Known() && v.SAR.Num != v.SAR.Den, "the pixels are not square"},
 		{v.Interlaced, "interlaced"},
 		{v.BitDepth > 8, profileName(v)},
+		{v.HDR(), "HDR"},
 		{strings.HasPrefix(v.PixFmt, "yuv422") || strings.HasPrefix(v.PixFmt, "yuvj422"), "4:2:2"},
 		{strings.HasPrefix(v.PixFmt, "yuv444") || strings.HasPrefix(v.PixFmt, "yuvj444"), "4:4:4"},
 		{c.Refused != "", c.Refused},
