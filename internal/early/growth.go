@@ -41,6 +41,8 @@ type meter struct {
 	before   time.Duration // of made: what was there when measuring began
 	advanced time.Time     // when ready last grew
 	gap      time.Duration // the longest wait for it
+	second   time.Duration // the longest but one
+	waits    int           // how many there were
 }
 
 func newGrowth(v spool.Video, p *spool.Plan, key *spool.ContentKey, now time.Time) *growth {
@@ -62,7 +64,8 @@ func (g *growth) extend(p *spool.Plan) {
 
 // measureFrom: production is what comes from now on.
 func (g *growth) measureFrom(now time.Time) {
-	g.meter.before, g.meter.gap, g.meter.advanced = g.meter.made, 0, now
+	g.meter.before, g.meter.advanced = g.meter.made, now
+	g.meter.gap, g.meter.second, g.meter.waits = 0, 0, 0
 }
 
 // add takes what was published.
@@ -104,9 +107,28 @@ func (g *growth) advance(now time.Time) {
 		g.meter.ready++
 	}
 	if g.meter.ready > was {
-		g.meter.gap = max(g.meter.gap, now.Sub(g.meter.advanced))
+		g.meter.waited(now.Sub(g.meter.advanced))
 		g.meter.advanced = now
 	}
+}
+
+// waited notes that it took d until there was something new to show.
+func (m *meter) waited(d time.Duration) {
+	if d < time.Second {
+		return // several came at once
+	}
+	m.waits++
+	m.second = max(m.second, min(d, m.gap))
+	m.gap = max(m.gap, d)
+}
+
+// usual is a wait that may come again and again. Of the first few waits any
+// may be.
+func (m *meter) usual() time.Duration {
+	if m.waits < 3 {
+		return m.gap
+	}
+	return m.second
 }
 
 // has reports whether segment n can be shown.
@@ -130,11 +152,14 @@ func (g *growth) played(n int) time.Duration {
 
 // pace is what decides when to offer.
 func (g *growth) pace(now time.Time) Pace {
-	m := g.meter
+	m := &g.meter
 	p := Pace{
 		Target: time.Duration(g.plan.Grid.Target) * time.Second,
 		Ready:  g.played(m.ready), Made: m.made,
-		Fresh: m.made - m.before, Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)),
+		Fresh: m.made - m.before, Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)), Usual: m.usual(),
+	}
+	for _, c := range g.plan.Chunks {
+		p.Chunk = max(p.Chunk, c.Segments)
 	}
 	switch told := g.plan.Facts.Duration; {
 	case !g.plan.Open:

@@ -198,7 +198,7 @@ func TestOpenPlan(t *testing.T) {
 		if l := w.list("r1", "v1-720p"); len(l.Segments) != 3 || l.Ended {
 			t.Errorf("%d segments, ended %v", len(l.Segments), l.Ended)
 		}
-		w.starving = func() bool { return true } // the plan is late, and nobody could know
+		w.starving = func(int) bool { return true } // the plan is late, and nobody could know
 		grown := *whole
 		grown.Grid.Target = 10
 		k.Planned(making("r1"), &grown, nil)
@@ -287,7 +287,7 @@ func TestStoreAway(t *testing.T) {
 		k.Planned(making("r1"), p, nil)
 		k.Made(video, "r1", w.whole("r1", p, 0))
 		synctest.Wait()
-		w.starving = func() bool { return true } // while the store is away
+		w.starving = func(int) bool { return true } // while the store is away
 		w.Refuse = func(action, _ string) error {
 			return &spool.Error{Class: spool.Environment, Reason: "the bucket is away"}
 		}
@@ -417,7 +417,7 @@ func TestWithdrawnInTheEnd(t *testing.T) {
 		w.Refuse = func(string, string) error { return errRefused }
 		k.Changed(spool.Video{ID: video, Revision: "r1", Status: spool.Failed})
 		after(20 * time.Second)
-		w.starving = func() bool { return true }
+		w.starving = func(int) bool { return true }
 		w.Refuse = nil
 		after(time.Minute)
 		if l := w.list("r1", "v1-720p"); w.there(Name) || !l.Ended {

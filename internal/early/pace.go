@@ -12,6 +12,8 @@ type Pace struct {
 	Fresh  time.Duration // of Made: what was made while it was measured
 	Took   time.Duration // by the clock: how long it was measured
 	Gap    time.Duration // by the clock: the longest wait for Ready to grow
+	Usual  time.Duration // by the clock: the longest but one, which may come again and again
+	Chunk  int           // segments that one encoder makes, one after another; 0 counts as 1
 }
 
 // startTargets is how many target durations a list holds before players are
@@ -29,8 +31,8 @@ const unknown = -1
 // so that nobody who watches has to wait and no list stands still: 0 is now,
 // below 0 is unknown.
 //
-// There must be enough to begin with, and a reserve for the longest wait that
-// was seen. From then on the lists grow at the pace of playback, so the rest
+// There must be enough to begin with, and a reserve for the longest wait. From
+// then on the lists grow at the pace of playback, so the rest
 // may take as long to make as the part plays that is not in them yet.
 func (p Pace) Wait() time.Duration {
 	start := startTargets * p.Target
@@ -44,7 +46,7 @@ func (p Pace) Wait() time.Duration {
 		return unknown
 	}
 	rate := float64(p.Fresh) / float64(p.Took)
-	enough := start + max(0, p.Gap-p.Target)
+	enough := start + max(0, p.drought()-p.Target)
 	wait := float64(enough-p.Ready) / rate
 	if p.Total == 0 {
 		if rate < caution {
@@ -57,4 +59,12 @@ func (p Pace) Wait() time.Duration {
 	wait = max(wait, left-lasts/caution)
 	// When all is made, nothing can be late any more.
 	return time.Duration(max(0, min(wait, left)))
+}
+
+// drought is how far Ready may fall behind playback for a while, whatever the
+// rate is over longer times. Several encoders are at work on different chunks,
+// and all but the first of these count for nothing until it is whole: until
+// then there may be one segment a wait.
+func (p Pace) drought() time.Duration {
+	return p.Gap + time.Duration(max(p.Chunk-1, 0))*max(0, p.Usual-p.Target)
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify/verifytest"
@@ -45,7 +46,8 @@ type world struct {
 	flawed   bool            // AtomicPut is false
 	dead     bool            // mu guards it: the process was killed
 	killAt   int             // writes until then, when above 0; mu guards it
-	starving func() bool     // nothing is there that could be appended, or nil
+	// starving says whether segment n was not there before now. Nil: all are.
+	starving func(n int) bool
 }
 
 // seen is a growing list as the reader saw it last.
@@ -163,7 +165,7 @@ func (w *world) compare(name string, before seen, list hls.Media) {
 		w.t.Errorf("%s: its head is changed: %+v, was %+v", name, list, before.Media)
 	}
 	limit := time.Duration(list.Target) * time.Second * 3 / 2
-	if still := time.Since(before.changed); still > limit && (w.starving == nil || !w.starving()) {
+	if still := time.Since(before.changed); still > limit && (w.starving == nil || !w.starving(n)) {
 		w.t.Errorf("%s stood still for %v with %d segments", name, still, n)
 	}
 }
@@ -282,6 +284,7 @@ func plan(n int) *spool.Plan {
 		p.Grid.Packets = append(p.Grid.Packets, frames*sounding/rate/1024)
 	}
 	p.Grid.Packets[0]++ // the priming
+	p.Chunks = grid.Chunks(p.Grid)
 	return p
 }
 
