@@ -61,7 +61,8 @@ type aside struct {
 // claim is what a connection beside the main one fetches.
 type claim struct {
 	spool.Span
-	cancel context.CancelFunc
+	cancel  context.CancelFunc
+	dropped bool // for what is wanted more
 }
 
 func newAside(t *transfer) *aside { return &aside{transfer: t, woken: make(chan struct{})} }
@@ -80,23 +81,26 @@ func (a *aside) guide(ctx context.Context) (stop func()) {
 }
 
 func (a *aside) look(ctx context.Context) {
+	select {
+	case <-a.transfer.tell.shown: // nobody reads before
+	case <-ctx.Done():
+	}
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
 	for {
 		changed, woken := a.transfer.request.Watcher.Changed(), a.wake()
-		for _, want := range a.transfer.request.Watcher.Wanted() {
+		wants := a.transfer.request.Watcher.Wanted()
+		a.transfer.tell.flush(len(wants) > 0) // perhaps it is here
+		for _, want := range wants {
 			a.serve(ctx, want)
 		}
-		atOnce := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			atOnce = true
 		case <-woken:
 		case <-ticker.C:
 		}
-		a.transfer.tell.flush(atOnce)
 	}
 }
 
@@ -111,7 +115,7 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	here := a.transfer.part.spans()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.allowed || time.Now().Before(a.until) || len(a.claims) == mostAside || ctx.Err() != nil {
+	if !a.allowed || time.Now().Before(a.until) || ctx.Err() != nil {
 		return
 	}
 	gap := here.Missing(spool.Span{From: max(want.From, 0), To: min(want.To, a.length)})
@@ -123,6 +127,10 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	c := &claim{Span: a.claimed(here).Missing(spool.Span{From: gap.From, To: min(to, a.length)})}
 	if c.From != gap.From || c.Len() == 0 {
 		return // it is on its way
+	}
+	if len(a.claims) == mostAside {
+		a.makeRoom(c.Span)
+		return
 	}
 	ctx, c.cancel = context.WithCancel(ctx)
 	a.claims, a.used = append(a.claims, c), true
@@ -155,6 +163,9 @@ func (a *aside) ended(c *claim, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.claims = slices.DeleteFunc(a.claims, func(other *claim) bool { return other == c })
+	if c.dropped {
+		a.until = time.Time{}
+	}
 	a.judge(c, err)
 	close(a.woken)
 	a.woken = make(chan struct{})
@@ -168,14 +179,11 @@ func (a *aside) judge(c *claim, err error) {
 		a.changes++
 		a.off = a.off || no.code != "source-changed" || a.changes > 1
 		a.fail(err)
-	case !a.allowed: // it was told to end
+	case !a.allowed, c.dropped: // it was told to end
 	case err == nil:
 		a.failures = 0
 	case errors.Is(err, errBusy):
-		if len(a.claims) == 0 {
-			a.urgent = c.Span
-			a.stopMain(errWanted)
-		}
+		a.makeRoom(c.Span)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
 		a.off, a.allowed = true, false // the main connection will see for itself
 	case e.Class == spool.Environment:
@@ -187,6 +195,27 @@ func (a *aside) judge(c *claim, err error) {
 		a.allowed = !a.off
 	}
 }
+
+// makeRoom gives up another connection for what is wanted: one for bytes that
+// nobody waits for any more, or, if it is the only one, the main one.
+func (a *aside) makeRoom(wanted spool.Span) {
+	if len(a.claims) == 0 {
+		a.urgent = wanted
+		a.stopMain(errWanted)
+		return
+	}
+	a.until = time.Now().Add(tellEvery)
+	wants := a.transfer.request.Watcher.Wanted()
+	for _, c := range a.claims {
+		if !slices.ContainsFunc(wants, c.overlaps) {
+			c.dropped = true
+			c.cancel()
+			return
+		}
+	}
+}
+
+func (c *claim) overlaps(s spool.Span) bool { return c.From < s.To && s.From < c.To }
 
 // fail ends the attempt.
 func (a *aside) fail(err error) {

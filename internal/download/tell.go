@@ -16,10 +16,12 @@ const tellEvery = 100 * time.Millisecond
 type teller struct {
 	part     *part
 	progress func(done, total int64)
-	watcher  Watcher // nil = none
+	watcher  Watcher       // nil = none
+	shown    chan struct{} // closed when the watcher has the file for the first time
 
 	mu   sync.Mutex // held while somebody is told
 	open bool       // the watcher has the file
+	once sync.Once  // for shown
 	last time.Time  // when it was told
 	due  bool       // there is something that it was not told
 }
@@ -65,6 +67,7 @@ func (t *teller) show(here spool.Spans) error {
 	}
 	t.open = true
 	t.watcher.Opened(file, t.part.Length)
+	t.once.Do(func() { close(t.shown) })
 	t.tell(here)
 	return nil
 }
