@@ -33,7 +33,8 @@ const unknown = -1
 //
 // There must be enough to begin with, and a reserve for the longest wait. From
 // then on the lists grow at the pace of playback, so the rest
-// may take as long to make as the part plays that is not in them yet.
+// may take as long to make as the part plays that is not in them yet, less the
+// reserve: the last chunk is made by one encoder alone.
 func (p Pace) Wait() time.Duration {
 	start := startTargets * p.Target
 	if p.Total > 0 && (p.Made >= p.Total || p.Total < start) {
@@ -55,7 +56,7 @@ func (p Pace) Wait() time.Duration {
 		return time.Duration(max(0, wait))
 	}
 	left := float64(p.Total-p.Made) / rate
-	lasts := float64(p.Total - start)
+	lasts := float64(p.Total - enough)
 	wait = max(wait, left-lasts/caution)
 	// When all is made, nothing can be late any more.
 	return time.Duration(max(0, min(wait, left)))

@@ -106,18 +106,14 @@ func (r *run) through(steps []step, mode Mode, kills int) {
 		}
 		synctest.Wait()
 	}
-	if r.dead {
+	defer func() { stop() }()
+	after(time.Duration(r.r.IntN(20)) * time.Second) // the video is verified
+	for r.dead {
 		k, stop = r.restart(stop, mode)
 	}
-	defer stop()
-	after(time.Duration(r.r.IntN(20)) * time.Second) // the video is verified
 	r.mu.Lock()
 	r.killAt = 0
 	r.mu.Unlock()
-	if r.dead {
-		k, stop = r.restart(stop, mode)
-		defer stop()
-	}
 	k.Changed(r.finish("r1", r.plan))
 	synctest.Wait()
 }
