@@ -14,6 +14,16 @@ func Folder(revision string) string { return folderPrefix + revision }
 
 const folderPrefix = "live-"
 
+// ListOf gives the revision of a growing list by its name below the video's
+// folder; false for other names.
+func ListOf(name string) (revision string, ok bool) {
+	parts := liveURI.FindStringSubmatch(name)
+	if parts == nil {
+		return "", false
+	}
+	return parts[1], true
+}
+
 // liveURI is how an early master names a growing list.
 var liveURI = regexp.MustCompile(`^` + folderPrefix + `([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([va][0-9]+-[A-Za-z0-9_-]+)\.m3u8$`)
 
@@ -32,11 +42,11 @@ func Leads(text []byte) (revision string, ok bool) {
 		uris = append(uris, a.URI)
 	}
 	for _, uri := range uris {
-		parts := liveURI.FindStringSubmatch(uri)
-		if parts == nil || revision != "" && parts[1] != revision {
+		of, ok := ListOf(uri)
+		if !ok || revision != "" && of != revision {
 			return "", false
 		}
-		revision = parts[1]
+		revision = of
 	}
 	return revision, revision != ""
 }

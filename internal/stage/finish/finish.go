@@ -173,8 +173,12 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 	for _, d := range p.revision {
 		known[job.Video+"/"+d.Name] = true
 	}
-	stray := func(name string) bool { return !known[name] }
-	err := remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
+	// Players follow the early lists, which may name what was made again since.
+	named, err := namedEarly(ctx, s.Store, job.Video, job.Revision)
+	stray := func(name string) bool { return !known[name] && !named[name] }
+	if err == nil {
+		err = remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
+	}
 	if err = errors.Join(err, SweepAbandoned(ctx, s.Store, job.Video, job.Revision)); err != nil {
 		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/verify"
 )
 
-// Unpublish removes a video: the master first, so that no player finds a video
+// Unpublish removes a video: the masters first, so that no player finds a video
 // with holes, then everything else, then its exported keys. keysDir is "" to
 // leave those. A foreign folder is refused, and files in the video's folder
 // that are not Spool's stay. It may be run again until it succeeds.
@@ -26,6 +26,9 @@ func Unpublish(ctx context.Context, s store.Store, video, keysDir string) error 
 		return fmt.Errorf("unpublish: %w", err)
 	}
 	if err := s.Delete(ctx, video+"/"+verify.MasterName); err != nil {
+		return fmt.Errorf("unpublish %s: %w", video, err)
+	}
+	if err := removeEarly(ctx, s, video, anything); err != nil {
 		return fmt.Errorf("unpublish %s: %w", video, err)
 	}
 	// The card goes last: as long as anything is left, it says whose it is.
@@ -46,8 +49,8 @@ func Unpublish(ctx context.Context, s store.Store, video, keysDir string) error 
 	return nil
 }
 
-// SweepRevision removes a revision that another one has replaced. It refuses
-// the one that the master names.
+// SweepRevision removes a revision that another one has replaced, with what
+// was published of it early. It refuses the one that the master names.
 func SweepRevision(ctx context.Context, s store.Store, video, revision string) error {
 	if !spool.ValidID(video) || !spool.ValidID(revision) {
 		return fmt.Errorf("sweep %q/%q: not names of a video and a revision", video, revision)
@@ -59,6 +62,9 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 	if published == revision {
 		return fmt.Errorf("sweep %s/%s: it is the published revision", video, revision)
 	}
+	if err := removeEarly(ctx, s, video, func(of string) bool { return of == revision }); err != nil {
+		return fmt.Errorf("sweep %s/%s: %w", video, revision, err)
+	}
 	if err := remove(ctx, s, video+"/"+revision+"/", anything); err != nil {
 		return fmt.Errorf("sweep %s/%s: %w", video, revision, err)
 	}
@@ -67,8 +73,8 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 
 // SweepAbandoned removes the revisions of a video that were never finished,
 // all but keep: those without a manifest, which nothing published can name.
-// Revisions that are whole, replaced or not, stay, and so does a foreign
-// folder.
+// Revisions that are whole, replaced or not, stay, with the early lists that
+// players may still follow, and so does a foreign folder.
 func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) error {
 	if !spool.ValidID(video) {
 		return fmt.Errorf("sweep %q: not a video's name", video)
@@ -88,6 +94,9 @@ func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) erro
 		if parts := strings.Split(info.Name, "/"); len(parts) == 3 && parts[2] == verify.ManifestName {
 			whole[parts[1]] = true
 		}
+	}
+	if err := removeEarly(ctx, s, video, func(of string) bool { return !whole[of] }); err != nil {
+		return fmt.Errorf("sweep %s: %w", video, err)
 	}
 	abandoned := func(name string) bool { return !whole[strings.Split(name, "/")[1]] }
 	if err := remove(ctx, s, video+"/", abandoned); err != nil {
@@ -114,8 +123,8 @@ func publishedRevision(ctx context.Context, s store.Store, video string) (string
 }
 
 // madeHere are the names, below a video's folder, of what Spool puts into
-// revisions. Nothing of another form is ever removed: whatever it is, it is
-// somebody else's.
+// revisions. Nothing of another form is ever removed, but for what package
+// early made: whatever it is, it is somebody else's.
 var madeHere = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}/` +
 	`(manifest\.json|[va][0-9]+-[A-Za-z0-9_-]+/(index\.m3u8|init-[0-9a-f]{8}\.mp4|[0-9]{5,}-[0-9a-f]{8}\.m4s))$`)
 
