@@ -77,7 +77,7 @@ func (g *growth) add(m spool.Made, now time.Time) {
 			}
 		}
 		for _, s := range m.Segments {
-			if s.Rendition == l.rendition && l.add(g.revision, s) && g.whole(s.Number) {
+			if s.Rendition == l.rendition && l.add(g.revision, s, g.plan.Grid) && g.whole(s.Number) {
 				g.meter.made += g.lead().length(s.Number, g.plan)
 				g.meter.count++
 			}

@@ -39,14 +39,20 @@ func newLists(p *spool.Plan) []*list {
 	return lists
 }
 
-// add takes a segment, and reports whether it is a new one.
-func (l *list) add(revision string, s spool.Segment) bool {
+// add takes a segment, and reports whether it is a new one. One that was made
+// again takes the place of the first, which may be swept, unless the first
+// stands in the playlist: then nobody sweeps it.
+func (l *list) add(revision string, s spool.Segment, g spool.Grid) bool {
+	if s.Number < 0 || path.Dir(s.Name) != path.Join(revision, l.rendition) {
+		return false
+	}
 	_, known := l.segments[s.Number]
-	if known || s.Number < 0 || path.Dir(s.Name) != path.Join(revision, l.rendition) {
+	units := l.units(g)
+	if known && s.Number < len(units) && s.Units != units[s.Number] {
 		return false
 	}
 	l.segments[s.Number] = s
-	return true
+	return !known
 }
 
 // units are how many frames or packets the plan gives each segment.

@@ -3,6 +3,7 @@ package early
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -114,8 +115,30 @@ func (r *run) through(steps []step, mode Mode, kills int) {
 	r.mu.Lock()
 	r.killAt = 0
 	r.mu.Unlock()
-	k.Changed(r.finish("r1", r.plan))
+	r.sweep()
+	k.Changed(r.publish("r1", r.plan, r.had))
 	synctest.Wait()
+}
+
+// sweep removes what was made and is not in the ledger, as finishing does,
+// unless a list names it.
+func (r *run) sweep() {
+	named := map[string]bool{}
+	for _, m := range r.had {
+		for _, s := range m.Segments {
+			named[path.Join(video, s.Name)] = true
+		}
+	}
+	for name, l := range r.lists {
+		for _, uri := range uris(l.Media) {
+			named[path.Join(path.Dir(name), uri)] = true
+		}
+	}
+	for _, name := range r.Names() {
+		if path.Ext(name) == ".m4s" && !named[name] {
+			r.Set(name, nil)
+		}
+	}
 }
 
 // restart is a crash and a new process a minute later. Some of what was told
@@ -202,6 +225,11 @@ func TestSeeds(t *testing.T) {
 // check looks at what is left at the end.
 func (r *run) check(seed uint64) {
 	for name, l := range r.lists {
+		for _, uri := range uris(l.Media) {
+			if object := path.Join(path.Dir(name), uri); r.Bytes(object) == nil {
+				r.t.Errorf("seed %d: %s names %s, which is gone", seed, name, object)
+			}
+		}
 		if !l.Ended || len(l.Segments) != r.plan.Grid.Segments() {
 			r.t.Errorf("seed %d: %s has %d of %d segments, ended %v", seed, name, len(l.Segments), r.plan.Grid.Segments(), l.Ended)
 		}

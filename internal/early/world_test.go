@@ -331,13 +331,26 @@ func renditionsOf(p *spool.Plan) []string {
 
 // finish makes what is left of a revision and puts its final playlists.
 func (w *world) finish(revision string, p *spool.Plan) spool.Video {
+	var made []spool.Made
 	for n := range p.Grid.Segments() {
-		w.whole(revision, p, n)
+		made = append(made, w.whole(revision, p, n))
+	}
+	return w.publish(revision, p, made)
+}
+
+// publish puts the final playlists of what was made; of what was made twice,
+// the last counts.
+func (w *world) publish(revision string, p *spool.Plan, made []spool.Made) spool.Video {
+	files := map[string]string{} // by rendition and number
+	for _, m := range made {
+		for _, s := range m.Segments {
+			files[fmt.Sprint(s.Rendition, s.Number)] = path.Base(s.Name)
+		}
 	}
 	for _, l := range newLists(p) {
 		m := hls.Media{Version: hls.Version, Target: p.Grid.Target, VOD: true, Ended: true, Map: "init-00000000.mp4"}
 		for i, d := range l.durations(p.Grid.Segments(), p) {
-			m.Segments = append(m.Segments, hls.Segment{URI: fmt.Sprintf("%05d-0123abcd.m4s", i), Duration: d})
+			m.Segments = append(m.Segments, hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d})
 		}
 		text, err := m.Encode()
 		if err != nil {
