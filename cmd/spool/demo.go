@@ -17,7 +17,7 @@ import (
 func newDemo() *cobra.Command {
 	var stay bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "see it work: three clips, made and served here, published encrypted", Args: none,
+		Use: "demo", Short: "see it work, with three clips made and served here", Args: none,
 		Long: `Makes three short clips with ffmpeg, serves them on 127.0.0.1 as a website would
 (a file, a file whose index is at its end, a page with a video), publishes them
 encrypted, and ends with the address of a page where the result plays.`,

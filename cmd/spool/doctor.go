@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ const (
 
 func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "check what a run needs, and say what to do about what is missing", Args: none,
+		Use: "doctor", Short: "check what a run needs, and say what is to be done", Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd)
 			if err != nil {
@@ -67,10 +68,19 @@ func newDoctor() *cobra.Command {
 func (d *doctor) say(l level, what, text, hint string) {
 	d.worst = max(d.worst, l)
 	mark := map[level]string{fine: "ok   ", warning: "warn ", broken: "FAIL "}[l]
-	fmt.Fprintf(d.out, "%s %-12s %s\n", mark, what, plaintext.Sanitize(text))
+	fmt.Fprintf(d.out, "%s %-12s %s\n", mark, what, d.fit(text, "                   "))
 	if hint != "" {
-		fmt.Fprintf(d.out, "      %-12s → %s\n", "", plaintext.Sanitize(hint))
+		fmt.Fprintf(d.out, "%18s → %s\n", "", d.fit(hint, "                     "))
 	}
+}
+
+// fit breaks a text between words where a terminal would break it anywhere.
+func (d *doctor) fit(text, indent string) string {
+	text = plaintext.Sanitize(text)
+	if !terminal(d.out) {
+		return text
+	}
+	return strings.Join(folded(text, columns-1-len(indent)), "\n"+indent)
 }
 
 func (d *doctor) fail(what string, err error) {

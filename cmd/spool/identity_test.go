@@ -12,6 +12,7 @@ import (
 // TestPublishedFrames: every frame of every published size shows the number
 // that the source has there, over five chunks and all their joints.
 func TestPublishedFrames(t *testing.T) {
+	t.Parallel()
 	s := newStudio(t)
 	const frames = 800
 	openGOP := mediatest.X264("-g", "40", "-x264-params", "open-gop=1:bframes=3:b-adapt=0")
@@ -41,6 +42,7 @@ func TestPublishedFrames(t *testing.T) {
 // TestPublishedSync: flash and beep meet within 5 ms at the start, at every
 // joint and at the end, though the sound begins late.
 func TestPublishedSync(t *testing.T) {
+	t.Parallel()
 	s := newStudio(t)
 	const seconds, rate = 26, 25
 	s.publish(t, "bucket", map[string]string{

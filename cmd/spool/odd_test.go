@@ -52,6 +52,7 @@ var ordinary = map[string]struct {
 
 // TestOddSourcesBecomeOrdinary publishes what is legal but unusual.
 func TestOddSourcesBecomeOrdinary(t *testing.T) {
+	t.Parallel()
 	s := newStudio(t)
 	sources := map[string]string{}
 	for name, o := range ordinary {
@@ -120,6 +121,7 @@ func (s studio) shown(t *testing.T, video string) shown {
 // TestDamagedSources: what was lost is told, and of what cannot be published
 // nothing stays behind.
 func TestDamagedSources(t *testing.T) {
+	t.Parallel()
 	s := newStudio(t)
 	whole := s.path("whole.mp4")
 	mediatest.FFmpeg(t, append(strings.Fields(clipKinds["plain"]+" -movflags +faststart"), whole)...)

@@ -62,7 +62,7 @@ func newPlan() *cobra.Command {
 		},
 	}
 	config.Bind(cmd.Flags())
-	cmd.Flags().StringVarP(&list, "file", "f", "", "a list of sources, one a line; - is standard input")
+	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line; - is standard input")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -294,7 +294,7 @@ func (p *planner) print(f forecast) {
 	}
 	say("%s", line)
 	if f.Hint != "" {
-		say("  %s", f.Hint)
+		say("  hint: %s", f.Hint)
 	}
 	if f.Facts == nil {
 		return

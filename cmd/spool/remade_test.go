@@ -33,8 +33,13 @@ func TestOtherSettingsOfAnUnfinishedVideo(t *testing.T) {
 	c.await(t, "goes on with the settings that it began with; --remake, or spool rm film-[0-9a-f]*, lets it begin anew")
 	stopAtOnce(t, c)
 	h.open(t)
-	if said := h.do(t, exitReady, "run", h.clip, "--preset", "superfast", "--remake"); !strings.Contains(said, "made anew: other settings are asked for") {
+	said := h.do(t, exitReady, "run", h.clip, "--preset", "superfast", "--remake")
+	if !strings.Contains(said, "made anew: other settings are asked for") {
 		t.Errorf("the run says:\n%s", said)
+	}
+	// Its results and its report are read in one place here.
+	if strings.Count(said, "master.m3u8") != 1 {
+		t.Errorf("where the master lies is not said once:\n%s", said)
 	}
 	if said := h.do(t, exitReady, "show", h.id(t), "--json"); !strings.Contains(said, `"preset": "superfast"`) {
 		t.Errorf("it was made with other settings:\n%s", said)

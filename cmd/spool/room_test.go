@@ -62,11 +62,3 @@ func TestEnough(t *testing.T) {
 		}
 	}
 }
-
-func TestQuoted(t *testing.T) {
-	for word, want := range map[string]string{"/mnt/cdn-bucket": "/mnt/cdn-bucket", "a b": "'a b'", "": "''", "it's": `'it'\''s'`, "$HOME": "'$HOME'"} {
-		if got := quoted(word); got != want {
-			t.Errorf("quoted(%q) is %s, want %s", word, got, want)
-		}
-	}
-}

@@ -10,6 +10,9 @@ import (
 	"github.com/spool-video/spool/internal/config"
 )
 
+// columns is how wide help is: what terminals have at least.
+const columns = 80
+
 // newRoot is the tree of commands.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -18,16 +21,18 @@ func newRoot() *cobra.Command {
 		Long: `Spool fetches videos, encodes each with FFmpeg to adaptive HLS (three sizes, a
 playlist for each, a master playlist), and publishes them to a bucket. Running
 it again does only what is missing.`,
-		Example: `  spool demo                                   see it work, with nothing of yours
-  spool run videos.txt --to /mnt/cdn-bucket    publish a list
-  spool run https://example.com/watch/42       publish one page's video
-  spool preview                                watch what was published`,
+		Example: `  spool demo                                  see it work, with nothing of yours
+  spool run videos.txt --to /mnt/cdn-bucket   publish a list
+  spool run https://example.com/watch/42      publish one page's video
+  spool preview                               watch what was published`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string { return f.FlagUsagesWrapped(columns) })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.Long += "\n\nThe flags of run that matter (spool run --help has them all):\n" + mainFlags()
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("bad-flag", err.Error(), fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()))
@@ -38,6 +43,13 @@ it again does only what is missing.`,
 		newVerify(), newPreview(), newDoctor(), newDemo(),
 		newKeys(), newVersion(),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for name, short := range map[string]string{"help": "explain a command", "completion": "print a script by which a shell completes commands"} {
+		if cmd, _, err := root.Find([]string{name}); err == nil {
+			cmd.Short = short
+		}
+	}
 	return root
 }
 
@@ -45,7 +57,7 @@ it again does only what is missing.`,
 func mainFlags() string {
 	flags := pflag.NewFlagSet("main", pflag.ContinueOnError)
 	config.Bind(flags, config.MainKeys()...)
-	return strings.TrimRight(flags.FlagUsages(), "\n")
+	return strings.TrimRight(flags.FlagUsagesWrapped(columns), "\n")
 }
 
 // noSuchCommand answers a word that is no command with the nearest that is.

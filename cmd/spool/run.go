@@ -42,7 +42,7 @@ source, run continues what is unfinished.`,
 		},
 	}
 	config.Bind(cmd.Flags())
-	cmd.Flags().StringVarP(&list, "file", "f", "", "a list of sources, one a line; - is standard input")
+	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line; - is standard input")
 	return cmd
 }
 

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +19,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A program with the race detector in it sleeps for a second when it ends,
+	// unless told otherwise; these tests run some hundred.
+	if os.Getenv("GORACE") == "" {
+		if err := os.Setenv("GORACE", "atexit_sleep_ms=10"); err != nil {
+			panic(err)
+		}
+	}
+	// Most tests wait for other processes most of the time, for the retry of a
+	// dead link or the beat of a clock: more of them fit beside one another.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"spool": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
@@ -23,6 +38,7 @@ func TestMain(m *testing.M) {
 
 // TestStories runs what users do, each story in a home of its own.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("ffmpeg is not installed")
 	}
@@ -36,6 +52,7 @@ func TestStories(t *testing.T) {
 				}
 			}
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("SPOOL_PRESET", "ultrafast")
 			e.Setenv("SPOOL_PROGRESS", "plain")
 			site := httptest.NewServer(website(filepath.Join(e.WorkDir, "www")))

@@ -26,6 +26,8 @@ type checking struct {
 	all, asJSON bool
 	cfg         config.Config
 	out         io.Writer
+	results     []checked // for JSON, which is one list
+	wrong       bool      // a finding is an error
 }
 
 // checked is the result of one package.
@@ -59,41 +61,55 @@ is a video's folder, or a destination. Exit code 3 when something is wrong.`,
 	return cmd
 }
 
-func (c checking) run(ctx context.Context, args []string) error {
-	var results []checked
+func (c *checking) run(ctx context.Context, args []string) error {
 	var ids []string
 	for _, arg := range args {
 		if info, err := os.Stat(arg); err == nil && info.IsDir() {
-			more, err := c.folder(ctx, arg)
-			if err != nil {
+			if err := c.folder(ctx, arg); err != nil {
 				return err
 			}
-			results = append(results, more...)
 			continue
 		}
 		ids = append(ids, arg)
 	}
 	if c.all || len(ids) > 0 {
-		more, err := c.videos(ctx, ids)
-		if err != nil {
+		if err := c.videos(ctx, ids); err != nil {
 			return err
 		}
-		results = append(results, more...)
 	}
-	return c.print(results)
+	if c.asJSON {
+		if err := printJSON(c.out, append([]checked{}, c.results...)); err != nil {
+			return err
+		}
+	}
+	if c.wrong {
+		return ended(exitSomeFailed)
+	}
+	return nil
+}
+
+// take notes what was found, and tells it at once where that can be read.
+func (c *checking) take(r checked) {
+	for _, f := range r.Findings {
+		c.wrong = c.wrong || f.Level == verify.Error
+	}
+	c.results = append(c.results, r)
+	if !c.asJSON {
+		printChecked(c.out, r)
+	}
 }
 
 // videos checks videos that the ledger knows.
-func (c checking) videos(ctx context.Context, ids []string) (results []checked, err error) {
+func (c *checking) videos(ctx context.Context, ids []string) (err error) {
 	h, err := enter(ctx, c.cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
 	if c.all {
 		ready, err := h.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Ready}})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, v := range ready {
 			ids = append(ids, v.ID)
@@ -102,50 +118,49 @@ func (c checking) videos(ctx context.Context, ids []string) (results []checked, 
 	for _, id := range ids {
 		rec, err := h.record(ctx, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if rec.Video.Published == "" {
-			return nil, usage("not-published", fmt.Sprintf("%s is %s and not published", rec.Video.ID, rec.Video.Status), "spool run publishes it")
+			return usage("not-published", fmt.Sprintf("%s is %s and not published", rec.Video.ID, rec.Video.Status), "spool run publishes it")
 		}
 		r, err := c.check(ctx, h.store, rec.Video.ID, h.keySource())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		results = append(results, r)
+		c.take(r)
 	}
-	return results, nil
+	return nil
 }
 
 // folder checks a video's folder, or every video of a destination.
-func (c checking) folder(ctx context.Context, dir string) ([]checked, error) {
+func (c *checking) folder(ctx context.Context, dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", dir, err)
+		return fmt.Errorf("find %s: %w", dir, err)
 	}
 	var masters []string
 	if _, err := os.Stat(filepath.Join(abs, "master.m3u8")); err == nil {
 		masters = []string{filepath.Join(abs, "master.m3u8")}
 	} else if masters, err = filepath.Glob(filepath.Join(abs, "*", "master.m3u8")); err != nil {
-		return nil, fmt.Errorf("look into %s: %w", dir, err)
+		return fmt.Errorf("look into %s: %w", dir, err)
 	}
 	if len(masters) == 0 {
-		return nil, usage("nothing-published", "no video is published in "+dir, "name a video's folder, or a destination")
+		return usage("nothing-published", "no video is published in "+dir, "name a video's folder, or a destination")
 	}
 	keys := c.keySource(ctx, abs)
-	var results []checked
 	for _, m := range masters {
 		video := filepath.Dir(m)
 		s, err := folder.Open(filepath.Dir(video), folder.Options{ReadOnly: true})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r, err := c.check(ctx, s, filepath.Base(video), keys)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		results = append(results, r)
+		c.take(r)
 	}
-	return results, nil
+	return nil
 }
 
 // keySource gives the key that a playlist names.
@@ -153,7 +168,7 @@ type keySource = func(context.Context, server.KeyRequest) ([]byte, error)
 
 // keySource finds keys for a folder that may be anybody's: in --keys, and in
 // the ledger when the folder is its destination.
-func (c checking) keySource(ctx context.Context, dir string) keySource {
+func (c *checking) keySource(ctx context.Context, dir string) keySource {
 	var sources []keySource
 	if c.cfg.Keys != "" {
 		sources = append(sources, server.KeysIn(c.cfg.Keys))
@@ -174,7 +189,7 @@ func (c checking) keySource(ctx context.Context, dir string) keySource {
 	return server.FirstKey(sources...)
 }
 
-func (c checking) check(ctx context.Context, s store.Store, video string, keys keySource) (checked, error) {
+func (c *checking) check(ctx context.Context, s store.Store, video string, keys keySource) (checked, error) {
 	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe}}
 	if keys != nil {
 		revision, err := publishedRevision(ctx, s, video)
@@ -200,31 +215,6 @@ func publishedRevision(ctx context.Context, s store.Store, video string) (string
 		return "", ctx.Err()
 	}
 	return m.Revision, nil //nolint:nilerr // see above
-}
-
-func (c checking) print(results []checked) error {
-	wrong := 0
-	for _, r := range results {
-		for _, f := range r.Findings {
-			if f.Level == verify.Error {
-				wrong++
-				break
-			}
-		}
-	}
-	if c.asJSON {
-		if err := printJSON(c.out, results); err != nil {
-			return err
-		}
-	} else {
-		for _, r := range results {
-			printChecked(c.out, r)
-		}
-	}
-	if wrong > 0 {
-		return ended(exitSomeFailed)
-	}
-	return nil
 }
 
 func printChecked(out io.Writer, r checked) {

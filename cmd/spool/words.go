@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/plaintext"
 )
 
 // quoted is a word as a POSIX shell takes it back, for commands that a person
@@ -15,6 +16,23 @@ func quoted(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// folded breaks a text into lines of so many columns, between words. A word
+// that is longer has a line of its own.
+func folded(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && plaintext.Width(line)+1+plaintext.Width(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // toFlag is the flag by which a command finds this destination, with a blank

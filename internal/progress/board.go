@@ -262,7 +262,7 @@ func downloaded(c Count, m *meter, now time.Time) string {
 	} else if c.Done > 0 {
 		text = " " + Bytes(c.Done)
 	}
-	if rate, known := m.rate(now, rateLeast); known {
+	if rate, known := m.rate(now, rateLeast); known && c.Done > 0 {
 		text += " " + Bytes(int64(rate)) + "/s"
 	}
 	return text
