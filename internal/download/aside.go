@@ -44,6 +44,7 @@ type aside struct {
 	allowed  bool       // the server's answer lets it be tried
 	off      bool       // it is not tried any more
 	used     bool       // bytes may have come so
+	proved   bool       // the server says that it sends ranges, or did
 	length   int64      // of the file
 	claims   []*claim
 	trouble  error // what ends the attempt: a *misfit, or our disk's
@@ -181,7 +182,7 @@ func (a *aside) judge(c *claim, err error) {
 		a.fail(err)
 	case !a.allowed, c.dropped: // it was told to end
 	case err == nil:
-		a.failures = 0
+		a.failures, a.proved = 0, true
 	case errors.Is(err, errBusy):
 		a.makeRoom(c.Span)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
@@ -197,9 +198,10 @@ func (a *aside) judge(c *claim, err error) {
 }
 
 // makeRoom gives up another connection for what is wanted: one for bytes that
-// nobody waits for any more, or, if it is the only one, the main one.
+// nobody waits for any more, or, if it is the only one, the main one. That is
+// not cut in the mere hope that the server sends ranges.
 func (a *aside) makeRoom(wanted spool.Span) {
-	if len(a.claims) == 0 {
+	if len(a.claims) == 0 && a.proved {
 		a.urgent = wanted
 		a.stopMain(errWanted)
 		return
@@ -233,10 +235,11 @@ func (a *aside) stopMain(why error) {
 // server may have some.
 func (a *aside) start(resp *http.Response) {
 	t := a.transfer
-	none := strings.EqualFold(strings.TrimSpace(resp.Header.Get("Accept-Ranges")), "none")
+	ranges := strings.ToLower(strings.TrimSpace(resp.Header.Get("Accept-Ranges")))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.allowed = !a.off && !none && !t.plain && t.part.Length > 0
+	a.allowed = !a.off && ranges != "none" && !t.plain && t.part.Length > 0
+	a.proved = a.proved || ranges == "bytes" || resp.StatusCode == http.StatusPartialContent
 	a.length = t.part.Length
 }
 

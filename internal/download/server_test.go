@@ -121,6 +121,7 @@ func (h *hostile) head(w http.ResponseWriter, r *http.Request) int {
 func (h *hostile) bounds(w http.ResponseWriter, r *http.Request) (at, to int) {
 	at, to = asked(r, len(h.body))
 	w.Header().Set("ETag", `"one"`)
+	w.Header().Set("Accept-Ranges", "bytes")
 	w.Header().Set("Content-Type", "video/mp4")
 	w.Header().Set("Content-Length", strconv.Itoa(to-at))
 	if r.Header.Get("Range") == "" {
