@@ -33,6 +33,12 @@ func TestWait(t *testing.T) {
 		{"no end in sight, fast, a little", pace(6, 6, 0, 3, 3), s(6), s(6)},
 		{"no end in sight, as fast as it plays", pace(60, 60, 0, 60, 6), unknown, unknown},
 		{"it would be late only after its end", pace(24, 24, 40, 48, 30), s(32), s(32)},
+		{"the last chunk takes one encoder of three a while", Pace{
+			Target: s(6), Ready: s(90), Made: s(108), Total: s(204), Fresh: s(108), Took: s(216), Gap: s(37), Usual: s(37), Chunk: 3,
+		}, s(110), s(112)},
+		{"several encoders, the first round", Pace{
+			Target: s(6), Ready: s(30), Made: s(48), Total: s(270), Fresh: s(48), Took: s(28.5), Gap: s(14.25), Usual: s(14.25), Chunk: 3,
+		}, s(7), s(8)},
 		{"all from before", Pace{Target: s(6), Ready: s(60), Made: s(60), Total: s(600), Took: s(1)}, unknown, unknown},
 	} {
 		if got := c.pace.Wait(); got < c.least || got > c.most {
