@@ -47,6 +47,7 @@ var law = map[string][]string{
 	"internal/page":     {".", "internal/plaintext", "internal/process"},
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
+	"internal/tap":      {".", "internal/ffmpeg"},
 
 	// The contracts, and their engines one level below. An engine knows its
 	// contract; only cmd/spool knows engines.

@@ -25,24 +25,30 @@ type seen struct {
 	Remake   bool              // --remake
 }
 
-// decide says what becomes of a known video, and why when it is made anew.
+// decide says what becomes of a known video, and why when that is news.
 func decide(v spool.Video, s seen) (what again, why string) {
-	changed := differs(v.Stamp, s.Stamp)
+	same := sameSettings(v.Settings, s.Settings)
+	ended := v.Status == spool.Failed || v.Status == spool.Cancelled
+	// What failed for good, or was cancelled, begins anew in any case.
+	anew := ended && (v.Failure == nil || v.Failure.Class != spool.Transient)
 	switch {
-	case changed:
+	case differs(v.Stamp, s.Stamp):
 		return remake, "its source has changed"
-	case v.Status == spool.Failed || v.Status == spool.Cancelled:
-		return tryAgain, ""
-	case v.Status != spool.Ready:
-		return goOn, ""
-	case s.Gone:
+	case v.Status == spool.Ready && s.Gone:
 		return remake, "it is gone from the destination"
-	case sameSettings(v.Settings, s.Settings):
+	case v.Status == spool.Ready && same:
 		return skip, ""
-	case s.Remake:
+	case !same && (s.Remake || anew):
 		return remake, "other settings are asked for"
+	case v.Status == spool.Ready:
+		return otherwise, ""
+	case !same:
+		why = "with the settings that it began with; --remake, or spool rm " + v.ID + ", lets it begin anew"
 	}
-	return otherwise, ""
+	if ended {
+		return tryAgain, why
+	}
+	return goOn, why
 }
 
 // differs compares what is known of both: a server need not tell everything.
@@ -55,5 +61,5 @@ func differs(before, now spool.SourceStamp) bool {
 // sameSettings compares what shapes a package.
 func sameSettings(a, b spool.Settings) bool {
 	return a.Ladder == b.Ladder && slices.Equal(a.Sizes, b.Sizes) && a.Preset == b.Preset &&
-		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI
+		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI && a.Copy == b.Copy
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spool-video/spool"
@@ -28,14 +29,28 @@ func TestDecide(t *testing.T) {
 		{"failed", spool.Failed, seen{Settings: medium}, tryAgain},
 		{"failed, source changed", spool.Failed, seen{Settings: medium, Stamp: newer}, remake},
 		{"cancelled", spool.Cancelled, seen{Settings: medium}, tryAgain},
+		{"failed in passing, other settings", spool.Failed, seen{Settings: fast}, tryAgain},
+		{"failed in passing, other settings, remake", spool.Failed, seen{Settings: fast, Remake: true}, remake},
+		{"cancelled, other settings", spool.Cancelled, seen{Settings: fast}, remake},
+		{"interrupted, other settings", spool.Working, seen{Settings: fast}, goOn},
+		{"interrupted, other settings, remake", spool.Working, seen{Settings: fast, Remake: true}, remake},
+		{"interrupted, same settings, remake", spool.Working, seen{Settings: medium, Remake: true}, goOn},
 		{"interrupted", spool.Working, seen{Settings: medium}, goOn},
 		{"paused", spool.Paused, seen{Settings: medium, Gone: true}, goOn},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			v := spool.Video{Status: tt.status, Settings: medium, Stamp: old}
-			if got, why := decide(v, tt.seen); got != tt.want {
+			if tt.status == spool.Failed {
+				v.Failure = &spool.Failure{Class: spool.Transient}
+			}
+			got, why := decide(v, tt.seen)
+			if got != tt.want {
 				t.Errorf("decide = %d (%s), want %d", got, why, tt.want)
+			}
+			other := !sameSettings(v.Settings, tt.seen.Settings)
+			if keeps := strings.Contains(why, "settings that it began with"); keeps != (other && (got == goOn || got == tryAgain)) {
+				t.Errorf("it is said: %q", why)
 			}
 		})
 	}

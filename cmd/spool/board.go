@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type board struct {
 	mu      sync.Mutex // owns what follows
 	videos  map[string]*standing
 	overlap overlap
+	changes int64 // of the ledger, by other processes, as it was last looked at
 }
 
 // standing is how far one video is.
@@ -31,6 +33,8 @@ type standing struct {
 	framesDone  int64 // of chunks that are done
 	chunksDone  int
 	packetsDone int64 // of pieces that are done
+	piecesDone  int
+	idle        time.Time // since when nothing of it runs, though something did; zero when that is told, or not so
 	download    progress.Count
 }
 
@@ -66,10 +70,16 @@ func (b *board) reported(r spool.Report) {
 		s.chunksDone++
 	case r.Kind == spool.Audio && s.plan != nil && r.Number < len(s.plan.Pieces):
 		s.packetsDone += int64(s.plan.Pieces[r.Number].Packets)
+		s.piecesDone++
 	}
 }
 
-// beat tells how far everything that is running is.
+// waitsAfter is how long nothing of a video runs before that is told: between
+// one job and the next there is always a moment.
+const waitsAfter = beatEvery / 2
+
+// beat tells how far everything that is running is, and what has stopped to
+// run waits for.
 func (b *board) beat(beat spool.Beat) {
 	running := map[string][]spool.Running{}
 	for _, r := range beat.Running {
@@ -77,12 +87,44 @@ func (b *board) beat(beat spool.Beat) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.overlap.observe(time.Now(), beat.Running)
+	now := time.Now()
+	b.overlap.observe(now, beat.Running)
 	for id, jobs := range running {
 		s := b.of(id)
 		b.resume(s, jobs[0])
-		snapshot := s.snapshot(jobs)
-		b.emit(progress.Event{Type: progress.Moved, Video: id, Snapshot: &snapshot})
+		s.idle = now
+		b.moved(id, s.snapshot(jobs))
+	}
+	b.removed()
+	for id, s := range b.videos {
+		if running[id] == nil && !s.status.Ended() && !s.idle.IsZero() && now.Sub(s.idle) >= waitsAfter {
+			s.idle = time.Time{}
+			b.moved(id, s.snapshot(nil))
+		}
+	}
+}
+
+func (b *board) moved(id string, snapshot progress.Snapshot) {
+	b.emit(progress.Event{Type: progress.Moved, Video: id, Snapshot: &snapshot})
+}
+
+// removed tells of videos that another process took back. The caller holds mu.
+func (b *board) removed() {
+	ctx := context.Background()
+	now, err := b.ledger.Changes(ctx)
+	if err != nil || now == b.changes {
+		return // what is shown is worth no failure
+	}
+	b.changes = now
+	for id, s := range b.videos {
+		if s.status.Ended() {
+			continue
+		}
+		rec, err := b.ledger.Get(ctx, id)
+		if errors.Is(err, ledger.ErrNotFound) || err == nil && rec.Video.Status == spool.Cancelled {
+			s.status = spool.Cancelled
+			b.emit(progress.Event{Type: progress.Removed, Video: id, Status: s.status})
+		}
 	}
 }
 
@@ -95,7 +137,7 @@ func (b *board) resume(s *standing, r spool.Running) {
 	if err != nil {
 		return // what is shown is worth no failure
 	}
-	s.revision, s.framesDone, s.chunksDone = r.Revision, 0, 0
+	s.revision, s.framesDone, s.chunksDone, s.packetsDone, s.piecesDone = r.Revision, 0, 0, 0, 0
 	for _, d := range done {
 		if d.Result != nil && d.Result.Plan != nil {
 			s.plan = d.Result.Plan
@@ -105,6 +147,10 @@ func (b *board) resume(s *standing, r spool.Running) {
 		if d.Kind == spool.Encode && s.plan != nil && d.Number < len(s.plan.Chunks) {
 			s.framesDone += int64(s.plan.Chunks[d.Number].Frames)
 			s.chunksDone++
+		}
+		if d.Kind == spool.Audio && s.plan != nil && d.Number < len(s.plan.Pieces) {
+			s.packetsDone += int64(s.plan.Pieces[d.Number].Packets)
+			s.piecesDone++
 		}
 	}
 }
@@ -136,6 +182,9 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 			snap.Phases = append(snap.Phases, p)
 		}
 	}
+	if len(snap.Phases) == 0 && snap.Note == "" {
+		snap.Note = s.waitsFor()
+	}
 	if s.plan != nil {
 		snap.Encode = s.encode(snap.Encode.Done, jobs)
 		snap.Chunks, snap.ChunksDone = len(s.plan.Chunks), s.chunksDone
@@ -146,6 +195,17 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 		snap.Length = s.plan.Timeline.Duration(rate)
 	}
 	return snap
+}
+
+// waitsFor says what a video waits for of which nothing is at work.
+func (s *standing) waitsFor() string {
+	switch {
+	case s.plan != nil && (s.chunksDone < len(s.plan.Chunks) || s.piecesDone < len(s.plan.Pieces)):
+		return "waits for a free encoder"
+	case s.plan == nil && s.download.Done == 0:
+		return "waits for a download slot"
+	}
+	return "waits for its turn"
 }
 
 // encode is how much is encoded: frames, or packets where there is only sound.
@@ -181,6 +241,8 @@ func (b *board) changed(v spool.Video) {
 		e.Type, e.Sizes, e.LeftOut, e.Path = progress.Ready, v.Sizes, v.LeftOut, b.master(v.ID)
 	case v.Status == spool.Failed:
 		e.Type = progress.Failed
+	case v.Status == spool.Cancelled:
+		e.Type = progress.Removed
 	case v.Status == spool.Paused:
 		e.Type = progress.Paused
 	case before == spool.Paused:

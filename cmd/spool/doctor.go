@@ -198,7 +198,7 @@ func (d *doctor) ledger(ctx context.Context) {
 		d.fail("ledger", err)
 		return
 	}
-	text := fmt.Sprintf("%s knows %d videos", ledgerPath(d.cfg), len(videos))
+	text := fmt.Sprintf("%s knows %s", ledgerPath(d.cfg), progress.Number(len(videos), "video"))
 	if holder, held := lock.Held(ctx, d.cfg.State); held {
 		text += fmt.Sprintf("; process %d is at work", holder.PID)
 	}

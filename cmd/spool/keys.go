@@ -8,6 +8,8 @@ import (
 
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/progress"
 )
 
 func newKeys() *cobra.Command {
@@ -47,6 +49,6 @@ func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) 
 			n++
 		}
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d keys are in %s; whoever has them can decrypt the videos\n", n, dir)
+	fmt.Fprintf(cmd.ErrOrStderr(), "written to %s: %s; whoever has them can decrypt the videos\n", plaintext.Sanitize(dir), progress.Number(n, "key"))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"github.com/spool-video/spool/internal/lock"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/schedule"
+	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/store/folder"
 )
@@ -80,7 +82,7 @@ func newRemove() *cobra.Command {
 		Use: "rm ID…", Short: "unpublish videos and forget them", Args: atLeast(1, "an ID"),
 		Long: `Takes videos back: the master playlist first, so that no player finds a video
 with holes, then all other objects, then the keys. A video that is being worked
-on is stopped first.`,
+on is stopped first. What was downloaded of it goes, too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return visit(cmd, func(ctx context.Context, h *house) error {
 				for _, id := range args {
@@ -93,7 +95,7 @@ on is stopped first.`,
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "keys", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "config")
 	cmd.Flags().BoolVar(&r.keepPublished, "keep-published", false, "forget the video, leave what is published")
 	cmd.Flags().BoolVar(&r.keepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
 	return cmd
@@ -113,7 +115,23 @@ func (h *house) remove(ctx context.Context, id string, r removal) error {
 			return err
 		}
 	}
+	if err := h.sweepScratch(id); err != nil {
+		return err
+	}
 	return h.ledger.Remove(ctx, id, r.keepKeys || r.keepPublished)
+}
+
+// sweepScratch frees what a video holds on this machine. No job of it is out,
+// and none is handed out: it has ended.
+func (h *house) sweepScratch(id string) error {
+	if _, err := os.Stat(h.cfg.Work); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	s, err := scratch.Open(h.cfg.Work, h.cfg.ScratchLimit.Bytes, h.cfg.ScratchLimit.Share)
+	if err != nil {
+		return err
+	}
+	return s.Remove(id)
 }
 
 func (h *house) unpublish(ctx context.Context, id string, r removal) (err error) {

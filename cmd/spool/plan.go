@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,8 +194,11 @@ func (p *planner) forecast(ctx context.Context, result intake.Result, settings s
 		return f, true
 	case intake.Known:
 		f.Source = result.Video.Canonical
-		if done := p.known(ctx, &f, result, settings); done {
+		switch p.known(ctx, &f, result, settings); f.Does {
+		case "skip":
 			return f, true
+		case "go on", "retry":
+			settings, result.Line.Ladder = result.Video.Settings, ""
 		}
 	case intake.Accept:
 		f.Source = result.Video.Canonical
@@ -206,9 +210,8 @@ func (p *planner) forecast(ctx context.Context, result intake.Result, settings s
 	return f, true
 }
 
-// known forecasts a video that the ledger has, and reports whether there is
-// nothing to be made.
-func (p *planner) known(ctx context.Context, f *forecast, result intake.Result, settings spool.Settings) bool {
+// known forecasts a video that the ledger has.
+func (p *planner) known(ctx context.Context, f *forecast, result intake.Result, settings spool.Settings) {
 	gone := p.store == nil
 	if !gone {
 		_, err := p.store.Stat(ctx, result.Video.ID+"/master.m3u8")
@@ -228,7 +231,6 @@ func (p *planner) known(ctx context.Context, f *forecast, result intake.Result, 
 	case remake:
 		f.Does = "remake"
 	}
-	return f.Does == "skip"
 }
 
 // probe fills in what the source is and what it will become.
@@ -236,7 +238,7 @@ func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, 
 	path := result.Source
 	if intake.IsURL(path) {
 		if !intake.HasMediaName(path) {
-			f.Why = "sizes are known once it is downloaded"
+			f.Why = cmp.Or(f.Why, "sizes are known once it is downloaded")
 			return nil
 		}
 		path = filepath.Join(p.tmp, "sample")
@@ -307,17 +309,9 @@ func (p *planner) print(f forecast) {
 	}
 	chunks := ""
 	if f.Chunks > 0 {
-		chunks = " in " + count(f.Chunks, "chunk")
+		chunks = " in " + progress.Number(f.Chunks, "chunk")
 	}
-	say("  %s%s, about %s, about %s of one core", count(f.Segments, "segment"), chunks, progress.Bytes(f.Cost.Bytes), progress.Duration(f.Cost.CoreTime))
-}
-
-// count is a number of things in words: "1 chunk", "3 chunks".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	say("  %s%s, about %s, about %s of one core", progress.Number(f.Segments, "segment"), chunks, progress.Bytes(f.Cost.Bytes), progress.Duration(f.Cost.CoreTime))
 }
 
 // describe says in a line what a source is.
@@ -348,8 +342,8 @@ func (p *planner) total(all []forecast) {
 		}
 	}
 	cores := runtime.NumCPU()
-	fmt.Fprintf(p.out, "%s: %s of video, about %s, %.2g core-hours (about %s on the %d cores here)\n",
+	fmt.Fprintf(p.out, "%s: %s of video, about %s, %.2g core-hours (about %s on the %s here)\n",
 		strings.Join(counts, " · "), progress.Duration(length), progress.Bytes(cost.Bytes), cost.CoreTime.Hours(),
-		progress.Duration(cost.CoreTime/time.Duration(cores)), cores)
+		progress.Duration(cost.CoreTime/time.Duration(cores)), progress.Number(cores, "core"))
 	fmt.Fprintln(p.out, p.why)
 }

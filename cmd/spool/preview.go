@@ -40,7 +40,7 @@ func newPreview() *cobra.Command {
 
 // preview serves the page until the user has seen enough.
 func preview(ctx context.Context, cfg config.Config, port int, open bool, out io.Writer) (err error) {
-	p := server.Preview{Dir: cfg.To, Port: port, Command: "spool run SOURCE --to " + cfg.To}
+	p := server.Preview{Dir: cfg.To, Port: port, Command: "spool run SOURCE" + toFlag(cfg)}
 	var sources []keySource
 	var places []string
 	if cfg.Keys != "" {

@@ -57,7 +57,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean: spool " + strings.Join(near, ", spool ") + "?"
 	} else if strings.ContainsAny(args[0], "/.") {
-		hint = "to publish it, type: spool run " + args[0]
+		hint = "to publish it, type: spool run " + quoted(args[0])
 	}
 	return usage("no-such-command", fmt.Sprintf("%q is not a command of spool", args[0]), hint)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,13 +143,14 @@ func (r *running) note(text string) {
 func (r *running) close(s progress.Summary, err error) error {
 	reports := r.cfg.Progress != "json" && r.cfg.Progress != "none"
 	told := reports && terminal(r.out)
+	twice := reports && !told && sameFile(r.out, r.err)
 	for _, v := range s.Videos {
 		if v.Status == spool.Ready && !told {
 			fmt.Fprintf(r.out, "%s\t%s\n", v.Video, v.Path)
 		}
 	}
 	if reports {
-		fmt.Fprint(r.err, progress.Report(s))
+		fmt.Fprint(r.err, progress.Report(once(s, twice)))
 	}
 	t := s.Tally()
 	switch {
@@ -164,6 +166,19 @@ func (r *running) close(s progress.Summary, err error) error {
 	return nil
 }
 
+// once is a summary without the paths that the lines for programs give
+// already, when both are read in one place.
+func once(s progress.Summary, twice bool) progress.Summary {
+	if !twice {
+		return s
+	}
+	s.Videos = slices.Clone(s.Videos)
+	for i := range s.Videos {
+		s.Videos[i].Path = ""
+	}
+	return s
+}
+
 // terminal reports whether a person reads w: the report says it all to them,
 // and the lines for programs would only say it again.
 func terminal(w io.Writer) bool {
@@ -177,7 +192,7 @@ func terminal(w io.Writer) bool {
 
 // summary is how every video of this run ended.
 func (r *running) summary(took time.Duration) progress.Summary {
-	s := progress.Summary{Took: took, Videos: r.endings, Notes: r.notes}
+	s := progress.Summary{Took: took, Videos: r.endings, Notes: r.notes, Watch: "spool preview" + toFlag(r.cfg)}
 	if r.board != nil {
 		s.Busy = r.board.busy(took)
 	}

@@ -36,6 +36,7 @@ type running struct {
 	results     map[string]int // video → its place in endings
 	notes       []string       // said at the end
 	otherwise   int            // ready videos that were made with other settings
+	unasked     int            // ready videos of pages, which --refresh cannot ask
 }
 
 // keptRevision is how long a replaced revision stays published: players that
@@ -98,10 +99,7 @@ func (r *running) drain(ctx context.Context, signals <-chan os.Signal) error {
 
 // resume is the command that goes on with this run.
 func (r *running) resume() string {
-	if r.cfg.Origin("to") == "default" {
-		return "spool run"
-	}
-	return "spool run --to " + r.cfg.To
+	return "spool run" + toFlag(r.cfg)
 }
 
 // prepare cleans up after a run that did not end by itself, and opens what is
@@ -205,6 +203,10 @@ func (r *running) all(ctx context.Context) error {
 	}
 	if r.otherwise > 0 {
 		r.notes = append(r.notes, otherSettings(r.otherwise))
+	}
+	if r.unasked > 0 {
+		r.notes = append(r.notes, "not asked whether it changed: "+progress.Number(r.unasked, "video")+
+			" from pages (--refresh asks links to files; spool rm ID lets a page's video be made anew)")
 	}
 	if r.engine == nil || ctx.Err() != nil {
 		return ctx.Err()

@@ -127,10 +127,7 @@ func TestSourceThatVanishedIsFetchedAgain(t *testing.T) {
 	t.Cleanup(site.Close)
 	c := h.start(t, "run", site.URL+"/film.mp4")
 	h.held(t, c)
-	c.signal(t, os.Interrupt)
-	c.await(t, "press Ctrl-C again")
-	c.signal(t, os.Interrupt)
-	c.end(t, exitInterrupted)
+	stopAtOnce(t, c)
 	if err := os.Remove(h.one(t, "work", "*", "*", "source", "source")); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -49,7 +50,7 @@ func (r *running) take(ctx context.Context, result intake.Result, settings spool
 	case intake.Duplicate:
 		r.note(result.Line.Where() + " is the same video as " + result.Of.Where())
 	case intake.Expanded:
-		r.note(fmt.Sprintf("%s holds %d videos", result.Line.Source, result.Count))
+		r.note(result.Line.Source + " holds " + progress.Number(result.Count, "video"))
 	case intake.Bad:
 		r.refuse(result)
 	}
@@ -98,7 +99,7 @@ func (r *running) adopt(ctx context.Context, v, found spool.Video) error {
 	if err := r.ledger.Accept(ctx, ledger.Record{Video: found}); err != nil {
 		return fmt.Errorf("adopt %s: %w", v.ID, err)
 	}
-	r.keep(found, "it is published already, and was taken over")
+	r.keep(found, "published already, and taken over")
 	return nil
 }
 
@@ -138,8 +139,12 @@ func (r *running) known(ctx context.Context, result intake.Result, settings spoo
 	if result.Line.Ladder != "" {
 		settings.Ladder = result.Line.Ladder
 	}
-	if r.cfg.Refresh && v.Status == spool.Ready && v.Stamp != (spool.SourceStamp{}) && intake.IsURL(result.Source) {
-		result.Stamp = r.ask(ctx, v.ID, result.Source)
+	if r.cfg.Refresh && v.Status == spool.Ready && intake.IsURL(result.Source) {
+		if v.Stamp == (spool.SourceStamp{}) {
+			r.unasked++
+		} else {
+			result.Stamp = r.ask(ctx, v.ID, result.Source)
+		}
 	}
 	_, err := r.store.Stat(ctx, v.ID+"/master.m3u8")
 	what, why := decide(v, seen{Stamp: result.Stamp, Gone: errors.Is(err, store.ErrNotFound), Settings: settings, Remake: r.cfg.Remake})
@@ -153,10 +158,12 @@ func (r *running) known(ctx context.Context, result intake.Result, settings spoo
 		r.keep(v, "")
 		return nil
 	case goOn:
+		why = strings.TrimSpace("goes on " + why)
 	case tryAgain:
 		change = func(rec *ledger.Record) { schedule.Retry(rec, time.Now()) }
-		why = "it is tried again"
+		why = strings.TrimSpace("tried again " + why)
 	case remake:
+		why = "made anew: " + why
 		change = func(rec *ledger.Record) {
 			rec.Video.Settings, rec.Video.Stamp = settings, result.Stamp
 			schedule.Again(rec, time.Now())

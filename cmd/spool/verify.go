@@ -14,6 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
@@ -228,7 +229,7 @@ func (c checking) print(results []checked) error {
 
 func printChecked(out io.Writer, r checked) {
 	if len(r.Findings) == 0 {
-		fmt.Fprintf(out, "%s\tgood\t%d objects\n", r.Video, r.Objects)
+		fmt.Fprintf(out, "%s\tgood\t%s\n", r.Video, progress.Number(r.Objects, "object"))
 		return
 	}
 	for _, f := range r.Findings {

@@ -50,8 +50,8 @@ func localError(err error, source string) *spool.Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e = badSource("source-missing", "there is no file or folder "+shown(source), "")
-		if m := lookalike.FindStringSubmatch(source); m != nil && spelling.Nearest(m[1], keys) != "" {
-			e.Hint = fmt.Sprintf("%s= is no key of a list; did you mean %s=?", m[1], spelling.Nearest(m[1], keys))
+		if m := lookalike.FindStringSubmatch(source); m != nil && !HasMediaName(source) {
+			e = unknownOption(m[1], source)
 		} else if hostLike(source) {
 			e.Hint = "if it is a link, write https:// before it"
 		}
@@ -59,6 +59,17 @@ func localError(err error, source string) *spool.Error {
 		e = badSource("source-forbidden", "permission to read "+shown(source)+" is denied", "")
 	}
 	e.Err = err
+	return e
+}
+
+// unknownOption is the error of a source that is not there, and ends like an
+// option that nobody knows.
+func unknownOption(key, source string) *spool.Error {
+	e := badSource("unknown-key", fmt.Sprintf("%s= is no option of a source, nor is there a file or folder %q", plaintext.Cut(key, 40), shown(source)),
+		"the options are id=, title= and ladder=")
+	if near := spelling.Nearest(strings.ToLower(key), keys); near != "" {
+		e.Hint = "did you mean " + near + "=?"
+	}
 	return e
 }
 

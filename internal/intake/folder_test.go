@@ -93,15 +93,18 @@ func TestLocalFileOfAKnownVideo(t *testing.T) {
 }
 
 func TestMissingFileHints(t *testing.T) {
-	for source, hint := range map[string]string{
-		"clip.mp4 titel=x":     "titel= is no key of a list; did you mean title=?",
-		"example.org/watch":    "if it is a link, write https:// before it",
-		"films/nothing.mp4":    "",
-		"nothing.mp4":          "",
-		"my film size=big.mp4": "",
+	for source, want := range map[string]struct{ code, hint string }{
+		"clip.mp4 titel=x":       {"unknown-key", "did you mean title=?"},
+		"clip.mp4 bar=3":         {"unknown-key", "the options are id=, title= and ladder="},
+		`clip.mp4 titel="a b"`:   {"unknown-key", "did you mean title=?"},
+		"clip.mp4 id=x laddr=hd": {"unknown-key", "did you mean ladder=?"},
+		"example.org/watch":      {"source-missing", "if it is a link, write https:// before it"},
+		"films/nothing.mp4":      {"source-missing", ""},
+		"nothing.mp4":            {"source-missing", ""},
+		"my film size=big.mp4":   {"source-missing", ""},
 	} {
 		for r := range (&Intake{Ledger: shelf{}}).Run(t.Context(), Arguments([]string{source})) {
-			if e := r.Err; e == nil || e.Code != "source-missing" || e.Hint != hint {
+			if e := r.Err; e == nil || e.Code != want.code || e.Hint != want.hint || !strings.Contains(e.Reason, strings.Fields(source)[0]) {
 				t.Errorf("%s: %+v", source, e)
 			}
 		}

@@ -84,8 +84,8 @@ func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 // looks like a key inside a quoted title is not taken for one.
 var trailing = regexp.MustCompile(`^(.*\S)\s+(id|title|ladder)=("(?:[^"\\]|\\.)*"|[^\s"]*)$`)
 
-// lookalike is a key=value that the end of a URL's line may hold by mistake.
-var lookalike = regexp.MustCompile(`\s([A-Za-z][A-Za-z_-]*)=\S*$`)
+// lookalike is a key=value that the end of a source may hold by mistake.
+var lookalike = regexp.MustCompile(`\s([A-Za-z][A-Za-z_-]*)=("(?:[^"\\]|\\.)*"|\S*)$`)
 
 func textLine(number int, text string, long bool) Line {
 	l := Line{Number: number}

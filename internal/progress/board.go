@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,14 +20,17 @@ const (
 
 // board is what is known of all videos of a run. It belongs to its renderer.
 type board struct {
-	videos map[string]*entry
-	live   []*entry // those that have begun and not ended, as they began
-	ended  int
-	done   int     // ready in this run
-	failed int     // refused lines too
-	known  bool    // no more videos come
-	worked float64 // seconds of media, weighed by share
-	rate   meter
+	videos  map[string]*entry
+	live    []*entry // those that have begun and not ended, as they began
+	ended   int
+	done    int     // ready in this run
+	failed  int     // refused lines too
+	removed int     // by somebody, while it was worked on
+	known   bool    // no more videos come
+	worked  float64 // seconds of media, weighed by share
+	length  float64 // seconds of media that the videos have whose length is known
+	lasting int     // how many those are
+	rate    meter
 }
 
 // entry is one video that is to be worked on.
@@ -34,6 +38,7 @@ type entry struct {
 	id, title string
 	begun     bool
 	ended     bool
+	measured  bool // its length is known, and counted
 	paused    *spool.Failure
 	snapshot  *Snapshot
 	share     float64 // the most that was seen of this plan
@@ -67,7 +72,7 @@ func (b *board) take(ev Event) {
 		e.paused = ev.Failure
 	case Resumed:
 		b.entry(ev).paused = nil
-	case Ready, Failed:
+	case Ready, Failed, Removed:
 		b.end(b.entry(ev), ev)
 	case Noted, Logged:
 	}
@@ -99,6 +104,11 @@ func (b *board) move(e *entry, ev Event) {
 		return
 	}
 	b.begin(e)
+	if s.Length > 0 && !e.measured {
+		e.measured = true
+		b.length += s.Length.Seconds()
+		b.lasting++
+	}
 	share := s.share()
 	switch {
 	case e.snapshot == nil || e.snapshot.Length != s.Length || share < e.share/2:
@@ -125,6 +135,10 @@ func (b *board) end(e *entry, ev Event) {
 	e.ended, e.paused = true, nil
 	b.ended++
 	b.live = slices.DeleteFunc(b.live, func(other *entry) bool { return other == e })
+	if ev.Type == Removed {
+		b.removed++
+		return
+	}
 	if ev.Type == Failed {
 		b.failed++
 		return
@@ -147,31 +161,49 @@ func (b *board) active() []*entry {
 	return list
 }
 
-// left is how long the rest will take at the rate of the last minute. least
-// says that there is work of unknown size besides; known is false while there
-// is no rate to tell from.
-func (b *board) left(now time.Time) (left time.Duration, least, known bool) {
-	seconds := 0.0
-	least = !b.known || len(b.videos) > b.ended+len(b.live) // some have not begun
-	for _, e := range b.live {
-		switch {
-		case e.snapshot == nil || e.snapshot.Length == 0 || e.paused != nil:
-			least = true
-		default:
-			seconds += (1 - e.share) * e.snapshot.Length.Seconds()
+// estimate is how long the rest of a run will take.
+type estimate struct {
+	left time.Duration
+	// sign stands before it: "≈ " when lengths that are not known yet are taken
+	// for the average of the known ones, "≥ " when a pause may make it longer.
+	sign string
+}
+
+// left is how long the rest will take at the rate of the last minute. known is
+// false while that would be a guess: there is no rate, more videos may come,
+// or most of those that are there have lengths that nobody knows.
+func (b *board) left(now time.Time) (e estimate, known bool) {
+	seconds, unknown := 0.0, len(b.videos)-b.ended-len(b.live)
+	for _, v := range b.live {
+		if v.paused != nil {
+			e.sign = "≥ "
 		}
+		if v.measured && v.snapshot.Length > 0 {
+			seconds += (1 - v.share) * v.snapshot.Length.Seconds()
+		} else {
+			unknown++
+		}
+	}
+	const sample = 3 // as many say something of all the others
+	if !b.known || unknown > 0 && b.lasting < min(unknown, sample) {
+		return estimate{}, false
+	}
+	if unknown > 0 {
+		seconds += float64(unknown) * b.length / float64(b.lasting)
+		e.sign = cmp.Or(e.sign, "≈ ")
 	}
 	rate, known := b.rate.rate(now, totalLeast)
 	const longest = 1000 * time.Hour
 	if !known || rate <= 0 || seconds/rate > longest.Seconds() {
-		return 0, least, false
+		return estimate{}, false
 	}
-	return time.Duration(seconds / rate * float64(time.Second)), least, true
+	e.left = time.Duration(seconds / rate * float64(time.Second))
+	return e, true
 }
 
 // total is the line about the run as a whole.
 func (b *board) total(now time.Time) string {
-	all := fmt.Sprint(len(b.videos))
+	all := fmt.Sprint(len(b.videos) - b.removed)
 	if !b.known {
 		all = "≥" + all
 	}
@@ -182,12 +214,8 @@ func (b *board) total(now time.Time) string {
 	if rate, known := b.rate.rate(now, totalLeast); known && rate > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f× realtime", rate))
 	}
-	if left, least, known := b.left(now); known && left >= time.Second {
-		sign := ""
-		if least {
-			sign = "≥ "
-		}
-		parts = append(parts, sign+Duration(left.Round(time.Second))+" left")
+	if e, known := b.left(now); known && e.left >= time.Second {
+		parts = append(parts, e.sign+Duration(e.left.Round(time.Second))+" left")
 	}
 	return strings.Join(parts, " · ")
 }

@@ -25,6 +25,7 @@ const (
 	Resumed  Type = "resumed"  // Video waits no more
 	Ready    Type = "ready"    // Video is published: Sizes, LeftOut, Path, Took
 	Failed   Type = "failed"   // Video ended; Failure says why
+	Removed  Type = "removed"  // Video was taken back by somebody while it was worked on
 	Noted    Type = "note"     // Text, about Video or the run as a whole
 	Logged   Type = "log"      // Text, one line of a log
 )

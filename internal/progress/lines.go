@@ -88,6 +88,7 @@ type summaryLine struct {
 	Ready       int         `json:"ready"`
 	Failed      int         `json:"failed"`
 	Skipped     int         `json:"skipped"`
+	Removed     int         `json:"removed,omitempty"`
 	Unfinished  int         `json:"unfinished"`
 	Seconds     float64     `json:"seconds"`
 	BusySeconds float64     `json:"busySeconds,omitempty"`
@@ -140,7 +141,7 @@ func (l *lines) tick(time.Time) {}
 func (l *lines) close(s Summary) {
 	t := s.Tally()
 	out := summaryLine{
-		V: Version, Type: "summary", Time: l.now().UTC(), Ready: t.Ready, Failed: t.Failed, Skipped: t.Skipped, Unfinished: t.Unfinished,
+		V: Version, Type: "summary", Time: l.now().UTC(), Ready: t.Ready, Failed: t.Failed, Skipped: t.Skipped, Removed: t.Removed, Unfinished: t.Unfinished,
 		Seconds: seconds(s.Took), BusySeconds: seconds(s.Busy), Videos: make([]lineVideo, 0, len(s.Videos)),
 	}
 	if saved, known := s.Saved(); known {

@@ -59,7 +59,7 @@ func story() []Event {
 }
 
 func summary() Summary {
-	s := Summary{Took: 72 * time.Second, Busy: 118 * time.Second, Notes: []string{"not encrypted: no --key-uri"}}
+	s := Summary{Took: 72 * time.Second, Busy: 118 * time.Second, Notes: []string{"not encrypted: no --key-uri"}, Watch: "spool preview --to /srv/cdn"}
 	for _, id := range []string{"beach-1a2b3c", "dune-000000"} {
 		s.Videos = append(s.Videos, Ending{Video: id, Status: spool.Ready, Sizes: []string{"360p", "720p"}, Path: "/srv/cdn/" + id + "/master.m3u8"})
 	}
@@ -75,9 +75,17 @@ func summary() Summary {
 	}
 	s.Videos = append(s.Videos,
 		Ending{Video: "evil", Status: spool.Failed, Failure: &spool.Failure{Code: "not-media", Reason: hostile}},
+		Ending{Line: 20, Status: spool.Failed, Failure: missing("a.mp4")},
 		Ending{Video: "half", Status: spool.Working},
+		Ending{Line: 22, Status: spool.Failed, Failure: missing("b.mp4")},
+		Ending{Video: "gone", Status: spool.Cancelled},
 	)
 	return s
+}
+
+// missing is a failure whose reason differs from that of others of its kind.
+func missing(name string) *spool.Failure {
+	return &spool.Failure{Code: "source-missing", Reason: "there is no file or folder " + name, Hint: "check the path"}
 }
 
 func golden(t *testing.T, name, got string) {
@@ -158,7 +166,7 @@ func TestReport(t *testing.T) {
 	got := Report(summary())
 	golden(t, "report.txt", got)
 	harmless(t, got)
-	if !strings.Contains(got, "2 ready · 8 failed · 1 skipped · 1 unfinished, 1 m 12 s, overlap saved 39 %") {
+	if !strings.Contains(got, "2 ready · 10 failed · 1 skipped · 1 removed · 1 unfinished, 1 m 12 s, overlap saved 39 %") {
 		t.Error("the totals line is another one")
 	}
 }
@@ -168,7 +176,7 @@ func TestReportCountsManySkipped(t *testing.T) {
 	for range 100 {
 		s.Videos = append(s.Videos, Ending{Video: "x", Status: spool.Ready, Skipped: true})
 	}
-	want := "kept   100 videos that were ready already\n0 ready · 0 failed · 100 skipped, 0.4 s\nwatch: spool preview\n"
+	want := "kept   100 videos that were ready already\n0 ready · 0 failed · 100 skipped, 0.4 s\n"
 	if diff := cmp.Diff(want, Report(s)); diff != "" {
 		t.Error(diff)
 	}
@@ -204,7 +212,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := map[string]bool{}
-	for _, typ := range []Type{Accepted, Known, Bad, Counted, Moved, Paused, Resumed, Ready, Failed, Noted, Logged} {
+	for _, typ := range []Type{Accepted, Known, Bad, Counted, Moved, Paused, Resumed, Ready, Failed, Removed, Noted, Logged} {
 		words[string(typ)] = true
 	}
 	for _, of := range []any{line{}, failureLine{}, snapshotLine{}, countLine{}, summaryLine{}, lineVideo{}} {

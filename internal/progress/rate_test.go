@@ -90,27 +90,48 @@ func steady(speed float64, n int) []float64 {
 
 func TestTimeLeft(t *testing.T) {
 	b, now := run(steady(1, 3), true)
-	if _, _, known := b.left(now); known {
+	if _, known := b.left(now); known {
 		t.Error("an estimate after two seconds of work")
 	}
 	b, now = run(steady(2, 15), true) // half of a is done at 2×: 15 s and 30 s are left
-	left, least, known := b.left(now)
-	if !known || least || left < 40*time.Second || left > 50*time.Second {
-		t.Errorf("left %v, at least %v, known %v; want about 45 s", left, least, known)
-	}
-	b, now = run(steady(2, 15), false) // nothing is known of b
-	if _, least, known := b.left(now); !known || !least {
-		t.Error("an unknown video is not counted as unknown")
+	e, known := b.left(now)
+	if !known || e.sign != "" || e.left < 40*time.Second || e.left > 50*time.Second {
+		t.Errorf("left %+v, known %v; want about 45 s", e, known)
 	}
 	// It got slow a minute ago: what was before does not count.
 	b, now = run(append(steady(0.5, 10), steady(0.1, 70)...), true)
-	left, _, known = b.left(now)
-	if want := (60 - 12 + 60) * 10 * time.Second; !known || left < want*8/10 || left > want*12/10 {
-		t.Errorf("left %v, want about %v", left, want)
+	e, known = b.left(now)
+	if want := (60 - 12 + 60) * 10 * time.Second; !known || e.left < want*8/10 || e.left > want*12/10 {
+		t.Errorf("left %v, want about %v", e.left, want)
 	}
 	// It stands still: there is no honest estimate.
-	if _, _, known := b.left(now.Add(10 * time.Minute)); known {
+	if _, known := b.left(now.Add(10 * time.Minute)); known {
 		t.Error("an estimate though nothing has moved for ten minutes")
+	}
+}
+
+// A length that is not known yet is the average of the known ones, and said to
+// be so; while most are not known, nothing is said.
+func TestTimeLeftOfUnknownLengths(t *testing.T) {
+	b, now := run(steady(2, 15), false) // nothing is known of b
+	e, known := b.left(now)
+	if !known || e.sign != "≈ " || e.left < 40*time.Second || e.left > time.Minute {
+		t.Errorf("left %+v, known %v; want about 50 s", e, known)
+	}
+	for _, id := range []string{"c", "d", "e"} {
+		b.take(Event{Type: Accepted, Video: id, Time: start})
+	}
+	if e, known := b.left(now); known {
+		t.Errorf("%+v is told of five videos of which one is known", e)
+	}
+	b, now = run(steady(2, 15), true)
+	b.take(Event{Type: Paused, Video: "b", Time: now})
+	if e, known := b.left(now); !known || e.left > time.Minute {
+		t.Errorf("left %+v, known %v with a video that is paused", e, known)
+	}
+	b.known = false
+	if e, known := b.left(now); known {
+		t.Errorf("%+v is told while more videos may come", e)
 	}
 }
 
@@ -124,9 +145,9 @@ func TestResumedWorkIsNoSpeed(t *testing.T) {
 			Phases: []spool.Phase{spool.Encoding}, Encode: Count{n, 60_000}, Length: time.Minute,
 		}})
 	}
-	left, _, known := b.left(start.Add(19 * time.Second))
-	if !known || left < 2*time.Minute || left > 6*time.Minute {
-		t.Errorf("left %v %v, want some minutes", left, known)
+	e, known := b.left(start.Add(19 * time.Second))
+	if !known || e.left < 2*time.Minute || e.left > 6*time.Minute {
+		t.Errorf("left %v %v, want some minutes", e.left, known)
 	}
 }
 

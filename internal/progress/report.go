@@ -17,6 +17,7 @@ type Summary struct {
 	// how long each was busy with anything at all; 0 when it is not known.
 	Busy  time.Duration
 	Notes []string // "not encrypted: no --key-uri"
+	Watch string   // the command that shows what is published; "" when there is none
 }
 
 // Ending is how one video, or one refused line, ended.
@@ -24,7 +25,7 @@ type Ending struct {
 	Video   string // ID; "" for a refused line
 	Source  string
 	Line    int
-	Status  spool.Status // Ready, Failed, Cancelled; anything else is unfinished
+	Status  spool.Status // Ready, Failed, Cancelled (removed by somebody); anything else is unfinished
 	Skipped bool         // it was ready before this run
 	Sizes   []string
 	Path    string
@@ -35,7 +36,7 @@ type Ending struct {
 
 // Tally is how many videos ended how.
 type Tally struct {
-	Ready, Failed, Skipped, Unfinished int
+	Ready, Failed, Skipped, Removed, Unfinished int
 }
 
 // Tally counts the endings.
@@ -47,8 +48,10 @@ func (s *Summary) Tally() Tally {
 			t.Skipped++
 		case v.Status == spool.Ready:
 			t.Ready++
-		case v.Status == spool.Failed, v.Status == spool.Cancelled:
+		case v.Status == spool.Failed:
 			t.Failed++
+		case v.Status == spool.Cancelled:
+			t.Removed++
 		default:
 			t.Unfinished++
 		}
@@ -70,11 +73,14 @@ func (s *Summary) Saved() (share float64, known bool) {
 func (s *Summary) Totals() string {
 	t := s.Tally()
 	text := fmt.Sprintf("%d ready · %d failed · %d skipped", t.Ready, t.Failed, t.Skipped)
+	if t.Removed > 0 {
+		text += fmt.Sprintf(" · %d removed", t.Removed)
+	}
 	if t.Unfinished > 0 {
 		text += fmt.Sprintf(" · %d unfinished", t.Unfinished)
 	}
 	text += ", " + Duration(s.Took)
-	if saved, known := s.Saved(); known {
+	if saved, known := s.Saved(); known && saved >= 0.01 {
 		text += fmt.Sprintf(", overlap saved %.0f %%", saved*100)
 	}
 	return text
@@ -97,8 +103,8 @@ func Report(s Summary) string {
 	for _, note := range s.Notes {
 		b.WriteString(plaintext.Show(note) + "\n")
 	}
-	if t := s.Tally(); t.Ready+t.Skipped > 0 {
-		b.WriteString("watch: spool preview\n")
+	if t := s.Tally(); s.Watch != "" && t.Ready+t.Skipped > 0 {
+		b.WriteString("watch: " + plaintext.Sanitize(s.Watch) + "\n")
 	}
 	return b.String()
 }
@@ -126,7 +132,7 @@ func reportVideos(b *strings.Builder, videos []Ending) {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	if skipped > manySkipped {
-		fmt.Fprintf(b, "kept   %s that were ready already\n", count(skipped, "video"))
+		fmt.Fprintf(b, "kept   %s that were ready already\n", Number(skipped, "video"))
 	}
 }
 
@@ -150,38 +156,67 @@ func reportNotes(b *strings.Builder, videos []Ending) {
 	}
 }
 
-// reportFailures groups what failed for the same reason.
+// reportFailures says each failure once, together with those of its kind: a
+// reason that several share, and a hint that all of a kind share, stand once.
 func reportFailures(b *strings.Builder, videos []Ending) {
-	type group struct {
-		failure spool.Failure
-		names   []string
+	for _, kind := range kindsOf(videos) {
+		var text strings.Builder
+		hint := kind[0].failure.Hint
+		lead := "failed "
+		if len(kind) > 1 {
+			total := 0
+			for _, g := range kind {
+				total += len(g.names)
+			}
+			fmt.Fprintf(&text, "failed %s (%s)\n", Number(total, "video"), code(&kind[0].failure))
+			lead = "  "
+		}
+		for _, g := range kind {
+			name, names := g.names[0], ""
+			if len(g.names) > 1 {
+				name, names = Number(len(g.names), "video"), "  "+few(g.names)+"\n"
+			}
+			fmt.Fprintf(&text, "%s%s: %s\n%s", lead, name, plaintext.Show(g.failure.Reason), names)
+		}
+		b.WriteString(text.String() + in("  hint: ", plaintext.Show(hint), "\n"))
 	}
-	var groups []*group
-	byReason := map[[2]string]*group{}
+}
+
+// failed are the videos that failed for one reason.
+type failed struct {
+	failure spool.Failure
+	names   []string
+}
+
+// kindsOf groups what failed by what there is to be done about it, and within
+// that by reason, in the order in which they were given.
+func kindsOf(videos []Ending) [][]*failed {
+	var kinds [][]*failed
+	place := map[[2]string]int{}
+	byReason := map[[3]string]*failed{}
 	for _, v := range videos {
-		if v.Skipped || v.Status != spool.Failed && v.Status != spool.Cancelled {
+		if v.Skipped || v.Status != spool.Failed {
 			continue
 		}
-		f := spool.Failure{Reason: "it was cancelled"}
+		f := spool.Failure{Reason: "no reason is known"}
 		if v.Failure != nil {
 			f = *v.Failure
 		}
-		key := [2]string{f.Code, f.Reason}
-		g := byReason[key]
+		g := byReason[[3]string{f.Code, f.Hint, f.Reason}]
 		if g == nil {
-			g = &group{failure: f}
-			byReason[key] = g
-			groups = append(groups, g)
+			g = &failed{failure: f}
+			byReason[[3]string{f.Code, f.Hint, f.Reason}] = g
+			n, found := place[[2]string{f.Code, f.Hint}]
+			if !found {
+				n = len(kinds)
+				place[[2]string{f.Code, f.Hint}] = n
+				kinds = append(kinds, nil)
+			}
+			kinds[n] = append(kinds[n], g)
 		}
 		g.names = append(g.names, v.name())
 	}
-	for _, g := range groups {
-		if len(g.names) == 1 {
-			fmt.Fprintf(b, "failed %s: %s\n", g.names[0], because(&g.failure))
-			continue
-		}
-		fmt.Fprintf(b, "failed %s: %s\n  %s\n", count(len(g.names), "video"), because(&g.failure), few(g.names))
-	}
+	return kinds
 }
 
 // name is what a person knows the video or the line by.

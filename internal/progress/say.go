@@ -19,7 +19,8 @@ func (w logWriter) Write(b []byte) (int, error) {
 }
 
 // say is what a change reads like, for the eyes of a person; "" for events
-// that are no news. Lines after the first are indented.
+// that are no news. Lines after the first are indented. What Report says at
+// the end (reasons, hints, paths) is not said here, too.
 func say(ev Event) string {
 	name := plaintext.Sanitize(ev.Video)
 	switch ev.Type {
@@ -29,17 +30,22 @@ func say(ev Event) string {
 		if ev.Status.Ended() && ev.Text == "" {
 			return name + ": " + string(ev.Status) + " already"
 		}
-		return name + ": goes on" + in(", ", plaintext.Show(ev.Text), "")
+		if ev.Text == "" {
+			return name + ": goes on"
+		}
+		return name + ": " + plaintext.Show(ev.Text)
 	case Bad:
-		return "failed: " + where(ev.Line, ev.Source) + because(ev.Failure)
+		return where(ev.Line, ev.Source) + ": refused" + in(" (", code(ev.Failure), ")")
 	case Paused:
 		return name + ": paused: " + because(ev.Failure)
 	case Resumed:
 		return name + ": goes on"
 	case Ready:
-		return name + ": ready" + in(", ", strings.Join(sanitized(ev.Sizes), " "), "") + in(", ", took(ev), "") + in("\n  ", plaintext.Sanitize(ev.Path), "")
+		return name + ": ready" + in(", ", strings.Join(sanitized(ev.Sizes), " "), "") + in(", ", took(ev), "")
 	case Failed:
-		return name + ": failed: " + because(ev.Failure)
+		return name + ": failed" + in(" (", code(ev.Failure), ")")
+	case Removed:
+		return name + ": removed"
 	case Noted:
 		return in("", name, ": ") + plaintext.Show(ev.Text)
 	case Logged:
@@ -64,12 +70,22 @@ func in(before, text, after string) string {
 	return before + text + after
 }
 
-// where: "line 7: ", or "" when no list was there.
+// where: "line 7", or the source when no list was there.
 func where(line int, source string) string {
 	if line > 0 {
-		return fmt.Sprintf("line %d: ", line)
+		return fmt.Sprintf("line %d", line)
 	}
-	return in("", plaintext.Cut(plaintext.Show(source), 80), ": ")
+	return plaintext.Cut(plaintext.Show(source), 80)
+}
+
+// code is a failure's kind in a word or two. Why it is so, and what to do
+// about it, Report says once, at the end, when it can be seen what else failed
+// in the same way.
+func code(f *spool.Failure) string {
+	if f == nil {
+		return ""
+	}
+	return plaintext.Sanitize(f.Code)
 }
 
 // because is a failure's reason, and its hint on a line of its own.

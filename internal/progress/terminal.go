@@ -53,7 +53,7 @@ func colourOf(t Type) string {
 		return red
 	case Paused:
 		return yellow
-	case Accepted, Known, Counted, Moved, Resumed, Ready, Noted, Logged:
+	case Accepted, Known, Counted, Moved, Resumed, Ready, Removed, Noted, Logged:
 	}
 	return ""
 }

@@ -163,12 +163,11 @@ func TestTerminal(t *testing.T) {
 	}
 	want := []string{
 		"publishing to /srv/cdn (change with --to)",
-		"failed: line 7: the source ftp://x has the scheme ftp",
-		"  hint: use https",
+		"line 7: refused (source-scheme)",
 		"youtube-xyz: paused: the disk of /scratch is full",
 		"  hint: free 2 GB",
 		"youtube-xyz: goes on",
-		"0/2 ready · 1 failed · 1.2× realtime · ≥ 5 s left",
+		"0/2 ready · 1 failed · 1.2× realtime · ≈ 1 m 15 s left",
 		"beach-1a2b3c  encoding 1.6× chunk 9/9 · publishing 310 kB/s",
 		"youtube-xyz   downloading 7.0 MB 0 B/s",
 	}

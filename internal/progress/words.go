@@ -60,8 +60,8 @@ func percent(share float64) string {
 	return fmt.Sprintf("%d %%", min(100, max(0, n)))
 }
 
-// count writes "1 video", "12 videos".
-func count(n int, noun string) string {
+// Number writes "1 video", "12 videos".
+func Number(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
