@@ -194,12 +194,10 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 		f = &spool.Failure{Class: spool.Transient, Code: "unexpected", Reason: "the worker gave no reason"}
 	}
 	job.Failure, job.Worker, job.State = f, "", spool.JobReady
-	if f.Code == NeedsWhole {
+	switch f.Class {
+	case spool.NeedsWhole:
 		job.Failure = nil
 		hold(rec)
-		return
-	}
-	switch f.Class {
 	case spool.Environment:
 		job.NotBefore = now.Add(max(environmentRest, r.After))
 		rec.Video.Failure = f

@@ -8,10 +8,6 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// NeedsWhole is the code of a failure that says only that a job cannot be done
-// while its source is arriving: it is handed out again when all of it is here.
-const NeedsWhole = "needs-whole-source"
-
 // arriving reports whether the source of a video is not wholly here.
 func arriving(rec *ledger.Record) bool {
 	fetch := rec.Job(spool.Fetch, 0)
