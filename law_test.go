@@ -65,6 +65,7 @@ var law = map[string][]string{
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/finish": {".", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
+	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
 	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/process", "internal/store"},
 

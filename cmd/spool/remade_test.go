@@ -42,24 +42,6 @@ func TestOtherSettingsOfAnUnfinishedVideo(t *testing.T) {
 	h.good(t, 1)
 }
 
-// Who removes a video while it is worked on wanted that: the run says so, and
-// has not failed.
-func TestRemovedDuringTheRun(t *testing.T) {
-	t.Parallel()
-	h := newHome(t)
-	h.gate(t)
-	c := h.start(t, "run", h.clip)
-	h.held(t, c)
-	h.do(t, exitReady, "rm", h.id(t))
-	said := c.end(t, exitReady)
-	if !strings.Contains(said, "0 ready · 0 failed · 0 skipped · 1 removed") || !strings.Contains(said, "film-") || !strings.Contains(said, ": removed\n") {
-		t.Errorf("the run says:\n%s", said)
-	}
-	if left := files(t, h.path("work")); len(left) > 0 {
-		t.Errorf("left in scratch: %v", left)
-	}
-}
-
 // A video that waits has something in scratch, too: it goes with the video.
 func TestRemoveFreesScratch(t *testing.T) {
 	t.Parallel()

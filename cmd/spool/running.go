@@ -25,10 +25,11 @@ import (
 // running is a run in progress.
 type running struct {
 	*house
-	lines    []intake.Line
-	out, err io.Writer
-	show     *progress.Progress
-	board    *board
+	lines     []intake.Line
+	out, err  io.Writer
+	show      *progress.Progress
+	board     *board
+	newcomers []intake.Result // new videos that the ledger does not have yet
 
 	engine      *engine // nil until there is something to do
 	interrupted bool

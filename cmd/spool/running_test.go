@@ -16,19 +16,19 @@ import (
 	"github.com/spool-video/spool/internal/progress"
 )
 
-// narrow is a ledger that takes in one video and no more.
+// narrow is a ledger that has no room for one video.
 type narrow struct {
 	ledger.Ledger
-	taken int
+	without string
 }
 
 var errNarrow = errors.New("no room")
 
-func (n *narrow) Accept(ctx context.Context, r ledger.Record) error {
-	if n.taken++; n.taken > 1 {
+func (n *narrow) Update(ctx context.Context, id string, change func(*ledger.Record) error) error {
+	if id == n.without {
 		return errNarrow
 	}
-	return n.Ledger.Accept(ctx, r)
+	return n.Ledger.Update(ctx, id, change)
 }
 
 // openRun opens a run of a home without starting it.
@@ -67,11 +67,15 @@ func TestFailedIntakeLeavesNothingRunning(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	r := openRun(t, h)
-	r.ledger = &narrow{Ledger: r.ledger}
 	other := h.path("other.mp4")
 	if err := os.WriteFile(other, []byte("never opened"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	failed := ledger.Record{Video: spool.Video{ID: "other", Source: other, Canonical: other, Status: spool.Failed}}
+	if err := r.ledger.Accept(t.Context(), failed); err != nil {
+		t.Fatal(err)
+	}
+	r.ledger = &narrow{r.ledger, "other"}
 	r.lines = intake.Arguments([]string{h.clip, other})
 	if err := r.run(t.Context()); !errors.Is(err, errNarrow) {
 		t.Errorf("the run ended with: %v", err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -29,22 +30,72 @@ func (r *running) takeIn(ctx context.Context) error {
 		Ledger: r.ledger, Pages: r.pages, Client: http.DefaultClient, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
 	}
-	for result := range in.Run(ctx, r.lines) {
-		if err := r.take(ctx, result, settings); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err() // whatever it broke: the user wanted that
+	judging, stop := context.WithCancel(ctx)
+	results := make(chan intake.Result, together)
+	var judge sync.WaitGroup
+	judge.Go(func() {
+		defer close(results)
+		for result := range in.Run(judging, r.lines) {
+			select {
+			case results <- result:
+			case <-judging.Done():
+				return
 			}
+		}
+	})
+	defer judge.Wait()
+	defer stop()
+	for result := range results {
+		err := r.take(ctx, result, settings)
+		if err == nil && (len(results) == 0 || len(r.newcomers) >= together) {
+			err = r.acceptNew(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			break // whatever that broke: the user wanted it
 		}
 	}
 	return ctx.Err()
 }
 
-// take does what the verdict on one source asks for.
+// together is how many new videos go into the ledger in one transaction, at
+// most. As many as have been judged by then do: none waits for the next one.
+const together = 256
+
+// acceptNew puts the new videos that were judged into the ledger.
+func (r *running) acceptNew(ctx context.Context) error {
+	fresh := r.newcomers
+	if r.newcomers = nil; len(fresh) == 0 {
+		return nil
+	}
+	records := make([]ledger.Record, len(fresh))
+	for i, result := range fresh {
+		records[i] = schedule.NewRecord(result.Video, time.Now())
+	}
+	if err := r.ledger.Accept(ctx, records...); err != nil {
+		return fmt.Errorf("accept %s: %w", progress.Number(len(fresh), "video"), err)
+	}
+	for i, result := range fresh {
+		v := records[i].Video
+		r.expect(v, result.Line.Number)
+		r.show.Show(progress.Event{Type: progress.Accepted, Video: v.ID, Title: v.Title, Source: result.Line.Source, Line: result.Line.Number})
+	}
+	return r.need(ctx)
+}
+
+// take does what the verdict on one source asks for. What is not new waits for
+// what is: the report names all in the order in which they were given.
 func (r *running) take(ctx context.Context, result intake.Result, settings spool.Settings) error {
+	if result.Verdict == intake.Accept {
+		return r.accept(ctx, result)
+	}
+	if err := r.acceptNew(ctx); err != nil {
+		return err
+	}
 	switch result.Verdict {
 	case intake.Accept:
-		return r.accept(ctx, result)
 	case intake.Known:
 		return r.known(ctx, result, settings)
 	case intake.Duplicate:
@@ -64,13 +115,15 @@ func (r *running) refuse(result intake.Result) {
 	r.show.Show(progress.Event{Type: progress.Bad, Line: result.Line.Number, Source: result.Line.Source, Failure: f})
 }
 
-// accept puts a new video into the ledger, unless the destination has it
-// already.
+// accept takes in a new video, unless the destination has it already.
 func (r *running) accept(ctx context.Context, result intake.Result) error {
 	v := result.Video
 	adopted, err := finish.Adopt(ctx, r.store, v.ID)
 	switch {
 	case err == nil:
+		if err := r.acceptNew(ctx); err != nil {
+			return err
+		}
 		return r.adopt(ctx, v, adopted)
 	case errors.Is(err, finish.ErrForeign):
 		result.Err = &spool.Error{
@@ -83,13 +136,8 @@ func (r *running) accept(ctx context.Context, result intake.Result) error {
 	}
 	// Nothing whole is there: it is made. What remains of an earlier try is
 	// swept when it is finished.
-	rec := schedule.NewRecord(v, time.Now())
-	if err := r.ledger.Accept(ctx, rec); err != nil {
-		return fmt.Errorf("accept %s: %w", v.ID, err)
-	}
-	r.expect(rec.Video, result.Line.Number)
-	r.show.Show(progress.Event{Type: progress.Accepted, Video: v.ID, Title: v.Title, Source: result.Line.Source, Line: result.Line.Number})
-	return r.need(ctx)
+	r.newcomers = append(r.newcomers, result)
+	return nil
 }
 
 // adopt takes over a video that is published, but that the ledger lost.

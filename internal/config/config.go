@@ -30,6 +30,7 @@ type Config struct {
 	Ladder       string
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
+	Copy         string // "auto" or "never": ask VideoSettings
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
 	Uploads      int
@@ -137,7 +138,11 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	if err != nil {
 		return spool.Settings{}, err
 	}
-	return spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}, nil
+	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
+	if c.Copy == spool.CopyNever {
+		s.Copy = spool.CopyNever
+	}
+	return s, nil
 }
 
 // say names a setting as the person who set it did.

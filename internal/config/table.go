@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/spool-video/spool"
 )
 
 // setting is one row of the table: a flag, an environment variable and a key
@@ -54,6 +56,9 @@ var settings = []setting{
 	}, {
 		key: "ladder", usual: "default", help: "default, classic, or one that the config file defines",
 		value: func(c *Config) pflag.Value { return text(&c.Ladder, "NAME") },
+	}, {
+		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
+		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
 	}, {
 		key: "downloads", usual: "3", help: "downloads at a time",
 		value: func(c *Config) pflag.Value { return number(&c.Downloads, 1, 64) },

@@ -110,8 +110,7 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	if err != nil {
 		return Result{}, err
 	}
-	t := &transfer{client: c, request: r, target: target, part: p, progress: progress, turn: &turn{}}
-	res, err := t.run(ctx)
+	res, err := newTransfer(c, r, target, p, progress).run(ctx)
 	if closeErr := p.close(); err == nil && closeErr != nil {
 		return Result{}, diskFault("close", r.Path, closeErr)
 	}

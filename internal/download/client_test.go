@@ -35,7 +35,7 @@ func TestBadRequests(t *testing.T) {
 		{"http://a b/?s=CANARY-x", "bad-url"},
 		{"http://%zz/?s=CANARY-x", "bad-url"},
 		{"http://" + closed + "/v.mp4?s=CANARY-x", "refused"},
-		{"http://no-such-host.invalid/v.mp4?s=CANARY-x", "dns"},
+		{"http://no-such-host.invalid/v.mp4?s=CANARY-x", "no-such-host"},
 	} {
 		_, _, err := fetchTo(t, quick(), tc.url)
 		wantFault(t, err, tc.code)

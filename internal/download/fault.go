@@ -103,6 +103,9 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 		return transient("too-slow", fmt.Sprintf("%s sent less than %d bytes/s", host, orInt(t.client.MinRate, defaultMinRate)))
 	}
 	if e := dialFault(host, err); e != nil {
+		if e.Code == codeNoHost && t.part.held() > 0 {
+			e.Class, e.Code = spool.Transient, "dns" // there was one
+		}
 		return e
 	}
 	if e := tlsFault(host, err); e != nil {
@@ -115,11 +118,14 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 	return e
 }
 
+// codeNoHost is the error of a name that does not exist.
+const codeNoHost = "no-such-host"
+
 func dialFault(host string, err error) *spool.Error {
 	if de, ok := errors.AsType[*net.DNSError](err); ok {
 		e := transient("dns", "the name "+host+" cannot be resolved")
-		if de.IsNotFound {
-			e.Reason = "there is no host " + host
+		if de.IsNotFound && !de.IsTemporary && !de.IsTimeout {
+			e.Class, e.Code, e.Reason = spool.Permanent, codeNoHost, "there is no host "+host
 		}
 		e.Hint = "check the address for typing errors, and the network"
 		return e
@@ -175,7 +181,7 @@ func (t *transfer) statusFault(resp *http.Response) error {
 		Hint:   "open the address in a browser and look what it says",
 	}
 	switch {
-	case t.part.held > 0 && (code == 401 || code == 403 || code == 404 || code == 410):
+	case t.part.held() > 0 && (code == 401 || code == 403 || code == 404 || code == 410):
 		e.Code = "link-expired"
 		e.Reason = fmt.Sprintf("the link expired%s: %s answered %s", t.at(), sanitise(t.target.Host), status(code))
 		e.Hint = "add the video again with a fresh link; what is here already is kept"

@@ -1,7 +1,6 @@
 package download
 
 import (
-	"crypto/sha256"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,11 +21,11 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &part{path: path, file: full, record: record{Length: -1}, sum: sha256.New(), saved: time.Now()}
+	p := &part{path: path, file: full, record: record{Length: -1}, digest: newDigest(), saved: time.Now()}
 	c := quick()
 	c.once.Do(c.start)
 	defer c.Close()
-	tr := &transfer{client: c, request: Request{URL: url, Path: path}, target: u, part: p, progress: func(int64, int64) {}}
+	tr := newTransfer(c, Request{URL: url, Path: path}, u, p, func(int64, int64) {})
 	_, err = tr.run(t.Context())
 	wantFault(t, err, "no-space")
 	e := spool.AsError(err)

@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -13,6 +14,9 @@ type hosts struct {
 	slots map[string]chan struct{}
 }
 
+// errBusy: the host has no room for one more request now.
+var errBusy = errors.New("the host is busy")
+
 // acquire waits for a turn at host; the returned function gives it back.
 func (h *hosts) acquire(ctx context.Context, host string) (release func(), err error) {
 	slot := h.slot(host)
@@ -21,6 +25,17 @@ func (h *hosts) acquire(ctx context.Context, host string) (release func(), err e
 		return func() { <-slot }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// try is acquire that does not wait; its error is errBusy.
+func (h *hosts) try(host string) (release func(), err error) {
+	slot := h.slot(host)
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	default:
+		return nil, errBusy
 	}
 }
 

@@ -42,6 +42,38 @@ type turn struct {
 	order int64 // of the downloads as they started: the lower one goes first
 	lane  *lane // that it is in, set by its own goroutine
 	flows bool  // bytes have come since it entered; guarded by the lane
+
+	hasty bool              // it does not wait for room at a host: errBusy
+	keep  bool              // the next request follows at once: its room is not given away
+	kept  map[string]func() // gives the room at a host back
+}
+
+// before is a turn that goes first, for bytes that are wanted out of turn.
+func (t *turn) before() *turn {
+	return &turn{order: t.order - firstOrder, hasty: true}
+}
+
+// firstOrder is more than there will ever be downloads.
+const firstOrder = 1 << 40
+
+// leave gives the room at a host back, or keeps it for the next request.
+func (t *turn) leave(host string, release func()) {
+	if !t.keep {
+		release()
+		return
+	}
+	if t.kept == nil {
+		t.kept = map[string]func(){}
+	}
+	t.kept[host] = release
+}
+
+// drop gives back what was kept.
+func (t *turn) drop() {
+	for host, release := range t.kept {
+		delete(t.kept, host)
+		release()
+	}
 }
 
 // lane holds the downloads from one host. It measures in windows: whoever is
@@ -82,7 +114,7 @@ func (p *pace) lane(host string) *lane {
 // it is t's turn. The returned function gives both back.
 func (c *Client) enter(ctx context.Context, host string, t *turn) (leave func(), err error) {
 	host = strings.ToLower(host)
-	release, err := c.hosts.acquire(ctx, host)
+	release, err := c.room(ctx, host, t)
 	if err != nil || t == nil {
 		return release, err
 	}
@@ -93,13 +125,28 @@ func (c *Client) enter(ctx context.Context, host string, t *turn) (leave func(),
 	l.enter(t, time.Now())
 	leave = func() {
 		l.leave(t, time.Now())
-		release()
+		t.leave(host, release)
 	}
 	if _, err := t.wait(ctx); err != nil {
 		leave()
 		return nil, err
 	}
 	return leave, nil
+}
+
+// room waits for room at a host, unless t has some or does not wait.
+func (c *Client) room(ctx context.Context, host string, t *turn) (release func(), err error) {
+	if t == nil {
+		return c.hosts.acquire(ctx, host)
+	}
+	if release := t.kept[host]; release != nil {
+		delete(t.kept, host)
+		return release, nil
+	}
+	if t.hasty {
+		return c.hosts.try(host)
+	}
+	return c.hosts.acquire(ctx, host)
 }
 
 // wait returns when t may read; held says whether it had to wait for that.

@@ -27,6 +27,8 @@ type link struct {
 	free   time.Time                // when the shared link has sent all it was given
 	opened []net.Conn               // the server's ends, in order
 	asked  map[string]int           // requests by file
+	open   int                      // the client's connections
+	peak   int                      // of them
 	client *Client                  // goes through this link
 }
 
@@ -57,13 +59,31 @@ func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	near, far := net.Pipe()
 	l.mu.Lock()
 	l.opened = append(l.opened, far)
+	l.open++
+	l.peak = max(l.peak, l.open)
 	l.mu.Unlock()
 	select {
 	case l.conns <- far:
-		return near, nil
+		return &counted{Conn: near, link: l}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// counted is a connection as the client has it.
+type counted struct {
+	net.Conn
+	link *link
+	once sync.Once
+}
+
+func (c *counted) Close() error {
+	c.once.Do(func() {
+		c.link.mu.Lock()
+		defer c.link.mu.Unlock()
+		c.link.open--
+	})
+	return c.Conn.Close()
 }
 
 func (l *link) Accept() (net.Conn, error) {
@@ -81,14 +101,18 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.asked[r.URL.Path]++
 	l.mu.Unlock()
-	at := (&hostile{body: l.body}).head(w, r)
+	at, to := (&hostile{body: l.body}).bounds(w, r)
 	var own time.Time
-	for ; at < len(l.body); at += step {
-		b := l.body[at:min(at+step, len(l.body))]
+	for ; at < to; at += step {
+		b := l.body[at:min(at+step, to)]
 		if l.before != nil {
 			l.before(r.URL.Path, at)
 		}
-		<-time.After(time.Until(l.reserve(&own, len(b))))
+		select {
+		case <-time.After(time.Until(l.reserve(&own, len(b)))):
+		case <-r.Context().Done():
+			return
+		}
 		n, err := w.Write(b)
 		l.served[r.URL.Path].Add(int64(n))
 		if err != nil {
@@ -128,6 +152,13 @@ func (l *link) get(ctx context.Context, t *testing.T, file string, progress func
 	}()
 	synctest.Wait()
 	return ended
+}
+
+// most is how many connections the client had at a time.
+func (l *link) most() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peak
 }
 
 func (l *link) share(file string) float64 {

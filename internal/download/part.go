@@ -1,38 +1,37 @@
 package download
 
 import (
-	"crypto/sha256"
-	"encoding"
-	"encoding/hex"
-	"encoding/json"
+	"bytes"
 	"errors"
-	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"github.com/spool-video/spool"
 )
 
 const (
 	partSuffix   = ".part"
 	recordSuffix = ".json"
-	recordFormat = 1
+	recordFormat = 2 // of a part's side-file
+	finalFormat  = 1 // of a finished file's
 )
 
 // record is the side-file of a part. It never holds the URL's secrets.
 type record struct {
-	V            int    `json:"v"`
-	Key          string `json:"key"` // identity of the URL
-	URL          string `json:"url"` // redacted, for people
-	ETag         string `json:"etag,omitempty"`
-	LastModified string `json:"lastModified,omitempty"`
-	ContentType  string `json:"contentType,omitempty"`
-	Length       int64  `json:"length"` // of the whole file; -1 = unknown
-	Done         int64  `json:"done"`   // bytes that are durable
-	Hash         []byte `json:"hash,omitempty"`
+	V            int         `json:"v"`
+	Key          string      `json:"key"` // identity of the URL
+	URL          string      `json:"url"` // redacted, for people
+	ETag         string      `json:"etag,omitempty"`
+	LastModified string      `json:"lastModified,omitempty"`
+	ContentType  string      `json:"contentType,omitempty"`
+	Length       int64       `json:"length"` // of the whole file; -1 = unknown
+	Have         spool.Spans `json:"have"`   // bytes that are durable
+	Hashed       int64       `json:"hashed"` // so many bytes from the start are in Hash
+	Hash         []byte      `json:"hash,omitempty"`
 }
 
 // final is the side-file of a finished download.
@@ -44,15 +43,19 @@ type final struct {
 	Result
 }
 
-// part is a file that is being downloaded, owned by one transfer.
+// part is a file that is being downloaded, with holes where bytes are missing.
+// Several connections write to it; what the server said of the file is set only
+// while there is one.
 type part struct {
 	record
-	path string // of the final file
-	file *os.File
-	sum  hash.Hash
-	held int64 // bytes written, durable or not
+	path   string // of the final file
+	file   *os.File
+	saving sync.Mutex // held by who makes a checkpoint; taken before mu
 
-	saved time.Time // last checkpoint
+	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Hashed and Hash
+	here   spool.Spans // bytes written, durable or not
+	digest digest
+	saved  time.Time // last checkpoint
 }
 
 // RecordPath names the file beside path that says how path was downloaded.
@@ -73,7 +76,7 @@ func Finished(path, rawURL string) (Result, bool) {
 	if err != nil || !info.Mode().IsRegular() || readJSON(RecordPath(path), &f) != nil {
 		return Result{}, false
 	}
-	same := f.V == recordFormat && f.Key == identity(u) &&
+	same := f.V == finalFormat && f.Key == identity(u) &&
 		f.Size == info.Size() && f.Modified == info.ModTime().UnixNano()
 	return f.Result, same
 }
@@ -88,7 +91,7 @@ func Discard(path string) error {
 	return nil
 }
 
-// openPart opens the part of path and puts it where its durable bytes end.
+// openPart opens the part of path with the bytes in it that are durable.
 func openPart(path string, u *url.URL) (*part, error) {
 	name := PartPath(path)
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
@@ -97,13 +100,15 @@ func openPart(path string, u *url.URL) (*part, error) {
 	}
 	p := &part{path: path, file: file, saved: time.Now()}
 	if p.restore(identity(u)) {
-		err = p.cut(p.Done)
-	} else {
-		p.record = record{V: recordFormat, Key: identity(u), URL: redact(u)}
-		err = p.reset()
+		if err := file.Truncate(p.Have[len(p.Have)-1].To); err != nil {
+			_ = file.Close() // nothing was written that could be lost
+			return nil, diskFault("truncate", name, err)
+		}
+		return p, nil
 	}
-	if err != nil {
-		_ = file.Close() // nothing was written that could be lost
+	p.record = record{V: recordFormat, Key: identity(u), URL: redact(u)}
+	if err := p.reset(); err != nil {
+		_ = p.file.Close() // nothing was written that could be lost
 		return nil, err
 	}
 	return p, nil
@@ -111,90 +116,142 @@ func openPart(path string, u *url.URL) (*part, error) {
 
 // restore loads the side-file; false means that the part is of no use.
 func (p *part) restore(key string) bool {
-	if readJSON(p.recordName(), &p.record) != nil || p.V != recordFormat || p.Key != key || p.Done <= 0 {
+	if readJSON(p.recordName(), &p.record) != nil || p.V != recordFormat || p.Key != key || !p.sound() {
 		return false
+	}
+	var ok bool
+	p.digest, ok = loadDigest(p.Hash, p.Hashed)
+	p.here = p.Have
+	return ok
+}
+
+// sound reports whether what the side-file says can be true of the file.
+func (p *part) sound() bool {
+	end := int64(-1)
+	for _, s := range p.Have {
+		if s.From <= end || s.To <= s.From {
+			return false
+		}
+		end = s.To
 	}
 	info, err := p.file.Stat()
-	if err != nil || info.Size() < p.Done || p.Length >= 0 && p.Length < p.Done {
-		return false
-	}
-	p.sum = sha256.New()
-	state, ok := p.sum.(encoding.BinaryUnmarshaler)
-	return ok && state.UnmarshalBinary(p.Hash) == nil
+	return err == nil && end > 0 && info.Size() >= end && (p.Length < 0 || p.Length >= end) &&
+		p.Hashed >= 0 && p.Hashed <= p.Have.After(0)
 }
 
-// reset forgets all bytes, and what the server said of them.
+// reset forgets all bytes, and what the server said of them. The next ones go
+// to a new file: whoever reads the old one sees what it was.
 func (p *part) reset() error {
-	p.sum = sha256.New()
-	p.ETag, p.LastModified, p.ContentType, p.Length, p.Done, p.Hash = "", "", "", -1, 0, nil
-	if err := p.cut(0); err != nil {
-		return err
-	}
-	if err := os.Remove(p.recordName()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.here, p.digest = nil, newDigest()
+	p.ETag, p.LastModified, p.ContentType, p.Length, p.Have, p.Hashed, p.Hash = "", "", "", -1, nil, 0, nil
+	// The record goes first, and durably: it must never speak of the new file.
+	switch err := os.Remove(p.recordName()); {
+	case err == nil:
+		if err := syncFolder(filepath.Dir(p.path)); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
 		return diskFault("remove", p.recordName(), err)
 	}
+	name := PartPath(p.path)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return diskFault("remove", name, err)
+	}
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return diskFault("open", name, err)
+	}
+	_ = p.file.Close() // its bytes are not wanted any more
+	p.file = file
 	return nil
 }
 
-// cut drops what lies after the first n bytes.
-func (p *part) cut(n int64) error {
-	if err := p.file.Truncate(n); err != nil {
-		return diskFault("truncate", p.file.Name(), err)
+// put writes bytes at their place. Those that are here already are compared
+// with b instead; known is how many of b's last bytes those are. The error is a
+// *misfit when they are others.
+func (p *part) put(b []byte, at int64) (known int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(b) > 0 {
+		n := min(p.here.After(at)-at, int64(len(b)))
+		if n > 0 {
+			err = p.compare(b[:n], at)
+			known += n
+		} else {
+			n = p.here.Missing(spool.Span{From: at, To: at + int64(len(b))}).Len()
+			err = p.write(b[:n], at)
+			known = 0
+		}
+		if err != nil {
+			return known, err
+		}
+		b, at = b[n:], at+n
 	}
-	if _, err := p.file.Seek(n, io.SeekStart); err != nil {
-		return diskFault("seek in", p.file.Name(), err)
+	return known, nil
+}
+
+func (p *part) compare(b []byte, at int64) error {
+	old := make([]byte, len(b))
+	if _, err := p.file.ReadAt(old, at); err != nil {
+		return diskFault("read", p.file.Name(), err)
 	}
-	p.held = n
+	if !bytes.Equal(old, b) {
+		return &misfit{"bad-range", "two answers of the server do not fit together"}
+	}
 	return nil
 }
 
-func (p *part) write(b []byte) error {
-	n, err := p.file.Write(b)
-	p.held += int64(n)
-	_, _ = p.sum.Write(b[:n]) // a hash never fails
+func (p *part) write(b []byte, at int64) error {
+	n, err := p.file.WriteAt(b, at)
+	p.here = p.here.Add(spool.Span{From: at, To: at + int64(n)})
+	p.digest.take(b[:n], at)
 	if err != nil {
 		return diskFault("write", p.file.Name(), err)
 	}
+	return p.follow(followMost)
+}
+
+// follow hashes at most so many bytes whose turn has come.
+func (p *part) follow(most int64) error {
+	if err := p.digest.follow(p.file, p.here.After(0), most); err != nil {
+		return diskFault("read", p.file.Name(), err)
+	}
 	return nil
 }
 
-// complete reports whether all bytes are here.
-func (p *part) complete() bool { return p.Length > 0 && p.held == p.Length }
-
-// checkpoint makes all bytes held durable, then the record that says so.
-func (p *part) checkpoint() error {
-	p.saved = time.Now()
-	if p.held == p.Done {
-		return nil
-	}
-	if err := p.file.Sync(); err != nil {
-		return p.lost(err)
-	}
-	state, ok := p.sum.(encoding.BinaryMarshaler)
-	if !ok {
-		return fmt.Errorf("checkpoint %s: the hash cannot be saved", p.path)
-	}
-	saved, err := state.MarshalBinary()
-	if err != nil {
-		return fmt.Errorf("checkpoint %s: %w", p.path, err)
-	}
-	p.Done, p.Hash = p.held, saved
-	return writeJSON(p.recordName(), p.record)
+// spans are the bytes that are here, durable or not.
+func (p *part) spans() spool.Spans {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.here
 }
 
-// lost goes back to the last checkpoint: after a failed fsync nobody knows
-// which of the newer bytes are on the disk, and a second fsync would not tell.
-func (p *part) lost(cause error) error {
-	err := diskFault("make durable", p.file.Name(), cause)
-	if p.Done == 0 || !p.restore(p.Key) {
-		return errors.Join(err, p.reset())
+// held is how many bytes are here.
+func (p *part) held() int64 { return p.spans().Len() }
+
+// complete reports whether all bytes are here.
+func (p *part) complete() bool {
+	return p.Length > 0 && p.spans().Has(spool.Span{To: p.Length})
+}
+
+// sha256 is the hash of the complete file, in hex.
+func (p *part) sha256() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.follow(p.here.After(0)); err != nil {
+		return "", err
 	}
-	return errors.Join(err, p.cut(p.Done))
+	return p.digest.hex(), nil
 }
 
 // publish gives the complete part its final name.
 func (p *part) publish() (Result, error) {
-	p.Length = p.held
+	sum, err := p.sha256()
+	if err != nil {
+		return Result{}, err
+	}
 	if err := p.checkpoint(); err != nil {
 		return Result{}, err
 	}
@@ -202,8 +259,8 @@ func (p *part) publish() (Result, error) {
 	if err != nil {
 		return Result{}, diskFault("stat", p.file.Name(), err)
 	}
-	f := final{V: recordFormat, Key: p.Key, URL: p.URL, Modified: info.ModTime().UnixNano(), Result: Result{
-		Size: p.held, SHA256: hex.EncodeToString(p.sum.Sum(nil)), ContentType: p.ContentType, ETag: p.ETag,
+	f := final{V: finalFormat, Key: p.Key, URL: p.URL, Modified: info.ModTime().UnixNano(), Result: Result{
+		Size: p.Length, SHA256: sum, ContentType: p.ContentType, ETag: p.ETag,
 	}}
 	// The record comes first: a file without one would be fetched again.
 	if err := writeJSON(RecordPath(p.path), f); err != nil {
@@ -221,59 +278,10 @@ func (p *part) publish() (Result, error) {
 // close ends the use of the part. An empty one leaves nothing behind.
 func (p *part) close() error {
 	err := p.file.Close()
-	if p.held == 0 {
+	if p.held() == 0 {
 		return errors.Join(err, Discard(p.path))
 	}
 	return err
 }
 
 func (p *part) recordName() string { return PartPath(p.path) + recordSuffix }
-
-func readJSON(name string, v any) error {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(b, v)
-}
-
-// writeJSON replaces a side-file in one durable step.
-func writeJSON(name string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	temp := name + ".new"
-	if err := writeSynced(temp, b); err != nil {
-		return diskFault("write", temp, err)
-	}
-	if err := os.Rename(temp, name); err != nil {
-		return diskFault("rename", temp, err)
-	}
-	return syncFolder(filepath.Dir(name))
-}
-
-func writeSynced(name string, b []byte) (err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(b); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// syncFolder makes names in a folder durable, where the file system can.
-func syncFolder(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return diskFault("open", dir, err)
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.Sync(); err != nil && !refused(err) {
-		return diskFault("make durable", dir, err)
-	}
-	return nil
-}

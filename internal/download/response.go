@@ -9,86 +9,164 @@ import (
 	"github.com/spool-video/spool"
 )
 
-// accept judges a response's head, and gives the bytes that its body must
-// have; -1 = unknown, 0 = nothing is missing.
-func (t *transfer) accept(resp *http.Response) (int64, error) {
+// accept judges a response's head. It gives where the body's bytes belong; nil
+// when nothing is missing.
+func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
+	held := t.part.held()
 	switch code := resp.StatusCode; {
-	case code == http.StatusRequestedRangeNotSatisfiable && t.part.held > 0:
-		return 0, t.beyond(resp)
+	case code == http.StatusRequestedRangeNotSatisfiable && held > 0:
+		return nil, t.beyond(resp)
 	case code != http.StatusOK && code != http.StatusPartialContent:
 		if code < 400 {
-			return 0, &spool.Error{
+			return nil, &spool.Error{
 				Class: spool.Permanent, Code: fmt.Sprintf("http-%d", code),
 				Reason: fmt.Sprintf("%s answered %s, which brings no file", redact(t.target), status(code)),
 				Hint:   "open the address in a browser and look what it is",
 			}
 		}
-		return 0, t.statusFault(resp)
+		return nil, t.statusFault(resp)
 	}
-	switch coding := strings.ToLower(resp.Header.Get("Content-Encoding")); coding {
-	case "gzip", "x-gzip", "deflate", "compress", "br", "zstd":
-		return 0, &spool.Error{
+	if coding := compressed(resp); coding != "" {
+		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "content-encoding",
 			Reason: fmt.Sprintf("%s sends the file compressed (%s), unasked", sanitise(t.target.Host), coding),
 			Hint:   "download the file with a browser and give its path",
 		}
 	}
-	if resp.StatusCode == http.StatusPartialContent {
-		return t.acceptPart(resp)
+	if resp.StatusCode == http.StatusOK {
+		return t.acceptWhole(resp, a)
 	}
-	return t.acceptWhole(resp)
-}
-
-// acceptWhole: the body is the file from its start, asked for or not.
-func (t *transfer) acceptWhole(resp *http.Response) (int64, error) {
-	if t.part.held > 0 {
-		if err := t.restart("the file changed at the server, or it does not resume"); err != nil {
-			return 0, err
-		}
-	}
-	p := t.part
-	p.ETag, p.LastModified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
-	p.ContentType = resp.Header.Get("Content-Type")
-	p.Length = resp.ContentLength
-	if p.Length == 0 {
-		return 0, t.empty()
-	}
-	return p.Length, t.fits()
-}
-
-// acceptPart: the body must be exactly the rest of the file that we hold.
-func (t *transfer) acceptPart(resp *http.Response) (int64, error) {
-	p := t.part
-	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	length := resp.ContentLength
-	switch {
-	case p.held == 0: // we asked for all of it
-		return 0, &spool.Error{
+	if a.all() {
+		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "bad-range",
 			Reason: sanitise(t.target.Host) + " sent a part of the file where all of it was asked for",
 			Hint:   "download the file with a browser and give its path",
 		}
-	case !ok || r.first != p.held || length >= 0 && length != r.last-r.first+1:
-		return 0, t.refuse("bad-range", sanitise(t.target.Host)+" sent another part of the file than was asked for")
-	case p.Length >= 0 && r.total >= 0 && p.Length != r.total,
-		p.ETag != "" && resp.Header.Get("ETag") != "" && p.ETag != resp.Header.Get("ETag"):
-		return 0, t.refuse("source-changed", "the file changed at "+sanitise(t.target.Host)+" while it was downloaded")
 	}
-	if p.Length < 0 {
+	t.spliced = t.spliced || held > 0
+	return t.acceptPart(resp, a)
+}
+
+// compressed names the coding of a body that is not the file as it is.
+func compressed(resp *http.Response) string {
+	switch coding := strings.ToLower(resp.Header.Get("Content-Encoding")); coding {
+	case "gzip", "x-gzip", "deflate", "compress", "br", "zstd":
+		return coding
+	}
+	return ""
+}
+
+// acceptWhole: the body is the file from its start, asked for or not.
+func (t *transfer) acceptWhole(resp *http.Response, a ask) (*stream, error) {
+	p := t.part
+	s := &stream{asked: ask{0, -1}, to: resp.ContentLength}
+	t.plain = t.plain || !a.all()
+	if p.held() > 0 {
+		why := "the file changed at the server, or it does not resume"
+		if t.unchanged(resp) {
+			// It is read from the start, and compared with what is here.
+			s.through = true
+			return s, t.again(why)
+		}
+		if err := t.restart(why); err != nil {
+			return nil, err
+		}
+	}
+	p.learn(resp)
+	if p.Length = resp.ContentLength; p.Length == 0 {
+		return nil, t.empty()
+	}
+	return s, t.fits()
+}
+
+// learn notes what the server says of the file.
+func (p *part) learn(resp *http.Response) {
+	p.ETag, p.LastModified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	p.ContentType = resp.Header.Get("Content-Type")
+}
+
+// unchanged: a whole file is, beyond doubt, the one that we hold a part of.
+func (t *transfer) unchanged(resp *http.Response) bool {
+	p := t.part
+	if p.Length < 0 || p.Length != resp.ContentLength {
+		return false
+	}
+	if p.ETag != "" {
+		return !strings.HasPrefix(p.ETag, "W/") && p.ETag == resp.Header.Get("ETag")
+	}
+	return p.LastModified != "" && p.LastModified == resp.Header.Get("Last-Modified")
+}
+
+// acceptPart: the body must be exactly the bytes that were asked for, or their
+// beginning.
+func (t *transfer) acceptPart(resp *http.Response, a ask) (*stream, error) {
+	p := t.part
+	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
+	if !ok || !asAsked(resp, r, a) {
+		return nil, &misfit{"bad-range", sanitise(t.target.Host) + " sent another part of the file than was asked for"}
+	}
+	if p.held() == 0 { // the first of many requests
+		p.learn(resp)
 		p.Length = r.total
 	}
-	return r.last - r.first + 1, t.fits()
+	if t.changed(resp, r.total) {
+		return nil, t.anotherFile()
+	}
+	if p.Length < 0 && r.total >= 0 {
+		p.Length = r.total
+	}
+	return &stream{asked: a, at: r.first, to: r.last + 1}, t.fits()
+}
+
+// acceptAside is accept for what was asked for out of its turn. It changes
+// nothing that is known of the file.
+func (t *transfer) acceptAside(resp *http.Response, a ask) (*stream, error) {
+	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
+	switch code := resp.StatusCode; {
+	case code == http.StatusRequestedRangeNotSatisfiable && ok && r.total != t.part.Length,
+		code == http.StatusOK && t.changed(resp, resp.ContentLength):
+		return nil, t.anotherFile()
+	case code >= 400 && code != http.StatusRequestedRangeNotSatisfiable:
+		return nil, t.statusFault(resp)
+	case code != http.StatusPartialContent, compressed(resp) != "", !ok, !asAsked(resp, r, a):
+		return nil, errNoRanges
+	case t.changed(resp, r.total):
+		return nil, t.anotherFile()
+	}
+	return &stream{asked: a, at: r.first, to: r.last + 1}, nil
+}
+
+// asAsked: a part is what was asked for, or its beginning.
+func asAsked(resp *http.Response, r contentRange, a ask) bool {
+	length := resp.ContentLength
+	many := strings.HasPrefix(strings.ToLower(resp.Header.Get("Content-Type")), "multipart/byteranges")
+	return !many && r.first == a.from && (a.to < 0 || r.last < a.to) && (length < 0 || length == r.last-r.first+1)
+}
+
+// changed: an answer is of another file than the one whose part is here. total
+// is that file's length, -1 when it is unknown.
+func (t *transfer) changed(resp *http.Response, total int64) bool {
+	p := t.part
+	differ := func(old, now string) bool { return old != "" && now != "" && old != now }
+	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	return p.Length >= 0 && total >= 0 && p.Length != total ||
+		differ(p.ETag, etag) || (p.ETag == "" || etag == "") && differ(p.LastModified, modified)
+}
+
+func (t *transfer) anotherFile() error {
+	return &misfit{"source-changed", "the file changed at " + sanitise(t.target.Host) + " while it was downloaded"}
 }
 
 // beyond: the server has nothing after what we hold, which is right when we
 // hold it all.
 func (t *transfer) beyond(resp *http.Response) error {
+	p := t.part
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	if ok && r.first < 0 && r.total == t.part.held {
-		t.part.Length = r.total
+	if ok && r.first < 0 && p.Length < 0 && p.spans().After(0) == r.total {
+		p.Length = r.total
 		return nil
 	}
-	return t.refuse("source-changed", "the file changed at "+sanitise(t.target.Host)+" while it was downloaded")
+	return t.anotherFile()
 }
 
 // fits asks whether a file of the length just learned may come.
@@ -103,7 +181,7 @@ func (t *transfer) fits() error {
 	if c.MaxBytes > 0 && p.Length > c.MaxBytes {
 		return t.tooLarge()
 	}
-	missing := p.Length - p.held
+	missing := p.Length - p.held()
 	if c.Room != nil {
 		if err := c.Room(p.path, missing); err != nil {
 			return err

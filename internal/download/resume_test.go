@@ -66,8 +66,8 @@ func TestKilledDownloadGoesOn(t *testing.T) {
 	}
 	_ = cmd.Wait() // it was killed
 	var rec record
-	if err := readJSON(PartPath(path)+".json", &rec); err != nil || rec.Done < int64(len(h.body)/2-64<<10) {
-		t.Fatalf("the killed download left %d durable bytes of %d (%v)", rec.Done, len(h.body)/2, err)
+	if err := readJSON(PartPath(path)+".json", &rec); err != nil || rec.Have.Len() < int64(len(h.body)/2-64<<10) {
+		t.Fatalf("the killed download left %d durable bytes of %d (%v)", rec.Have.Len(), len(h.body)/2, err)
 	}
 	h.served.Store(0)
 	c := quick()
@@ -76,7 +76,7 @@ func TestKilledDownloadGoesOn(t *testing.T) {
 	if err != nil || res.SHA256 != sum(h.body) {
 		t.Fatalf("Get = %+v, %v", res, err)
 	}
-	if want := int64(len(h.body)) - rec.Done; h.served.Load() != want {
+	if want := int64(len(h.body)) - rec.Have.Len(); h.served.Load() != want {
 		t.Errorf("%d bytes were sent again, want the %d that were not durable", h.served.Load(), want)
 	}
 }
@@ -127,7 +127,10 @@ func TestCompletePartNeedsNoNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Length = int64(len(h.body))
-	if err := errors.Join(p.write(h.body), p.checkpoint(), p.close()); err != nil {
+	if _, err := p.put(h.body, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.checkpoint(), p.close()); err != nil {
 		t.Fatal(err)
 	}
 	c := quick()
@@ -141,15 +144,18 @@ func TestCompletePartNeedsNoNetwork(t *testing.T) {
 // A side-file that does not fit to its part is not believed.
 func TestDamagedRecords(t *testing.T) {
 	damage := map[string]func(path string) error{
-		"no record":         func(p string) error { return os.Remove(PartPath(p) + ".json") },
-		"no JSON":           func(p string) error { return os.WriteFile(PartPath(p)+".json", []byte("{"), 0o600) },
-		"part is shorter":   func(p string) error { return os.Truncate(PartPath(p), 10) },
-		"part is longer":    func(p string) error { return appendTo(PartPath(p), "garbage after the checkpoint") },
-		"hash is no hash":   func(p string) error { return rewrite(p, func(r *record) { r.Hash = []byte("x") }) },
-		"another URL":       func(p string) error { return rewrite(p, func(r *record) { r.Key = "other" }) },
-		"another format":    func(p string) error { return rewrite(p, func(r *record) { r.V = 99 }) },
-		"more than it is":   func(p string) error { return rewrite(p, func(r *record) { r.Length = 3 }) },
-		"negative progress": func(p string) error { return rewrite(p, func(r *record) { r.Done = -1 }) },
+		"no record":        func(p string) error { return os.Remove(PartPath(p) + ".json") },
+		"no JSON":          func(p string) error { return os.WriteFile(PartPath(p)+".json", []byte("{"), 0o600) },
+		"part is shorter":  func(p string) error { return os.Truncate(PartPath(p), 10) },
+		"part is longer":   func(p string) error { return appendTo(PartPath(p), "garbage after the checkpoint") },
+		"hash is no hash":  func(p string) error { return rewrite(p, func(r *record) { r.Hash = []byte("x") }) },
+		"another URL":      func(p string) error { return rewrite(p, func(r *record) { r.Key = "other" }) },
+		"another format":   func(p string) error { return rewrite(p, func(r *record) { r.V = 99 }) },
+		"more than it is":  func(p string) error { return rewrite(p, func(r *record) { r.Length = 3 }) },
+		"negative span":    func(p string) error { return rewrite(p, func(r *record) { r.Have[0].From = -1 }) },
+		"spans that touch": func(p string) error { return rewrite(p, func(r *record) { r.Have = append(r.Have, r.Have...) }) },
+		"too much hashed":  func(p string) error { return rewrite(p, func(r *record) { r.Hashed = r.Have[0].To + 1 }) },
+		"nothing hashed":   func(p string) error { return rewrite(p, func(r *record) { r.Hashed, r.Hash = 0, nil }) },
 	}
 	for name, do := range damage {
 		t.Run(name, func(t *testing.T) {

@@ -90,40 +90,57 @@ func (h *hostile) send(w http.ResponseWriter, from, to int) {
 	}
 }
 
-// from reads the range that was asked for.
+// from is where the range that was asked for begins.
 func from(r *http.Request) int {
-	text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	at, _ := asked(r, 0)
+	return at
+}
+
+// asked reads the range that was asked for, of a file of size bytes: to is the
+// byte after its last one.
+func asked(r *http.Request, size int) (at, to int) {
+	first, last, ok := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-")
 	if !ok {
-		return 0
+		return 0, size
 	}
-	n, _ := strconv.Atoi(strings.TrimSuffix(text, "-"))
-	return n
+	at, _ = strconv.Atoi(first)
+	if n, err := strconv.Atoi(last); err == nil {
+		size = min(n+1, size)
+	}
+	return at, size
 }
 
 // head writes the head of a correct answer, with a validator, and gives where
 // its body begins.
 func (h *hostile) head(w http.ResponseWriter, r *http.Request) int {
-	at := from(r)
-	w.Header().Set("ETag", `"one"`)
-	w.Header().Set("Content-Type", "video/mp4")
-	w.Header().Set("Content-Length", strconv.Itoa(len(h.body)-at))
-	if at == 0 {
-		w.WriteHeader(http.StatusOK)
-		return 0
-	}
-	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, len(h.body)-1, len(h.body)))
-	w.WriteHeader(http.StatusPartialContent)
+	at, _ := h.bounds(w, r)
 	return at
 }
 
+// bounds is head that gives the body's end, too.
+func (h *hostile) bounds(w http.ResponseWriter, r *http.Request) (at, to int) {
+	at, to = asked(r, len(h.body))
+	w.Header().Set("ETag", `"one"`)
+	w.Header().Set("Content-Type", "video/mp4")
+	w.Header().Set("Content-Length", strconv.Itoa(to-at))
+	if r.Header.Get("Range") == "" {
+		w.WriteHeader(http.StatusOK)
+		return at, to
+	}
+	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, to-1, len(h.body)))
+	w.WriteHeader(http.StatusPartialContent)
+	return at, to
+}
+
 func (h *hostile) good(w http.ResponseWriter, r *http.Request) {
-	h.send(w, h.head(w, r), len(h.body))
+	at, to := h.bounds(w, r)
+	h.send(w, at, to)
 }
 
 // cut sends n bytes of a correct answer and closes the connection.
 func (h *hostile) cut(w http.ResponseWriter, r *http.Request, n int) {
-	at := h.head(w, r)
-	h.send(w, at, min(at+n, len(h.body)))
+	at, to := h.bounds(w, r)
+	h.send(w, at, min(at+n, to))
 	panic(http.ErrAbortHandler)
 }
 

@@ -1,12 +1,9 @@
 package download
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,30 +12,61 @@ import (
 	"github.com/spool-video/spool"
 )
 
-// transfer is one Get.
+// transfer is one Get. Its own goroutine fetches what is missing from the start
+// on; aside fetches what somebody wants before its turn.
 type transfer struct {
 	client   *Client
 	request  Request
 	target   *url.URL
 	part     *part
-	progress func(done, total int64)
+	tell     *teller
+	aside    *aside
 	restarts int
 	spliced  bool // the part holds bytes of more than one answer
 	turn     *turn
 	held     bool // this attempt had to stop reading for a while
+	plain    bool // the server's ranges are of no use but to resume
+}
+
+// ask is a request for bytes [from, to); to is -1 for all from there on.
+type ask struct{ from, to int64 }
+
+// all: it is no request for a range.
+func (a ask) all() bool { return a.from == 0 && a.to < 0 }
+
+const (
+	// seam is how many bytes that are here already are asked for once more where
+	// two answers meet, to see that they fit together.
+	seam = 64
+	// leastCut is what a server must send of a range for it to be asked for the
+	// next one at once, when it sends less than it is asked for.
+	leastCut = 64 << 10
+)
+
+func newTransfer(c *Client, r Request, target *url.URL, p *part, progress func(done, total int64)) *transfer {
+	t := &transfer{
+		client: c, request: r, target: target, part: p, turn: &turn{},
+		tell: &teller{part: p, progress: progress, watcher: r.Watcher, shown: make(chan struct{})},
+	}
+	t.aside = newAside(t)
+	return t
 }
 
 // run tries until the file is here or until more tries make no sense.
 func (t *transfer) run(ctx context.Context) (Result, error) {
-	c := t.client
-	t.progress(t.part.held, max(t.part.Length, 0))
+	defer t.turn.drop()
+	defer t.aside.guide(ctx)()
+	if err := t.tell.begin(); err != nil {
+		return Result{}, err
+	}
 	for tries := 1; ; tries++ {
-		before := t.part.held
+		before := t.part.held()
 		err := t.attempt(ctx)
 		if err == nil {
 			err = t.verify()
 		}
 		if err == nil {
+			t.tell.flush(true)
 			return t.part.publish()
 		}
 		if saveErr := t.part.checkpoint(); saveErr != nil && spool.AsError(err).Class != spool.Environment {
@@ -48,7 +76,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			return Result{}, context.Cause(ctx)
 		}
 		e := spool.AsError(err)
-		if t.part.held-before >= realProgress {
+		if t.part.held()-before >= realProgress {
 			tries = 0
 		}
 		if t.held && (e.Code == "connection-lost" || e.Code == "short-body") {
@@ -57,17 +85,30 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			t.restarts = min(t.restarts, maxRestarts-1)
 			continue
 		}
-		if e.Class != spool.Transient || tries >= orInt(c.Attempts, defaultAttempts) ||
-			e.Code == "dns" || e.After > orInt(c.Patience, defaultPatience) {
+		pause, ok := t.pause(e, tries)
+		if !ok {
 			return Result{}, err
 		}
-		if err := c.wait(ctx, max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))); err != nil {
+		if err := t.client.wait(ctx, pause); err != nil {
 			return Result{}, err
 		}
 	}
 }
 
-// attempt asks for what is missing, and keeps what comes.
+// pause is how long to wait before the next try; false: there is none.
+func (t *transfer) pause(e *spool.Error, tries int) (time.Duration, bool) {
+	c := t.client
+	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
+	if e.Code == codeNoHost {
+		// Asked once more: a resolver that has only just come up knows nobody.
+		return pause, tries < 2
+	}
+	again := e.Class == spool.Transient && tries < orInt(c.Attempts, defaultAttempts) &&
+		e.Code != "dns" && e.After <= orInt(c.Patience, defaultPatience)
+	return pause, again
+}
+
+// attempt asks for what is missing, and keeps what comes, until that fails.
 func (t *transfer) attempt(ctx context.Context) error {
 	t.held = false
 	if t.part.complete() {
@@ -76,34 +117,92 @@ func (t *transfer) attempt(ctx context.Context) error {
 	if err := t.resumable(); err != nil {
 		return err
 	}
-	ctx, w := newWatch(ctx, t.client)
-	defer w.stop()
-	resp, release, err := t.client.open(ctx, w, t.turn, t.target, t.header()) //nolint:bodyclose // release closes it
-	if err != nil {
-		return t.netFault(ctx, err)
+	err := t.fetchAll(ctx)
+	if trouble := t.aside.halt(); trouble != nil {
+		err = trouble
 	}
-	defer release()
-	want, err := t.accept(resp)
-	if err != nil || want == 0 {
-		return err
+	if no, ok := errors.AsType[*misfit](err); ok {
+		return t.refuse(no)
 	}
-	return t.receive(ctx, watched{resp.Body, w}, want)
+	return err
+}
+
+func (t *transfer) fetchAll(ctx context.Context) error {
+	for {
+		next, ok, err := t.next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		if err := t.fetch(ctx, next); err != nil && !errors.Is(err, errWanted) {
+			return err
+		}
+	}
+}
+
+// next is what to ask for now; false: nothing, the file is here.
+func (t *transfer) next(ctx context.Context) (ask, bool, error) {
+	for {
+		woken := t.aside.wake()
+		here := t.part.spans()
+		urgent, claimed, err := t.aside.orders(here)
+		if err != nil || t.part.complete() {
+			return ask{}, false, err
+		}
+		if gap := here.Missing(urgent); gap.Len() > 0 {
+			return ask{gap.From, gap.To}, true, nil
+		}
+		if a, ok := t.missing(here, claimed); ok {
+			return a, true, nil
+		}
+		// What is missing is on its way, by other connections.
+		select {
+		case <-woken:
+		case <-ctx.Done():
+			return ask{}, false, context.Cause(ctx)
+		}
+	}
+}
+
+// missing is the first gap that nobody fetches.
+func (t *transfer) missing(here, claimed spool.Spans) (ask, bool) {
+	length := t.part.Length
+	a := ask{here.After(0), -1}
+	if length >= 0 {
+		gap := claimed.Missing(spool.Span{To: length})
+		if gap.Len() == 0 {
+			return ask{}, false
+		}
+		a.from = gap.From
+		if gap.To < length {
+			a.to = gap.To
+		}
+		if here.Has(spool.Span{From: gap.To, To: gap.To + seam}) {
+			a.to += seam
+		}
+	}
+	if chunk := t.request.ChunkSize; chunk > 0 && !t.plain && (a.to < 0 || a.to > a.from+chunk) {
+		a.to = a.from + chunk
+		if length >= 0 {
+			a.to = min(a.to, length)
+		}
+	}
+	return a, true
 }
 
 // resumable drops what is here when nothing could tell that the rest belongs
 // to the same file.
 func (t *transfer) resumable() error {
 	p := t.part
-	t.spliced = p.held > 0
-	if p.held == 0 || p.ETag != "" || p.LastModified != "" || p.Length >= 0 {
+	t.spliced = p.held() > 0
+	if !t.spliced || p.ETag != "" || p.LastModified != "" || p.Length >= 0 {
 		return nil
 	}
 	return t.restart("the connection was lost, and the server gives no means to resume")
 }
 
-// header asks for the rest of the file as it was, when there is a way to tell
+// header asks for bytes of the file as it was, when there is a way to tell
 // that it is still the same.
-func (t *transfer) header() http.Header {
+func (t *transfer) header(a ask) http.Header {
 	h := t.request.Header.Clone()
 	if h == nil {
 		h = http.Header{}
@@ -113,12 +212,14 @@ func (t *transfer) header() http.Header {
 	if t.client.UserAgent == "" {
 		h.Set("User-Agent", "spool")
 	}
-	p := t.part
-	if p.held == 0 {
+	if a.all() {
 		return h
 	}
-	h.Set("Range", fmt.Sprintf("bytes=%d-", p.held))
-	switch {
+	h.Set("Range", fmt.Sprintf("bytes=%d-", a.from))
+	if a.to >= 0 {
+		h.Set("Range", fmt.Sprintf("bytes=%d-%d", a.from, a.to-1))
+	}
+	switch p := t.part; {
 	case p.ETag != "" && !strings.HasPrefix(p.ETag, "W/"): // RFC 9110 13.1.5: no weak ones
 		h.Set("If-Range", p.ETag)
 	case p.LastModified != "":
@@ -127,126 +228,54 @@ func (t *transfer) header() http.Header {
 	return h
 }
 
-// receive keeps the body. want is its length, -1 when unknown.
-func (t *transfer) receive(ctx context.Context, body io.Reader, want int64) error {
-	if t.part.held == 0 {
-		head, err := readHead(body)
-		if err != nil {
-			return t.netFault(ctx, err)
-		}
-		if is := Sniff(head); len(head) > 0 && is != nil {
-			return t.notMedia(is)
-		}
-		body = io.MultiReader(bytes.NewReader(head), body)
-	}
-	var got int64
-	buf := make([]byte, 256<<10)
-	for {
-		held, err := t.turn.wait(ctx)
-		if err != nil {
-			return t.netFault(ctx, err)
-		}
-		t.held = t.held || held
-		n, err := body.Read(buf)
-		t.turn.came(n)
-		got += int64(n)
-		if keepErr := t.keep(buf[:n], got, want); keepErr != nil {
-			return keepErr
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return t.netFault(ctx, err)
-		}
-	}
-	return t.ended(got, want)
-}
-
-// readHead reads what Sniff looks at, less at the end of the body. Unlike
-// io.ReadFull it tells a body that ended from one that was cut.
-func readHead(body io.Reader) ([]byte, error) {
-	head := make([]byte, 0, sniffLength)
-	for len(head) < cap(head) {
-		n, err := body.Read(head[len(head):cap(head)])
-		head = head[:len(head)+n]
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return head, nil
-}
-
-// keep writes bytes of the body and, now and then, makes them durable.
-func (t *transfer) keep(b []byte, got, want int64) error {
-	p := t.part
-	if want >= 0 && got > want {
-		return t.refuse("too-long", sanitise(t.target.Host)+" sent more bytes than it announced")
-	}
-	if limit := t.client.MaxBytes; limit > 0 && p.held+int64(len(b)) > limit {
-		return t.tooLarge()
-	}
-	if len(b) == 0 {
-		return nil
-	}
-	if err := p.write(b); err != nil {
-		return err
-	}
-	if p.held-p.Done >= orInt(t.client.Checkpoint, defaultCheckpoint) || time.Since(p.saved) >= checkpointEvery {
-		if err := p.checkpoint(); err != nil {
-			return err
-		}
-	}
-	t.progress(p.held, max(p.Length, 0))
-	return nil
-}
-
-// ended judges a body that came to its end.
-func (t *transfer) ended(got, want int64) error {
-	p := t.part
-	switch {
-	case want >= 0 && got < want, p.Length > 0 && p.held < p.Length:
-		return transient("short-body", sanitise(t.target.Host)+" sent fewer bytes than it announced"+t.at())
-	case p.held == 0:
-		return t.empty()
-	}
-	return nil
-}
-
 // verify compares the complete file with what was expected of it. A file that
 // is not the right one is dropped; one of several answers is fetched anew.
 func (t *transfer) verify() error {
 	p := t.part
-	if t.request.Size > 0 && p.held != t.request.Size {
-		return errors.Join(t.wrongSize(p.held), p.reset())
+	if t.request.Size > 0 && p.Length != t.request.Size {
+		return errors.Join(t.wrongSize(p.Length), p.reset())
 	}
-	sum := hex.EncodeToString(p.sum.Sum(nil))
-	if t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
-		return nil
+	sum, err := p.sha256()
+	if err != nil || t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
+		return err
 	}
-	if t.spliced {
-		return t.refuse("checksum", "the file's checksum is not the expected one")
+	if t.spliced || t.aside.used {
+		t.plain = true
+		return t.refuse(&misfit{"checksum", "the file's checksum is not the expected one"})
 	}
 	return errors.Join(t.wrongSum(sum), p.reset())
 }
 
+// misfit is what came and does not belong to the bytes that are here. Whoever
+// finds it stops; attempt begins anew when all connections have ended.
+type misfit struct{ code, reason string }
+
+func (m *misfit) Error() string { return m.reason }
+
 // refuse drops all bytes, because what comes does not fit to them.
-func (t *transfer) refuse(code, reason string) error {
-	if err := t.restart(reason); err != nil {
+func (t *transfer) refuse(no *misfit) error {
+	if no.code == "bad-range" {
+		t.plain = true
+	}
+	if err := t.restart(no.reason); err != nil {
 		return err
 	}
-	return transient(code, reason)
+	return transient(no.code, no.reason)
 }
 
 // restart forgets what is here; it fails when that happened too often.
 func (t *transfer) restart(why string) error {
+	_ = t.aside.halt() // it speaks of what is dropped here
 	if err := t.part.reset(); err != nil {
 		return err
 	}
-	t.spliced = false
+	t.tell.reset(transient("source-changed", why))
+	t.spliced, t.aside.used = false, false
+	return t.again(why)
+}
+
+// again counts how often the download has begun anew.
+func (t *transfer) again(why string) error {
 	t.restarts++
 	if t.restarts > maxRestarts {
 		return &spool.Error{

@@ -43,13 +43,13 @@ func (t *transfer) wrongSize(size int64) error {
 
 // at says how far the download is: " at 43 %".
 func (t *transfer) at() string {
-	switch p := t.part; {
-	case p.held == 0:
+	switch held, length := t.part.held(), t.part.Length; {
+	case held == 0:
 		return ""
-	case p.Length > 0:
-		return fmt.Sprintf(" at %d %%", p.held*100/p.Length)
+	case length > 0:
+		return fmt.Sprintf(" at %d %%", held*100/length)
 	default:
-		return " after " + amount(p.held)
+		return " after " + amount(held)
 	}
 }
 

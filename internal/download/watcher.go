@@ -7,12 +7,12 @@ import (
 )
 
 // Watcher is told of a file while it arrives, and says what of it is wanted
-// next. Get calls its methods one at a time, in this order:
+// next. Opened, Arrived and Reset are called one at a time, in this order:
 //
 //	Opened Arrived… [Reset Opened Arrived…]…
 //
-// None of them may wait for the download. Nothing is told when there was
-// nothing left to download.
+// and Wanted and Changed at any time. None of them may wait for the download.
+// Nothing is told when an earlier Get had fetched the whole file.
 type Watcher interface {
 	// Opened tells that bytes can be read from f, at the places that Arrived
 	// names. size is the file's length, -1 when the server does not tell it. f
@@ -30,7 +30,8 @@ type Watcher interface {
 	// behind the file's end.
 	Wanted() []spool.Span
 	// Changed gives a channel that can be received from when Wanted gives
-	// something else than it gave before Changed was called: one that is closed
-	// and renewed, or that holds one element.
+	// something else than it gave after Changed was called: one that is closed
+	// and renewed, or that holds one element. Nil: nobody can say; Wanted is
+	// asked ten times a second.
 	Changed() <-chan struct{}
 }

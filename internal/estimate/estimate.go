@@ -40,7 +40,7 @@ var presets = map[string]float64{
 func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset string) Cost {
 	var c Cost
 	if facts.Video != nil {
-		c = pictures(facts.Video, rungs, length, preset)
+		c = pictures(facts, rungs, length, preset)
 	}
 	if len(facts.Audio) > 0 {
 		const bitsPerSecond = 128_000
@@ -50,21 +50,29 @@ func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset stri
 	return c
 }
 
-func pictures(v *spool.VideoStream, rungs []spool.Rung, length time.Duration, preset string) Cost {
+func pictures(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset string) Cost {
+	v := facts.Video
 	frames := length.Seconds() * min(v.FrameRate.Float(), 60)
 	factor := presets[preset]
 	if factor == 0 {
 		factor = 1
 	}
-	cost := Cost{CoreTime: time.Duration(frames * megapixels(v.Width, v.Height) * float64(decodeMegapixel))}
+	var cost Cost
+	encoded := 0.0 // million pixels a frame, of all rungs
 	for _, r := range rungs {
-		if r.Action == spool.SkipRung {
-			continue
+		capped := int64(length.Seconds() * float64(r.MaxRate) / 8)
+		switch r.Action {
+		case spool.EncodeRung:
+			cost.Bytes += int64(usualShare * float64(capped))
+			encoded += megapixels(r.Width, r.Height)
+		case spool.CopyRung:
+			// The source's own pictures: they are most of it, and no more than the cap.
+			cost.Bytes += min(facts.Size, capped)
+		case spool.SkipRung:
 		}
-		cost.Bytes += int64(length.Seconds() * float64(r.MaxRate) * usualShare / 8)
-		if r.Action == spool.EncodeRung {
-			cost.CoreTime += time.Duration(frames * megapixels(r.Width, r.Height) * factor * float64(encodeMegapixel))
-		}
+	}
+	if encoded > 0 {
+		cost.CoreTime = time.Duration(frames * (megapixels(v.Width, v.Height)*float64(decodeMegapixel) + encoded*factor*float64(encodeMegapixel)))
 	}
 	return cost
 }

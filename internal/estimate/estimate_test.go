@@ -40,3 +40,19 @@ func TestCheaperPresetsAndSkippedRungsCostLess(t *testing.T) {
 		t.Errorf("nothing costs %+v", none)
 	}
 }
+
+// TestCopiedPicturesCostNoEncoder: the source's bytes are published again, and
+// when nothing else is made of them, nothing is decoded.
+func TestCopiedPicturesCostNoEncoder(t *testing.T) {
+	source := film
+	source.Size, source.Audio = 24_000_000, nil
+	copied := append([]spool.Rung(nil), rungs...)
+	copied[0].Action = spool.CopyRung
+	all, less := Of(source, rungs, 40*time.Second, "medium"), Of(source, copied, 40*time.Second, "medium")
+	if less.CoreTime*100 > all.CoreTime*50 || less.CoreTime*100 < all.CoreTime*30 {
+		t.Errorf("%v with a copied rung, %v without", less.CoreTime, all.CoreTime)
+	}
+	if alone := Of(source, copied[:1], 40*time.Second, "medium"); alone != (Cost{Bytes: 24_000_000}) {
+		t.Errorf("the copied rung alone costs %+v", alone)
+	}
+}

@@ -30,9 +30,10 @@ const LongestGOP = longTarget*time.Second + margin
 // end only at keys, the output frames that are key frames of the source,
 // ascending from 0. As few of them as possible are shorter than 4 s; the first
 // ones are as short as that allows, so that there is something to see soon,
-// and the others as long as possible: within 6.49 s when key frames are close
-// enough, else within 10.49 s. Other rungs have their key frames every GOP
-// frames counted from the start of each segment.
+// and the others as long as possible: within 6.49 s when key frames are so
+// close that this costs at most one short segment, a rest, else within 10.49 s.
+// Other rungs have their key frames every GOP frames counted from the start of
+// each segment.
 //
 // It reports false when two key frames, or the last one and the end, are
 // farther apart than LongestGOP.
@@ -40,10 +41,11 @@ func LayCopied(t spool.Timeline, keys []int) (spool.Grid, bool) {
 	g := spool.Grid{Target: target, GOP: GOP(t.Rate)}
 	w := newWays(t, keys)
 	if short := w.lay(target); short != 0 {
-		switch w.lay(longTarget) {
-		case -1:
+		fewer := w.lay(longTarget)
+		switch {
+		case fewer < 0:
 			return spool.Grid{}, false
-		case short: // nothing is gained
+		case short > 0 && short <= fewer+1:
 			w.lay(target)
 		default:
 			g.Target = longTarget

@@ -35,6 +35,7 @@ func TestLayCopied(t *testing.T) {
 		{"a short GOP stands alone when it must", 552, []int{0, 262, 290}, 10, []int{262, 28, 262}},
 		{"a step back saves a short segment", 513, []int{0, 150, 250, 325}, 10, []int{150, 175, 188}},
 		{"a short rest", 260, every(100, 260), 6, []int{100, 160}},
+		{"a short rest that stands alone", 500, every(48, 500), 6, []int{144, 144, 144, 68}},
 		{"every frame", 400, every(1, 400), 6, []int{100, 100, 100, 100}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,7 +141,8 @@ func checkCopied(t *rapid.T, g spool.Grid, line spool.Timeline, keys []int, long
 	if n := slices.Max(g.Frames); n > int(limit) {
 		t.Fatalf("a segment of %d frames with target %d", n, g.Target)
 	}
-	if want := leastShort(append(slices.Clone(keys), line.Frames), 0, least, longest, map[int]int{}); short != want {
+	want := leastShort(append(slices.Clone(keys), line.Frames), 0, least, longest, map[int]int{})
+	if short < want || short > want && (g.Target == longTarget || short > want+1) {
 		t.Fatalf("%d short segments, %d are possible: %v of %v", short, want, g.Frames, keys)
 	}
 }

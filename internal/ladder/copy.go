@@ -62,7 +62,7 @@ func Copy(rungs []spool.Rung, facts spool.Facts, c Coded, longest time.Duration)
 			return out
 		}
 		top.Action = spool.CopyRung
-		top.Why = fmt.Sprintf("copied as it is: H.264 of at most %s, key frames up to %s apart", megabits(c.Peak), seconds(c.Gap))
+		top.Why = fmt.Sprintf("copied as it is: H.264 of at most %s, key frames up to %s apart", rate(c.Peak), seconds(c.Gap))
 		return out
 	}
 	return out
@@ -97,6 +97,7 @@ func encoded(top spool.Rung, v *spool.VideoStream, c Coded, longest time.Duratio
 		{v.SAR.Known() && v.SAR.Num != v.SAR.Den, "the pixels are not square"},
 		{v.Interlaced, "interlaced"},
 		{v.BitDepth > 8, profileName(v)},
+		{v.HDR(), "HDR"},
 		{strings.HasPrefix(v.PixFmt, "yuv422") || strings.HasPrefix(v.PixFmt, "yuvj422"), "4:2:2"},
 		{strings.HasPrefix(v.PixFmt, "yuv444") || strings.HasPrefix(v.PixFmt, "yuvj444"), "4:4:4"},
 		{c.Refused != "", c.Refused},
@@ -110,7 +111,7 @@ func encoded(top spool.Rung, v *spool.VideoStream, c Coded, longest time.Duratio
 		{c.Open, "open GOPs"},
 		{c.Outlived, "its sound goes on after the pictures"},
 		{c.Gap > longest, fmt.Sprintf("its key frames are up to %s apart", seconds(c.Gap))},
-		{float64(c.Peak) > above*float64(top.MaxRate), fmt.Sprintf("up to %s, where %s are the cap", megabits(c.Peak), megabits(top.MaxRate))},
+		{float64(c.Peak) > above*float64(top.MaxRate), fmt.Sprintf("up to %s, where %s are the cap", rate(c.Peak), rate(top.MaxRate))},
 	} {
 		if reason.holds {
 			return reason.words
@@ -138,7 +139,10 @@ func codecName(codec string) string {
 	return codec
 }
 
-func megabits(bitsPerSecond int) string {
+func rate(bitsPerSecond int) string {
+	if bitsPerSecond < 1_000_000 {
+		return fmt.Sprintf("%d kbit/s", (bitsPerSecond+999)/1000)
+	}
 	return fmt.Sprintf("%.1f Mbit/s", float64(bitsPerSecond)/1e6)
 }
 

@@ -32,6 +32,7 @@ func TestCopySaysWhy(t *testing.T) {
 		{func(v *spool.VideoStream, _ *Coded) { v.Rotation = 180 }, "the pictures are turned"},
 		{func(v *spool.VideoStream, _ *Coded) { v.Interlaced = true }, "interlaced"},
 		{func(v *spool.VideoStream, _ *Coded) { v.BitDepth, v.Profile = 10, "High 10" }, "High 10"},
+		{func(v *spool.VideoStream, _ *Coded) { v.Transfer = "arib-std-b67" }, "HDR"},
 		{func(v *spool.VideoStream, _ *Coded) { v.PixFmt = "yuv422p" }, "4:2:2"},
 		{func(v *spool.VideoStream, _ *Coded) { v.PixFmt = "yuv444p" }, "4:4:4"},
 		{func(_ *spool.VideoStream, c *Coded) { *c = Coded{Refused: "only MP4 is copied"} }, "only MP4 is copied"},

@@ -53,10 +53,11 @@ type Replaced struct {
 
 // Ledger is safe for concurrent use, and several processes may have one open.
 type Ledger interface {
-	// Accept adds a video with its first jobs. When it returns nil the video
-	// survives a power cut. ErrExists when the ID is taken; an ID that is not
-	// valid, or a job of another video, is refused.
-	Accept(ctx context.Context, r Record) error
+	// Accept adds videos with their first jobs, in the order given: all of
+	// them, or none. When it returns nil they survive a power cut. ErrExists
+	// when an ID is taken; an ID that is not valid, or a job of another video,
+	// is refused.
+	Accept(ctx context.Context, rs ...Record) error
 	// Get loads a video with the jobs of its current revision, by kind and
 	// number. Here and below an ID is looked up as IDs clash: case-folded.
 	// ErrNotFound when there is none.

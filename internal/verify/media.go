@@ -207,18 +207,19 @@ type numbers struct {
 	declared, got int64
 }
 
-// pictures gives what only segments of pictures have to agree on: their key
-// frames and, when they were encoded for the grid, where these stand and what
-// time they show.
+// pictures gives what only segments of pictures have to agree on: the time
+// that they show, their key frames and, when they were encoded for the grid,
+// where these stand.
 func (c *checker) pictures(r Rendition, number int, info cmaf.SegmentInfo, frame int64) []numbers {
-	checks := []numbers{{"31", "number of key frames", int64(r.Segments[number].KeyFrames), int64(len(info.Sync))}}
+	before, units := expected(r.Segments, number)
+	checks := []numbers{
+		{"31", "number of key frames", int64(r.Segments[number].KeyFrames), int64(len(info.Sync))},
+		{"16", "time of the first picture", before * frame, info.Start},
+		{"16", "end of the last picture", (before + units) * frame, info.End},
+	}
 	if r.Copied {
 		return checks
 	}
-	before, units := expected(r.Segments, number)
-	checks = append(checks,
-		numbers{"16", "time of the first picture", before * frame, info.Start},
-		numbers{"16", "end of the last picture", (before + units) * frame, info.End})
 	for i, at := range info.Sync {
 		checks = append(checks, numbers{"31", "place of a key frame", int64(i) * int64(c.manifest.Grid.GOP), int64(at)})
 	}
@@ -243,7 +244,7 @@ func (c *checker) decode(ctx context.Context, r Rendition, number int, media []b
 	}
 	var exit *process.ExitError
 	if errors.As(err, &exit) && !exit.Died() { // a killed decoder says nothing of the segment
-		c.fail(s.Name, "decode", "ffmpeg cannot decode it", "", "")
+		c.fail(s.Name, RuleDecode, "ffmpeg cannot decode it", "", "")
 		return nil
 	}
 	if err != nil {
@@ -258,7 +259,7 @@ func (c *checker) decode(ctx context.Context, r Rendition, number int, media []b
 	c.report.Decoded++
 	// A decoder of sound may hold back the packet that is priming.
 	if missing := s.Units - frames; missing != 0 && (!r.Sound() || missing < 0 || missing > 1) {
-		c.fail(s.Name, "decode", "not every frame decodes", fmt.Sprint(s.Units), fmt.Sprint(frames))
+		c.fail(s.Name, RuleDecode, "not every frame decodes", fmt.Sprint(s.Units), fmt.Sprint(frames))
 	}
 	return nil
 }

@@ -43,6 +43,9 @@ const (
 	Warning Level = "warning"
 )
 
+// RuleDecode is what a segment breaks whose pictures or sound do not decode.
+const RuleDecode = "decode"
+
 // Finding is one thing that is not as it should be.
 type Finding struct {
 	Object string `json:"object"` // name in the store

@@ -5,6 +5,7 @@ package ledgertest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		test func(*testing.T, Open)
 	}{
 		{"keeps a record as it was accepted", testAccept},
+		{"accepts several or none", testAcceptSeveral},
 		{"refuses what cannot be accepted", testRefuse},
 		{"finds by source", testFind},
 		{"lists and filters", testList},
@@ -93,6 +95,29 @@ func testAccept(t *testing.T, open Open) {
 		if diff := cmp.Diff(withoutResults(want), got); diff != "" {
 			t.Errorf("get %s (-accepted +got):\n%s", id, diff)
 		}
+	}
+}
+
+func testAcceptSeveral(t *testing.T, open Open) {
+	l := open(t)
+	if err := l.Accept(t.Context(), fresh("b"), fresh("a"), fresh("c")); err != nil {
+		t.Fatal(err)
+	}
+	check(t, l, "c", fresh("c"))
+	if got := ids(t, l, ledger.Filter{}); !slices.Equal(got, []string{"b", "a", "c"}) {
+		t.Errorf("the ledger lists %q, not in the order of acceptance", got)
+	}
+	for name, r := range map[string]ledger.Record{"a taken ID": fresh("A"), "no ID": {}, "twice one ID": fresh("D")} {
+		err := l.Accept(t.Context(), fresh("d"), r)
+		if err == nil || errors.Is(err, ledger.ErrExists) != (name != "no ID") {
+			t.Errorf("accept with %s = %v", name, err)
+		}
+	}
+	if err := l.Accept(t.Context()); err != nil {
+		t.Errorf("accept of nothing = %v", err)
+	}
+	if got := ids(t, l, ledger.Filter{}); len(got) != 3 {
+		t.Errorf("the ledger holds %q: what was refused left something", got)
 	}
 }
 

@@ -14,8 +14,19 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// Accept adds a video with its first jobs.
-func (l *Ledger) Accept(ctx context.Context, r ledger.Record) error {
+// Accept adds videos with their first jobs, in one transaction.
+func (l *Ledger) Accept(ctx context.Context, rs ...ledger.Record) error {
+	return l.change(ctx, "write", func(tx *sql.Tx) error {
+		for _, r := range rs {
+			if err := add(ctx, tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func add(ctx context.Context, tx *sql.Tx, r ledger.Record) error {
 	if !spool.ValidID(r.Video.ID) {
 		return fmt.Errorf("accept video: %q is no ID", r.Video.ID)
 	}
@@ -23,22 +34,20 @@ func (l *Ledger) Accept(ctx context.Context, r ledger.Record) error {
 	if err != nil {
 		return err
 	}
-	return l.change(ctx, "write", func(tx *sql.Tx) error {
-		added, err := tx.ExecContext(ctx,
-			"INSERT INTO videos (folded, canonical, status, revision, record) VALUES (?, ?, ?, ?, ?)",
-			v.folded, v.canonical, v.status, v.revision, v.record)
-		if isUnique(err) {
-			return fmt.Errorf("video %s: %w", r.Video.ID, ledger.ErrExists)
-		}
-		if err != nil {
-			return err
-		}
-		seq, err := added.LastInsertId()
-		if err != nil {
-			return err
-		}
-		return saveJobs(ctx, tx, seq, ledger.Record{Video: r.Video}, r)
-	})
+	added, err := tx.ExecContext(ctx,
+		"INSERT INTO videos (folded, canonical, status, revision, record) VALUES (?, ?, ?, ?, ?)",
+		v.folded, v.canonical, v.status, v.revision, v.record)
+	if isUnique(err) {
+		return fmt.Errorf("video %s: %w", r.Video.ID, ledger.ErrExists)
+	}
+	if err != nil {
+		return err
+	}
+	seq, err := added.LastInsertId()
+	if err != nil {
+		return err
+	}
+	return saveJobs(ctx, tx, seq, ledger.Record{Video: r.Video}, r)
 }
 
 // Update is the compare-and-set. The change must not call the ledger's writing

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -115,6 +117,9 @@ func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Repo
 	}
 	for _, f := range report.Findings {
 		if f.Level == verify.Error {
+			if f.Rule == verify.RuleDecode && p.copied(f.Object) {
+				return report, undecodable(f)
+			}
 			return report, &spool.Error{
 				Class: spool.Transient, Code: "verify-failed",
 				Reason: "what was published is not right: " + f.String(),
@@ -123,6 +128,26 @@ func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Repo
 		}
 	}
 	return report, nil
+}
+
+// copied reports whether an object belongs to a rendition that was copied.
+func (p *parcel) copied(object string) bool {
+	for _, r := range p.manifest.Renditions {
+		if r.Copied && strings.HasPrefix(object, path.Join(p.manifest.Video, p.manifest.Revision, r.Name)+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// undecodable is the error of pictures that were copied and are damaged in the
+// source: encoders get over that, strict players do not.
+func undecodable(f verify.Finding) error {
+	return &spool.Error{
+		Class: spool.Replan, Code: "copy-not-decodable",
+		Reason: "the source's own pictures cannot be published as they are: " + f.String(),
+		Hint:   "the video is planned again, and all of its sizes are encoded",
+	}
 }
 
 // seed makes the samples of a revision always the same, and those of another

@@ -1,0 +1,266 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/tap"
+)
+
+// tapped is a watcher as the fetch stage is one: it gives what arrives to a
+// source that readers block on.
+type tapped struct {
+	taps tap.Taps
+
+	mu     sync.Mutex // guards the rest
+	source *tap.Source
+	opened chan struct{} // closed when there is a source
+	file   *os.File
+	sizes  []int64
+	resets int
+	have   spool.Spans
+}
+
+func newTapped() *tapped { return &tapped{opened: make(chan struct{})} }
+
+func (w *tapped) Opened(f *os.File, size int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file, w.source, w.sizes = f, w.taps.Open("source", f, size), append(w.sizes, size)
+	close(w.opened)
+}
+
+func (w *tapped) Arrived(have spool.Spans) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.have = have
+	w.source.Arrived(have)
+}
+
+func (w *tapped) Reset(why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.source.End(why)
+	_ = w.file.Close()
+	w.source, w.opened, w.resets = nil, make(chan struct{}), w.resets+1
+}
+
+func (w *tapped) Wanted() []spool.Span {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.source == nil {
+		return nil
+	}
+	return w.source.Wants()
+}
+
+func (w *tapped) Changed() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.source == nil {
+		return nil
+	}
+	return w.source.WantChanged()
+}
+
+// end is what the stage does when Get has returned.
+func (w *tapped) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.source == nil {
+		return
+	}
+	w.source.End(err)
+	_ = w.file.Close()
+}
+
+// read waits for bytes [from, to) of the source as it is now.
+func (w *tapped) read(ctx context.Context, from, to int) ([]byte, error) {
+	w.mu.Lock()
+	opened := w.opened
+	w.mu.Unlock()
+	select {
+	case <-opened:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	w.mu.Lock()
+	source := w.source
+	w.mu.Unlock()
+	if source == nil {
+		return nil, errors.New("begun anew")
+	}
+	b := make([]byte, to-from)
+	for n := 0; n < len(b); {
+		more, err := source.ReadAtContext(ctx, b[n:], int64(from+n))
+		if err != nil {
+			return nil, err
+		}
+		n += more
+	}
+	return b, nil
+}
+
+// arrival is a Get with a reader.
+type arrival struct {
+	*tapped
+	path  string
+	ended chan error
+	res   Result // when it has ended
+}
+
+func arrive(t *testing.T, c *Client, r Request) *arrival {
+	t.Helper()
+	if r.Path == "" {
+		r.Path = filepath.Join(t.TempDir(), "source")
+	}
+	a := &arrival{tapped: newTapped(), path: r.Path, ended: make(chan error, 1)}
+	r.Watcher = a.tapped
+	go func() {
+		var err error
+		a.res, err = c.Get(t.Context(), r, nil)
+		a.end(err)
+		a.ended <- err
+	}()
+	return a
+}
+
+// wantBytes reads bytes as they arrive, and tells when they were there.
+func (a *arrival) wantBytes(t *testing.T, body []byte, from, to int) time.Time {
+	t.Helper()
+	got, err := a.read(t.Context(), from, to)
+	if err != nil {
+		t.Fatalf("bytes %d to %d: %v", from, to, err)
+	}
+	if string(got) != string(body[from:to]) {
+		t.Fatalf("bytes %d to %d are not those of the file", from, to)
+	}
+	return time.Now()
+}
+
+// whole waits for the end of Get, and compares what it made.
+func (a *arrival) whole(t *testing.T, body []byte) {
+	t.Helper()
+	if err := <-a.ended; err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(a.path)
+	if err != nil || sum(got) != sum(body) || a.res.SHA256 != sum(body) {
+		t.Fatalf("got %d bytes (%v), result %+v; not the source", len(got), err, a.res)
+	}
+	if !a.have.Has(spool.Span{To: int64(len(body))}) {
+		t.Errorf("the watcher was told of %v", a.have)
+	}
+	nothingLeft(t, a.path)
+}
+
+// An index at the end costs no more than its own bytes: on a slow link, where
+// all connections together have one rate or each has its own, with room for a
+// second connection and without.
+func TestTailIsFetchedFirst(t *testing.T) {
+	for name, with := range map[string]struct {
+		each    bool
+		perHost int
+	}{"shared": {false, 2}, "limited each": {true, 2}, "one connection": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const head, tail = 64 << 10, 100 << 10
+				l := newLink(t, 30, with.each)
+				l.client.PerHost = with.perHost
+				begin := time.Now()
+				a := arrive(t, l.client, Request{URL: "http://host/a", SHA256: sum(l.body)})
+				a.wantBytes(t, l.body, 0, head)
+				a.wantBytes(t, l.body, len(l.body)-tail, len(l.body))
+				alone := time.Second * (head + tail) / rate
+				if took := time.Since(begin); took > alone+time.Second {
+					t.Errorf("head and tail took %v, alone they take %v", took, alone)
+				}
+				a.whole(t, l.body)
+				if took := time.Since(begin); took > 32*time.Second {
+					t.Errorf("all took %v: the link was idle", took)
+				}
+				if share := l.share("/a"); share > 1.02 {
+					t.Errorf("%.3f of the file was sent", share)
+				}
+				if n := l.most(); n > with.perHost {
+					t.Errorf("%d connections at a time", n)
+				}
+			})
+		})
+	}
+}
+
+// A reader that jumps about is served from where it is, and no byte comes
+// twice but those by which answers are compared.
+func TestReaderThatJumps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 60, false)
+		a := arrive(t, l.client, Request{URL: "http://host/a"})
+		for _, percent := range []int{50, 20, 90, 51, 30, 98} {
+			at := len(l.body) / 100 * percent
+			begin := time.Now()
+			a.wantBytes(t, l.body, at, at+rate)
+			if took := time.Since(begin); took > 6*time.Second {
+				t.Errorf("a second's bytes at %d %% took %v", percent, took)
+			}
+		}
+		a.whole(t, l.body)
+		if share := l.share("/a"); share > 1.02 {
+			t.Errorf("%.3f of the file was sent", share)
+		}
+	})
+}
+
+// What an earlier Get left is there at once, and a whole file needs no reader.
+func TestWatcherAfterACut(t *testing.T) {
+	h := half()
+	url := start(t, h)
+	c := quick()
+	c.Stall, c.Attempts = 50*time.Millisecond, 1
+	defer c.Close()
+	path := filepath.Join(t.TempDir(), "source")
+	a := arrive(t, c, Request{URL: url, Path: path})
+	a.wantBytes(t, h.body, 0, len(h.body)/2)
+	wantFault(t, <-a.ended, "stalled")
+	answer := make(chan struct{})
+	h.trick = func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
+		<-answer
+		h.good(w, r)
+	}
+	b := arrive(t, c, Request{URL: url, Path: path})
+	b.wantBytes(t, h.body, 0, len(h.body)/2) // before the server says a word
+	close(answer)
+	b.wantBytes(t, h.body, len(h.body)/2, len(h.body))
+	b.whole(t, h.body)
+	again := arrive(t, c, Request{URL: url, Path: path})
+	if err := <-again.ended; err != nil || len(again.sizes) != 0 {
+		t.Errorf("a finished download is opened %d times, %v", len(again.sizes), err)
+	}
+}
+
+// A server that does not tell the length is read as it comes.
+func TestWatcherWithoutALength(t *testing.T) {
+	goOn := make(chan struct{})
+	h := &hostile{trick: func(h *hostile, w http.ResponseWriter, _ *http.Request, _ int) {
+		h.send(w, 0, size/2)
+		<-goOn
+		h.send(w, size/2, size)
+	}}
+	c := quick()
+	defer c.Close()
+	a := arrive(t, c, Request{URL: start(t, h)})
+	a.wantBytes(t, h.body, 0, size/2)
+	close(goOn)
+	a.whole(t, h.body)
+	if len(a.sizes) != 1 || a.sizes[0] != -1 {
+		t.Errorf("opened with %v", a.sizes)
+	}
+}

@@ -1,0 +1,330 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+const (
+	// mostAside is how many connections a file has besides its main one.
+	mostAside = 2
+	// nearby is what is not asked for out of its turn, bytes, besides what the
+	// main connection brings within a second.
+	nearby = 64 << 10
+	// What is fetched out of its turn at once: what comes in two seconds, from
+	// leastAhead to mostAhead bytes, or what is wanted, up to mostAsked.
+	leastAhead = 256 << 10
+	mostAhead  = 8 << 20
+	mostAsked  = 64 << 20
+	// aheadTries is how often in a row that may fail before it is given up.
+	aheadTries = 5
+)
+
+var (
+	// errWanted ends an answer because other bytes are wanted first.
+	errWanted = errors.New("other bytes are wanted first")
+	// errNoRanges: the server does not send the ranges that it is asked for.
+	errNoRanges = errors.New("the server sends no ranges")
+)
+
+// aside fetches what is wanted before its turn, by connections beside the main
+// one. Where the host has no room for them the main one is cut and fetches it.
+type aside struct {
+	transfer *transfer
+	group    sync.WaitGroup // the guide, and the connections
+
+	mu       sync.Mutex // guards the rest
+	allowed  bool       // the server's answer lets it be tried
+	off      bool       // it is not tried any more
+	used     bool       // bytes may have come so
+	length   int64      // of the file
+	claims   []*claim
+	trouble  error // what ends the attempt: a *misfit, or our disk's
+	changes  int   // how often the file was found to be another one
+	failures int   // in a row
+	until    time.Time
+	woken    chan struct{} // closed and renewed when a claim ended, or something is urgent
+
+	cut    context.CancelCauseFunc // ends the main request; nil = there is none
+	main   spool.Span              // from its next byte to its end, -1 when that is the file's
+	rate   meter                   // of its bytes
+	urgent spool.Span              // what the main connection is to fetch first
+}
+
+// claim is what a connection beside the main one fetches.
+type claim struct {
+	spool.Span
+	cancel  context.CancelFunc
+	dropped bool // for what is wanted more
+}
+
+func newAside(t *transfer) *aside { return &aside{transfer: t, woken: make(chan struct{})} }
+
+// guide looks after what the watcher wants, until stop has returned.
+func (a *aside) guide(ctx context.Context) (stop func()) {
+	if a.transfer.request.Watcher == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	a.group.Go(func() { a.look(ctx) })
+	return func() {
+		cancel()
+		a.group.Wait()
+	}
+}
+
+func (a *aside) look(ctx context.Context) {
+	select {
+	case <-a.transfer.tell.shown: // nobody reads before
+	case <-ctx.Done():
+	}
+	ticker := time.NewTicker(tellEvery)
+	defer ticker.Stop()
+	for {
+		changed, woken := a.transfer.request.Watcher.Changed(), a.wake()
+		wants := a.transfer.request.Watcher.Wanted()
+		a.transfer.tell.flush(len(wants) > 0) // perhaps it is here
+		for _, want := range wants {
+			a.serve(ctx, want)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-woken:
+		case <-ticker.C:
+		}
+	}
+}
+
+func (a *aside) wake() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.woken
+}
+
+// serve opens a connection for what is wanted, when that is worth one.
+func (a *aside) serve(ctx context.Context, want spool.Span) {
+	here := a.transfer.part.spans()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.allowed || time.Now().Before(a.until) || ctx.Err() != nil {
+		return
+	}
+	gap := here.Missing(spool.Span{From: max(want.From, 0), To: min(want.To, a.length)})
+	if gap.Len() == 0 || a.soon(gap.From) {
+		return
+	}
+	ahead := min(max(int64(2*a.rate.now()), leastAhead), mostAhead)
+	to := max(gap.From+ahead, min(want.To, gap.From+mostAsked))
+	c := &claim{Span: a.claimed(here).Missing(spool.Span{From: gap.From, To: min(to, a.length)})}
+	if c.From != gap.From || c.Len() == 0 {
+		return // it is on its way
+	}
+	if len(a.claims) == mostAside {
+		a.makeRoom(c.Span)
+		return
+	}
+	ctx, c.cancel = context.WithCancel(ctx)
+	a.claims, a.used = append(a.claims, c), true
+	a.group.Go(func() {
+		defer c.cancel()
+		a.ended(c, a.transfer.fetchAside(ctx, c.Span))
+	})
+}
+
+// soon: the main connection brings the byte at once, or will.
+func (a *aside) soon(at int64) bool {
+	if a.urgent.From <= at && at < a.urgent.To {
+		return true
+	}
+	reach := a.main.From + nearby + int64(a.rate.now())
+	return a.cut != nil && a.main.From <= at && at <= reach && (a.main.To < 0 || at < a.main.To)
+}
+
+// claimed are the bytes of here and those that are on their way, beside the
+// main connection.
+func (a *aside) claimed(here spool.Spans) spool.Spans {
+	for _, c := range a.claims {
+		here = here.Add(c.Span)
+	}
+	return here
+}
+
+// ended notes how a connection ended.
+func (a *aside) ended(c *claim, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.claims = slices.DeleteFunc(a.claims, func(other *claim) bool { return other == c })
+	if c.dropped {
+		a.until = time.Time{}
+	}
+	a.judge(c, err)
+	close(a.woken)
+	a.woken = make(chan struct{})
+}
+
+func (a *aside) judge(c *claim, err error) {
+	e := spool.AsError(err)
+	no, isMisfit := errors.AsType[*misfit](err)
+	switch {
+	case isMisfit:
+		a.changes++
+		a.off = a.off || no.code != "source-changed" || a.changes > 1
+		a.fail(err)
+	case !a.allowed, c.dropped: // it was told to end
+	case err == nil:
+		a.failures = 0
+	case errors.Is(err, errBusy):
+		a.makeRoom(c.Span)
+	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
+		a.off, a.allowed = true, false // the main connection will see for itself
+	case e.Class == spool.Environment:
+		a.fail(err)
+	default:
+		a.failures++
+		a.until = time.Now().Add(max(e.After, backoff(orInt(a.transfer.client.Backoff, defaultBackoff), a.failures)))
+		a.off = a.off || a.failures == aheadTries
+		a.allowed = !a.off
+	}
+}
+
+// makeRoom gives up another connection for what is wanted: one for bytes that
+// nobody waits for any more, or, if it is the only one, the main one.
+func (a *aside) makeRoom(wanted spool.Span) {
+	if len(a.claims) == 0 {
+		a.urgent = wanted
+		a.stopMain(errWanted)
+		return
+	}
+	a.until = time.Now().Add(tellEvery)
+	wants := a.transfer.request.Watcher.Wanted()
+	for _, c := range a.claims {
+		if !slices.ContainsFunc(wants, c.overlaps) {
+			c.dropped = true
+			c.cancel()
+			return
+		}
+	}
+}
+
+func (c *claim) overlaps(s spool.Span) bool { return c.From < s.To && s.From < c.To }
+
+// fail ends the attempt.
+func (a *aside) fail(err error) {
+	a.trouble, a.allowed = err, false
+	a.stopMain(err)
+}
+
+func (a *aside) stopMain(why error) {
+	if a.cut != nil {
+		a.cut(why)
+	}
+}
+
+// start lets ranges be asked for, of a file whose part is here, when the
+// server may have some.
+func (a *aside) start(resp *http.Response) {
+	t := a.transfer
+	none := strings.EqualFold(strings.TrimSpace(resp.Header.Get("Accept-Ranges")), "none")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.allowed = !a.off && !none && !t.plain && t.part.Length > 0
+	a.length = t.part.Length
+}
+
+// halt ends all connections but the main one, and gives the trouble that they
+// had.
+func (a *aside) halt() (trouble error) {
+	for {
+		a.mu.Lock()
+		if trouble == nil {
+			trouble = a.trouble
+		}
+		a.allowed, a.trouble, a.urgent = false, nil, spool.Span{}
+		for _, c := range a.claims {
+			c.cancel()
+		}
+		woken, idle := a.woken, len(a.claims) == 0
+		a.mu.Unlock()
+		if idle {
+			return trouble
+		}
+		<-woken
+	}
+}
+
+// goes notes the main request, which cut ends.
+func (a *aside) goes(cut context.CancelCauseFunc, what ask) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cut, a.main, a.urgent = cut, spool.Span{From: what.from, To: what.to}, spool.Span{}
+}
+
+// moved notes that n bytes came of the main request, up to a place.
+func (a *aside) moved(at int64, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.main.From = at
+	a.rate.came(n)
+}
+
+// rests notes that the main request has ended, and tells why if that was
+// trouble of another connection.
+func (a *aside) rests() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cut = nil
+	return a.trouble
+}
+
+// orders are what the main connection has to know before it asks: what is
+// urgent, what is on its way by others, or what ends the attempt.
+func (a *aside) orders(here spool.Spans) (urgent spool.Span, claimed spool.Spans, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.urgent, a.claimed(here), a.trouble
+}
+
+// meter measures a rate.
+type meter struct {
+	since time.Time // begin of the window
+	bytes int64     // in it
+	last  float64   // bytes/s of the window before; 0 = there was none
+}
+
+const (
+	meterWindow = 500 * time.Millisecond
+	meterLeast  = 100 * time.Millisecond
+)
+
+func (m *meter) came(n int) {
+	now := time.Now()
+	switch d := now.Sub(m.since); {
+	case m.since.IsZero():
+		m.since = now
+	case d >= meterWindow:
+		m.last = float64(m.bytes) / d.Seconds()
+		m.since, m.bytes = now, 0
+	}
+	m.bytes += int64(n)
+}
+
+// now is the rate in bytes/s.
+func (m *meter) now() float64 {
+	d := time.Since(m.since)
+	switch {
+	case m.since.IsZero():
+		return 0
+	case m.last > 0 && d < meterWindow:
+		return m.last
+	}
+	return float64(m.bytes) / max(d, meterLeast).Seconds()
+}

@@ -1,0 +1,78 @@
+package early
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWait(t *testing.T) {
+	s := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	// pace has a target of 6 s.
+	pace := func(ready, made, total, took, gap float64) Pace {
+		return Pace{Target: s(6), Ready: s(ready), Made: s(made), Total: s(total), Fresh: s(made), Took: s(took), Gap: s(gap)}
+	}
+	for _, c := range []struct {
+		name  string
+		pace  Pace
+		least time.Duration
+		most  time.Duration
+	}{
+		{"nothing is made", pace(0, 0, 600, 10, 10), unknown, unknown},
+		{"too little to begin with, at twice the speed", pace(6, 12, 600, 6, 3), s(6), s(6)},
+		{"enough, at twice the speed", pace(18, 18, 600, 9, 5), 0, 0},
+		{"enough, but it came in one burst", pace(18, 24, 600, 12, 12), s(3), s(3)},
+		{"burst and reserve", pace(24, 24, 600, 12, 12), 0, 0},
+		{"as fast as it plays", pace(60, 60, 600, 60, 6), s(20), s(40)},
+		{"as fast as it plays, half is made", pace(300, 300, 600, 300, 6), 0, 0},
+		{"at half the speed", pace(60, 60, 600, 120, 12), s(570), s(580)},
+		{"at half the speed, almost all is made", pace(500, 500, 600, 1000, 12), 0, 0},
+		{"all is made", pace(600, 600, 600, 6000, 100), 0, 0},
+		{"all is made of a short one", pace(12, 12, 12, 3, 1), unknown, unknown},
+		{"too short ever to begin", pace(6, 6, 12, 3, 1), unknown, unknown},
+		{"no end in sight, fast", pace(18, 18, 0, 9, 5), 0, 0},
+		{"no end in sight, fast, a little", pace(6, 6, 0, 3, 3), s(6), s(6)},
+		{"no end in sight, as fast as it plays", pace(60, 60, 0, 60, 6), unknown, unknown},
+		{"it would be late only after its end", pace(24, 24, 40, 48, 30), s(32), s(32)},
+		{"all from before", Pace{Target: s(6), Ready: s(60), Made: s(60), Total: s(600), Took: s(1)}, unknown, unknown},
+	} {
+		if got := c.pace.Wait(); got < c.least || got > c.most {
+			t.Errorf("%s: %v, want %v to %v", c.name, got, c.least, c.most)
+		}
+	}
+}
+
+// Whatever is offered at a steady pace is never late: the lists grow as it
+// plays, and what they grow by is there.
+func TestWaitIsLongEnough(t *testing.T) {
+	for tenths := 2; tenths < 40; tenths++ {
+		rate := float64(tenths) / 10 // media a second of the clock
+		const total, target = 1800.0, 6.0
+		for clock := 1.0; clock < total/rate; clock++ {
+			made := float64(int(clock*rate/target)) * target
+			p := Pace{Target: 6 * time.Second, Total: total * time.Second, Gap: time.Duration(target / rate * float64(time.Second))}
+			p.Ready = time.Duration(made * float64(time.Second))
+			p.Made, p.Fresh, p.Took = p.Ready, p.Ready, time.Duration(clock*float64(time.Second))
+			if p.Wait() != 0 {
+				continue
+			}
+			for later := 0.0; clock+later < total/rate; later++ {
+				there := (clock + later) * rate
+				if shown := startTargets*target + later; there+1.5*target < shown {
+					t.Fatalf("offered after %v s at rate %v: %v s later %v s are due and %v are there", clock, rate, later, shown, there)
+				}
+			}
+			break
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "5 s", 36 * time.Second: "40 s", 61 * time.Second: "1 min 15 s", 2*time.Minute + 1: "3 min",
+		time.Hour: "1 h", time.Hour + 1: "1 h 10 min", 26*time.Hour + 1: "26 h 10 min",
+	} {
+		if got := about(roundUp(d)); got != want {
+			t.Errorf("%v is about %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package early
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+// step is one thing that production does: a segment of some renditions is
+// there.
+type step struct {
+	at         time.Duration
+	number     int
+	renditions []string
+}
+
+// line is how a video is made in a test: by some encoders that each make
+// chunk after chunk, and a quick one for the sound.
+type line struct {
+	encoders int
+	speed    float64 // of one encoder, in media seconds a second
+	jitter   float64 // a segment takes this much more or less
+	stalls   float64 // probability that one takes a minute more
+}
+
+// steps are in the order in which they happen.
+func (l line) steps(r *rand.Rand, p *spool.Plan) []step {
+	var all []step
+	free := make([]time.Duration, l.encoders)
+	for _, c := range p.Chunks {
+		at := slices.Index(free, slices.Min(free))
+		for number := c.FirstSegment; number < c.FirstSegment+c.Segments; number++ {
+			took := float64(p.Grid.Frames[number]) / rate / l.speed * (1 + l.jitter*(2*r.Float64()-1))
+			free[at] += time.Duration(took * float64(time.Second))
+			if r.Float64() < l.stalls {
+				free[at] += time.Minute
+			}
+			late := time.Duration(r.IntN(500)) * time.Millisecond
+			all = append(all, step{free[at], number, []string{"v0-360p"}}, step{free[at] + late, number, []string{"v1-720p"}})
+		}
+	}
+	for number := range p.Grid.Segments() {
+		all = append(all, step{time.Duration(1+number/10) * 500 * time.Millisecond, number, []string{"a0-eng"}})
+	}
+	slices.SortStableFunc(all, func(a, b step) int { return int(a.at - b.at) })
+	return all
+}
+
+// making is one run of a line, through crashes.
+type run struct {
+	*world
+	r       *rand.Rand
+	plan    *spool.Plan
+	told    map[int]map[string]bool // by number and rendition, in this process
+	readyAt map[int]time.Time       // when a segment could be shown by this process
+	had     []spool.Made
+	crashes int
+	strict  bool
+}
+
+func (r *run) tell(k *Keeper, m spool.Made) {
+	for _, s := range m.Segments {
+		if r.told[s.Number] == nil {
+			r.told[s.Number] = map[string]bool{}
+		}
+		r.told[s.Number][s.Rendition] = true
+	}
+	r.mu.Lock()
+	for n := 0; len(r.told[n]) == 3; n++ {
+		if _, known := r.readyAt[n]; !known {
+			r.readyAt[n] = time.Now()
+		}
+	}
+	r.mu.Unlock()
+	if k != nil {
+		k.Made(video, "r1", m)
+	}
+}
+
+// through makes the video and gives the lists as they are at the end. With
+// kills, the process is killed after some writes, several times.
+func (r *run) through(steps []step, mode Mode, kills int) {
+	k, stop := r.keeper(mode)
+	k.Planned(making("r1"), r.plan, nil)
+	begun := time.Now()
+	for i := 0; i < len(steps); i++ {
+		if wait := steps[i].at - time.Since(begun); wait > 0 {
+			after(wait)
+		}
+		if r.dead || kills > 0 && r.r.IntN(40) == 0 {
+			kills--
+			k, stop = r.restart(stop, mode)
+			begun = begun.Add(time.Minute) // nothing was made meanwhile
+		}
+		m := r.make("r1", r.plan, steps[i].number, steps[i].renditions...)
+		r.had = append(r.had, m)
+		r.tell(k, m)
+		if r.r.IntN(5) == 0 { // messages may come twice
+			r.tell(k, r.had[r.r.IntN(len(r.had))])
+		}
+		synctest.Wait()
+	}
+	if r.dead {
+		k, stop = r.restart(stop, mode)
+	}
+	defer stop()
+	after(time.Duration(r.r.IntN(20)) * time.Second) // the video is verified
+	r.mu.Lock()
+	r.killAt = 0
+	r.mu.Unlock()
+	if r.dead {
+		k, stop = r.restart(stop, mode)
+		defer stop()
+	}
+	k.Changed(r.finish("r1", r.plan))
+	synctest.Wait()
+}
+
+// restart is a crash and a new process a minute later. Some of what was told
+// last is not in the ledger; it is made again, with other bytes.
+func (r *run) restart(stop func(), mode Mode) (*Keeper, func()) {
+	r.mu.Lock()
+	r.dead = true
+	r.mu.Unlock()
+	stop()
+	after(time.Minute)
+	r.mu.Lock()
+	r.crashes++
+	r.dead, r.killAt = false, 1+r.r.IntN(60)
+	for name, l := range r.lists {
+		l.changed = time.Now() // nobody can write while dead
+		r.lists[name] = l
+	}
+	r.told, r.readyAt = map[int]map[string]bool{}, map[int]time.Time{}
+	r.mu.Unlock()
+	kept := max(0, len(r.had)-r.r.IntN(4))
+	lost := r.had[kept:]
+	r.had = r.had[:kept]
+	for _, m := range r.had {
+		r.tell(nil, m)
+	}
+	k, next := r.keeper(mode)
+	k.Planned(making("r1"), r.plan, nil, r.had...)
+	synctest.Wait()
+	for _, m := range lost {
+		again := spool.Made{Inits: m.Inits}
+		for _, s := range m.Segments {
+			s.Name = strings.Replace(s.Name, "0123abcd", fmt.Sprintf("%08x", 0xf0+r.crashes), 1)
+			r.Set(video+"/"+s.Name, []byte("made again"))
+			again.Segments = append(again.Segments, s)
+		}
+		r.had = append(r.had, again)
+		r.tell(k, again)
+	}
+	synctest.Wait()
+	return k, next
+}
+
+// ahead reports whether segment n could have been appended in time.
+func (r *run) starved(n int) bool {
+	at, there := r.readyAt[n]
+	return !r.strict && (!there || time.Since(at) < time.Second)
+}
+
+func TestSeeds(t *testing.T) {
+	offered, crashes := 0, 0
+	for seed := range uint64(300) {
+		inBubble(t, func(t *testing.T, w *world) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			run := &run{world: w, r: r, plan: plan(4 + r.IntN(60)), told: map[int]map[string]bool{}, readyAt: map[int]time.Time{}}
+			l := line{encoders: 1 + r.IntN(6), jitter: 0.1}
+			l.speed = (0.3 + 3*r.Float64()) / float64(l.encoders)
+			mode, kills := Auto, 0
+			switch seed % 3 {
+			case 0: // at a steady pace nothing is ever late
+				run.strict = true
+			case 1:
+				l.jitter, l.stalls, mode = 0.6, 0.05, Soon
+			case 2:
+				l.jitter, l.stalls, kills = 0.6, 0.02, 4
+			}
+			w.starving = run.starved
+			run.through(l.steps(r, run.plan), mode, kills)
+			run.check(seed)
+			offered, crashes = offered+min(1, w.offered()), crashes+run.crashes
+			if t.Failed() {
+				t.Logf("seed %d: %+v, %d segments, %d crashes, %+v", seed, l, run.plan.Grid.Segments(), run.crashes, w.notes)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d of 300 were offered, %d crashes", offered, crashes)
+	if offered < 150 || crashes < 100 {
+		t.Errorf("the seeds try too little: %d offered, %d crashes", offered, crashes)
+	}
+}
+
+// check looks at what is left at the end.
+func (r *run) check(seed uint64) {
+	for name, l := range r.lists {
+		if !l.Ended || len(l.Segments) != r.plan.Grid.Segments() {
+			r.t.Errorf("seed %d: %s has %d of %d segments, ended %v", seed, name, len(l.Segments), r.plan.Grid.Segments(), l.Ended)
+		}
+	}
+	if len(r.lists) != 0 && len(r.lists) != 3 || r.there(Name) != (len(r.lists) > 0) {
+		r.t.Errorf("seed %d: %d lists, early master %v", seed, len(r.lists), r.there(Name))
+	}
+	if len(r.offers) > 1+r.crashes {
+		r.t.Errorf("seed %d: offered %d times", seed, len(r.offers))
+	}
+}
