@@ -141,15 +141,17 @@ func TestEveryOrderOfArrivalEndsReady(t *testing.T) {
 			case 2:
 				bring(&rec, whole, have)
 			case 3: // a part
-				for i := range rec.Jobs {
-					if j := &rec.Jobs[i]; j.State == spool.JobReady && j.Kind != spool.Fetch && j.Kind != spool.Draft {
-						if w := window(whole, j.JobKey); j.Kind != spool.Finish && !have.Has(w) && fetch.State != spool.JobDone {
-							t.Fatalf("%s is ready without its bytes", j.JobKey)
-						}
-						tells(&rec, j.Kind, j.Number, spool.Done, &spool.Result{})
-						break
-					}
+				i := slices.IndexFunc(rec.Jobs, func(j ledger.Job) bool {
+					return j.State == spool.JobReady && j.Kind != spool.Fetch && j.Kind != spool.Draft
+				})
+				if i < 0 {
+					continue
 				}
+				k := rec.Jobs[i].JobKey
+				if k.Kind != spool.Finish && !have.Has(window(whole, k)) && fetch.State != spool.JobDone {
+					t.Fatalf("%s is ready without its bytes", k)
+				}
+				tells(&rec, k.Kind, k.Number, spool.Done, &spool.Result{})
 			case 4:
 				Recover(&rec)
 			case 5:

