@@ -24,6 +24,9 @@ const (
 	// Replan: what the plan took for true of the source is not; the revision
 	// ends and the video is planned again, more carefully.
 	Replan Class = "replan"
+	// NeedsWhole: the job cannot be done while its source is arriving. It is
+	// handed out again when all of it is here, and costs no attempt.
+	NeedsWhole Class = "needs-whole"
 )
 
 // Error is a failure that a person can act on: one sentence that says what

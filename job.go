@@ -185,6 +185,10 @@ type Progress struct {
 	Total int64  `json:"total"`          // 0 = unknown
 	Note  string `json:"note,omitempty"` // what it waits for, when it waits
 	Have  Spans  `json:"have,omitempty"` // fetch: the bytes of the source that can be read
+	// Result is what can be used of the job although it goes on. The worker
+	// sends it as a report of its own (Arrived); beats do not carry it. When
+	// Phase is "" the rest says nothing.
+	Result *Result `json:"-"`
 }
 
 // Outcome is what a report says of a job.

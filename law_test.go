@@ -60,10 +60,10 @@ var law = map[string][]string{
 
 	// The stages: what is done for a video. They know neither queue nor ledger
 	// nor one another.
-	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch"},
-	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process"},
-	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch"},
-	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch"},
+	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/tap"},
+	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
+	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
+	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
 	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},

@@ -12,6 +12,7 @@ import (
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
+	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/worker"
 )
 
@@ -21,6 +22,7 @@ type engine struct {
 	scheduler *schedule.Scheduler
 	worker    *worker.Worker
 	queue     queue.Queue
+	sources   *tap.Desk
 	stop      context.CancelFunc
 	ended     chan struct{} // closed when nothing of it runs any more
 	err       error         // why it ended; to be read once ended is closed
@@ -37,8 +39,11 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.sources.Server.Start(); err != nil {
+		return nil, err
+	}
 	q := memq.New()
-	e := &engine{queue: q, ended: make(chan struct{})}
+	e := &engine{queue: q, sources: h.sources, ended: make(chan struct{})}
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log,
 		Changed: func(v spool.Video) { h.freed(v); b.changed(v) }, Reported: b.reported, Beat: b.beat,
@@ -63,6 +68,7 @@ func (e *engine) run(ctx context.Context) {
 		})
 	}
 	err := g.Wait()
+	e.sources.Server.Stop()
 	if cerr := e.queue.Close(); err == nil {
 		err = cerr
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/worker"
 )
 
@@ -45,6 +46,8 @@ type house struct {
 	keys    *keyring
 	pages   *page.Tool
 	scratch *scratch.Scratch // only while a run holds the lock
+	sources *tap.Desk        // only while an engine runs
+	fetch   *fetch.Stage     // as sources
 	fresh   bool             // the destination was deleted, and is made anew
 	close   func() error
 }
@@ -123,43 +126,48 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
 	publisher := publish.Publisher{Store: h.store, Uploads: uploads}
 	work, source := h.scratch.Revision, h.scratch.Source
+	h.sources = &tap.Desk{}
+	h.fetch = &fetch.Stage{
+		Client: &download.Client{PerHost: h.cfg.PerHost}, Pages: h.pages, Sources: h.sources,
+		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
+	}
 	stages := map[spool.Kind]worker.Stage{
-		spool.Fetch: &fetch.Stage{
-			Client: &download.Client{PerHost: h.cfg.PerHost}, Pages: h.pages,
-			Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
-		},
-		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg)},
-		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Work: work, Threads: threads},
-		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Work: work},
+		spool.Fetch:  h.fetch,
+		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
+		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
+		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
 	}
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
-		stages[kind] = present{stages[kind]}
+		stages[kind] = present{stages[kind], h.sources}
 	}
 	return stages, h.room(cpu), nil
 }
 
 // present is a stage that reads the source, and begins anew when somebody has
 // emptied scratch, or moved a local file, since it was fetched.
-type present struct{ worker.Stage }
+type present struct {
+	worker.Stage
+	sources *tap.Desk
+}
 
 // Run looks for the source before, and after a failure, which is then no
 // evidence against the source.
 func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
-	if err := lost(job); err != nil {
+	if err := p.lost(job); err != nil {
 		return spool.Result{}, err
 	}
 	result, err := p.Stage.Run(ctx, job, progress)
 	if err != nil && ctx.Err() == nil {
-		if gone := lost(job); gone != nil {
+		if gone := p.lost(job); gone != nil {
 			return spool.Result{}, gone
 		}
 	}
 	return result, err
 }
 
-func lost(job spool.Job) error {
-	if job.Fetched == nil {
+func (p present) lost(job spool.Job) error {
+	if job.Fetched == nil || p.sources.Taps.Find(job.Fetched.Path) != nil {
 		return nil
 	}
 	_, err := os.Stat(job.Fetched.Path)
@@ -225,6 +233,9 @@ func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
 // of one that failed for a passing reason stays, for the next try.
 func (h *house) freed(v spool.Video) {
 	keep := v.Status == spool.Failed && v.Failure != nil && v.Failure.Class == spool.Transient
+	if v.Status.Ended() && h.fetch != nil {
+		h.fetch.Release(v.ID)
+	}
 	if !v.Status.Ended() || keep {
 		return
 	}

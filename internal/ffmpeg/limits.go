@@ -49,18 +49,30 @@ var decoders = []string{
 }
 
 // InputArgs are the arguments with which ffmpeg opens a source: what it may
-// read it with, and the file, whose name is never taken for a protocol or an
-// option. They end with "-i" and the file.
-func InputArgs(path string) []string {
-	return append(append([]string{"-nostdin"}, guards()...), "-i", "file:"+path)
+// read it with, and the source itself, which is never taken for another
+// protocol or an option. It is a file, or the loopback address of one that is
+// still arriving. They end with "-i" and the source.
+func InputArgs(source string) []string {
+	return append([]string{"-nostdin"}, guarded(source)...)
 }
 
-// guards are the input options that ffmpeg and ffprobe share.
-func guards() []string {
+// loopback is how the addresses of arriving sources begin. No path does:
+// those are absolute.
+const loopback = "http://127.0.0.1:"
+
+// guarded are the input options that ffmpeg and ffprobe share, and the source.
+func guarded(source string) []string {
+	if strings.HasPrefix(source, loopback) {
+		return append(guards("http,tcp"), "-i", source)
+	}
+	return append(guards("file"), "-i", "file:"+source)
+}
+
+func guards(protocols string) []string {
 	codecs := append(append(append([]string(nil), videoCodecs...), audioCodecs...), decoders...)
 	return []string{
 		"-max_alloc", strconv.Itoa(maxAlloc),
-		"-protocol_whitelist", "file",
+		"-protocol_whitelist", protocols,
 		"-format_whitelist", strings.Join(formats, ","),
 		"-codec_whitelist", strings.Join(codecs, ","),
 		"-max_streams", strconv.Itoa(MaxStreams),

@@ -31,20 +31,30 @@ func Probe(ctx context.Context, tools Tools, path string) (spool.Facts, error) {
 			return spool.Facts{}, err
 		}
 	}
-	args := append([]string{"-v", "error"}, guards()...)
-	args = append(args, "-show_format", "-show_streams", "-of", "json", "-i", "file:"+path)
-	watched, _, stop := tools.watch(ctx)
+	facts, err := tools.facts(ctx, path, found)
+	facts.Size = size
+	return facts, err
+}
+
+// ProbeArriving finds the facts of a source of size bytes that is still
+// arriving, at its loopback address. The errors are Probe's, without those
+// that need the whole file.
+func ProbeArriving(ctx context.Context, tools Tools, address string, size int64) (spool.Facts, error) {
+	facts, err := tools.facts(ctx, address, movie{})
+	facts.Size = size
+	return facts, err
+}
+
+// facts asks ffprobe.
+func (t Tools) facts(ctx context.Context, source string, found movie) (spool.Facts, error) {
+	args := append([]string{"-v", "error", "-show_format", "-show_streams", "-of", "json"}, guarded(source)...)
+	watched, _, stop := t.watch(ctx)
 	defer stop()
-	out, err := process.Run(watched, tools.probe(args))
+	out, err := process.Run(watched, t.probe(args))
 	if err != nil {
 		return spool.Facts{}, hung(watched, unreadable(err, found))
 	}
-	facts, err := parse(out)
-	facts.Size = size
-	if err != nil {
-		return spool.Facts{}, err
-	}
-	return facts, nil
+	return parse(out)
 }
 
 // probe is ffprobe under its limits, in no folder of anybody's.

@@ -140,9 +140,8 @@ func newScan(facts spool.Facts) *scan {
 
 // run reads the packets; ffprobe's text is never held.
 func (s *scan) run(ctx context.Context, tools Tools, path string) error {
-	args := append([]string{"-v", "error"}, guards()...)
-	args = append(args, "-show_entries", "format=start_time:stream=index,start_pts:packet=stream_index,pts,dts,duration,flags",
-		"-of", "compact=p=0", "-i", "file:"+path)
+	args := []string{"-v", "error", "-show_entries", "format=start_time:stream=index,start_pts:packet=stream_index,pts,dts,duration,flags", "-of", "compact=p=0"}
+	args = append(args, guarded(path)...)
 	command := tools.probe(args)
 	watched, alive, stop := tools.watch(ctx)
 	defer stop()

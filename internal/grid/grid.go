@@ -18,7 +18,8 @@ const (
 
 	gopsPerSegment = 3
 	target         = 6 // seconds
-	pieceLength    = 5 * time.Minute
+	pieceLength    = time.Minute
+	longPiece      = 5 * time.Minute
 	chunkSegments  = 3 // of all chunks after the first three
 )
 
@@ -142,16 +143,32 @@ func Whole(g spool.Grid) []spool.Chunk {
 	return []spool.Chunk{c}
 }
 
-// Pieces are the audio segments that one process makes each: about five
-// minutes. What would be less than half of one is part of the piece before.
+// Pieces are the audio segments that one process makes each: two, four and
+// eight, so that there is something to hear soon, then about a minute. What
+// would be less than half of one is part of the piece before.
 func Pieces(g spool.Grid) []spool.AudioPiece {
-	full := int(pieceLength.Seconds() * SampleRate / PacketSamples)
+	return pieces(g, func(number int) time.Duration {
+		return min(2*target*time.Second<<min(number, 8), pieceLength)
+	})
+}
+
+// LongPieces are Pieces of about five minutes, for sound whose packets tell
+// their places only roughly: the fewer joints the better.
+func LongPieces(g spool.Grid) []spool.AudioPiece {
+	return pieces(g, func(int) time.Duration { return longPiece })
+}
+
+func pieces(g spool.Grid, length func(number int) time.Duration) []spool.AudioPiece {
 	var pieces []spool.AudioPiece
 	var open spool.AudioPiece
+	packets := func(number int) int {
+		// Segments end at the nearest packet: one less is as good.
+		return int(length(number).Seconds()*SampleRate/PacketSamples) - 1
+	}
 	for k, n := range g.Packets {
 		open.Segments++
 		open.Packets += n
-		if open.Packets >= full {
+		if open.Packets >= packets(open.Number) {
 			pieces = append(pieces, open)
 			open = spool.AudioPiece{
 				Number: len(pieces), FirstSegment: k + 1, FirstPacket: open.FirstPacket + open.Packets,
@@ -160,7 +177,7 @@ func Pieces(g spool.Grid) []spool.AudioPiece {
 	}
 	switch last := len(pieces) - 1; {
 	case open.Segments == 0:
-	case last >= 0 && open.Packets < full/2:
+	case last >= 0 && open.Packets < packets(open.Number)/2:
 		pieces[last].Segments += open.Segments
 		pieces[last].Packets += open.Packets
 	default:

@@ -83,8 +83,8 @@ type Ledger interface {
 	// Out gives the jobs that are sent or running, of all revisions, ended
 	// videos included.
 	Out(ctx context.Context) ([]spool.JobRecord, error)
-	// Results gives the results of all done jobs of a revision, by kind and
-	// number.
+	// Results gives the results of all jobs of a revision that have one, done
+	// or not, by kind and number.
 	Results(ctx context.Context, video, revision string) ([]Job, error)
 	// PutKey keeps a wrapped content key; one that is there is not replaced.
 	PutKey(ctx context.Context, video, revision string, wrapped []byte) error

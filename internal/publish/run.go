@@ -97,6 +97,9 @@ func (s *sending) send(ctx context.Context, p Plain) error {
 		return nil
 	}
 	segment, err := s.segment(ctx, p)
+	if err == nil && s.progress != nil {
+		s.progress(spool.Progress{Result: &spool.Result{Made: &spool.Made{Segments: []spool.Segment{segment}}}})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

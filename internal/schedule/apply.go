@@ -59,6 +59,7 @@ func Retry(rec *ledger.Record, now time.Time) {
 			j.State, j.Attempts, j.Deaths, j.NotBefore, j.Failure = spool.JobReady, 0, 0, time.Time{}, nil
 		}
 	}
+	hold(rec)
 }
 
 // Recover gives back the jobs that were out when a process ended that was the
@@ -69,6 +70,7 @@ func Recover(rec *ledger.Record) {
 			j.State, j.Worker = spool.JobReady, ""
 		}
 	}
+	hold(rec)
 	settle(rec)
 }
 
@@ -94,6 +96,10 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	switch r.Outcome {
 	case spool.Started:
 		job.State = spool.JobRunning
+	case spool.Arrived:
+		if !arrived(rec, job, r) {
+			return false
+		}
 	case spool.Returned:
 		job.State, job.Worker = spool.JobReady, ""
 	case spool.Broke:
@@ -132,6 +138,9 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	if job.Kind == spool.Finish {
 		v.Status, v.Published, v.Failure = spool.Ready, v.Revision, nil
 		return
+	}
+	if job.Kind == spool.Fetch {
+		release(rec, func(spool.JobKey) bool { return true })
 	}
 	open(rec, Next(*v, records(rec.Jobs), ev))
 	settle(rec)
@@ -186,6 +195,9 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	}
 	job.Failure, job.Worker, job.State = f, "", spool.JobReady
 	switch f.Class {
+	case spool.NeedsWhole:
+		job.Failure = nil
+		hold(rec)
 	case spool.Environment:
 		job.NotBefore = now.Add(max(environmentRest, r.After))
 		rec.Video.Failure = f
@@ -261,9 +273,14 @@ func newRevision() string {
 
 func open(rec *ledger.Record, keys []spool.JobKey) {
 	for _, k := range keys {
-		if rec.Job(k.Kind, k.Number) == nil {
-			rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: spool.JobReady}})
+		if rec.Job(k.Kind, k.Number) != nil {
+			continue
 		}
+		state := spool.JobReady
+		if (k.Kind == spool.Encode || k.Kind == spool.Audio) && arriving(rec) {
+			state = spool.JobWaiting
+		}
+		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state}})
 	}
 }
 

@@ -16,6 +16,9 @@ func (s *Scheduler) beat(ctx context.Context, b spool.Beat) error {
 	for _, run := range b.Running {
 		named[run.JobKey] = run.Epoch
 		if h, ok := s.out[run.JobKey]; ok && h.epoch == run.Epoch {
+			if err := s.heard(ctx, run); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := s.stop(ctx, b.Worker, run.JobKey, run.Epoch); err != nil {

@@ -62,6 +62,14 @@ func (b *bench) send(topic string, v any) {
 // none.
 func (b *bench) next() spool.Job {
 	b.Helper()
+	return b.beating(func() spool.Beat {
+		return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Fetch: 1}}
+	})
+}
+
+// beating is the next job that is handed out while the worker beats so.
+func (b *bench) beating(beat func() spool.Beat) spool.Job {
+	b.Helper()
 	got := make(chan spool.Job, 1)
 	go func() {
 		defer close(got)
@@ -71,8 +79,8 @@ func (b *bench) next() spool.Job {
 			got <- *m.Job
 		}
 	}()
-	beat := time.NewTicker(10 * time.Millisecond)
-	defer beat.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		select {
 		case job, ok := <-got:
@@ -80,8 +88,8 @@ func (b *bench) next() spool.Job {
 				b.Fatal("the worker got something else than a job")
 			}
 			return job
-		case <-beat.C:
-			b.send(queue.BeatTopic, spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Fetch: 1}})
+		case <-tick.C:
+			b.send(queue.BeatTopic, beat())
 		}
 	}
 }

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
@@ -46,6 +47,9 @@ func (o *orders) complete(ctx context.Context, job *spool.Job) error {
 	r, err := o.revision(ctx, job)
 	if err != nil {
 		return err
+	}
+	if r.plan == nil {
+		return fmt.Errorf("complete job %s: there is no plan", job.JobKey)
 	}
 	job.Fetched, job.Key = r.fetched, r.key
 	plan := *r.plan
@@ -95,15 +99,17 @@ func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error)
 	if err := o.whole(ctx, &full); err != nil {
 		return revision{}, err
 	}
-	if full.Plan == nil {
-		return revision{}, fmt.Errorf("complete job %s: there is no plan", job.JobKey)
-	}
 	r := revision{job.Video, job.Revision, full.Fetched, full.Plan, full.Key}
 	o.known = append(o.known, r)
 	if len(o.known) > knownRevisions {
 		o.known = o.known[1:]
 	}
 	return r, nil
+}
+
+// forget drops what is known of a revision: a job has found more.
+func (o *orders) forget(key spool.JobKey) {
+	o.known = slices.DeleteFunc(o.known, func(r revision) bool { return r.video == key.Video && r.name == key.Revision })
 }
 
 func (o *orders) key(ctx context.Context, job *spool.Job) (*spool.ContentKey, error) {

@@ -53,7 +53,8 @@ type Scheduler struct {
 	beats   map[string]spool.Beat
 	out     map[spool.JobKey]handed
 	orders  *orders
-	paused  map[string]bool // videos
+	paused  map[string]bool        // videos
+	have    map[spool.JobKey]int64 // fetch jobs: how many bytes were here when that was last looked at
 	changes int64
 
 	finish chan bool // true: end when all is done; false: end when nothing is out
@@ -89,7 +90,7 @@ func New(s Scheduler) *Scheduler {
 		s.Beat = func(spool.Beat) {}
 	}
 	s.beats, s.out = map[string]spool.Beat{}, map[spool.JobKey]handed{}
-	s.paused = map[string]bool{}
+	s.paused, s.have = map[string]bool{}, map[spool.JobKey]int64{}
 	s.orders = &orders{ledger: s.Ledger, keys: s.Keys}
 	s.finish, s.wake = make(chan bool, 2), make(chan struct{}, 1)
 	return &s
@@ -211,10 +212,11 @@ func (s *Scheduler) recover(ctx context.Context) error {
 // report brings a worker's word into the ledger. Its message is acknowledged
 // after that, so that a report is not lost between the two.
 func (s *Scheduler) report(ctx context.Context, r spool.Report) error {
-	if r.Outcome != spool.Started {
+	if r.Outcome != spool.Started && r.Outcome != spool.Arrived {
 		if h, ok := s.out[r.JobKey]; ok && h.epoch == r.Epoch {
 			delete(s.out, r.JobKey)
 		}
+		delete(s.have, r.JobKey)
 	}
 	var revision string
 	counted := false
@@ -227,7 +229,11 @@ func (s *Scheduler) report(ctx context.Context, r spool.Report) error {
 	if err != nil {
 		return err
 	}
-	if counted {
+	if counted && r.Result != nil && (r.Kind == spool.Fetch || r.Kind == spool.Draft) {
+		s.orders.forget(r.JobKey)
+		delete(s.have, spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch})
+	}
+	if counted || r.Outcome == spool.Arrived && revision == r.Revision {
 		s.Reported(r)
 	}
 	if r.Outcome == spool.Broke || revision != r.Revision {

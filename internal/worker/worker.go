@@ -240,12 +240,22 @@ func (w *Worker) stage(ctx context.Context, r *run) (result spool.Result, err er
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
-	return s.Run(ctx, job, func(p spool.Progress) { w.progress(r, p) })
+	return s.Run(ctx, job, func(p spool.Progress) { w.progress(ctx, r, p) })
 }
 
 // progress keeps how far a job is. A change of phase frees a slot, so that is
-// said at once; the rest waits for the next beat.
-func (w *Worker) progress(r *run, p spool.Progress) {
+// said at once; the rest waits for the next beat. What can be used already is
+// reported.
+func (w *Worker) progress(ctx context.Context, r *run, p spool.Progress) {
+	if p.Result != nil {
+		w.report(ctx, spool.Report{
+			JobKey: r.job.JobKey, Epoch: r.job.Epoch, Worker: w.cfg.Name, Outcome: spool.Arrived, Result: p.Result,
+		})
+		p.Result = nil
+	}
+	if p.Phase == "" {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r.progress.Phase != p.Phase {

@@ -77,7 +77,7 @@ func (l *Ledger) Out(ctx context.Context) ([]spool.JobRecord, error) {
 	return collect(ctx, l, queryOut, nil, scanNamedJob)
 }
 
-// Results gives the results of all done jobs of a revision.
+// Results gives the results of all jobs of a revision that have one.
 func (l *Ledger) Results(ctx context.Context, video, revision string) ([]ledger.Job, error) {
 	args := []any{spool.FoldID(video), revision}
 	return collect(ctx, l, queryResults, args, func(rows *sql.Rows) (ledger.Job, error) {
@@ -123,7 +123,7 @@ const (
 
 	queryResults = "SELECT " + jobColumns + ", " + videoID + `, j.result
 		FROM videos v CROSS JOIN jobs j ON j.video = v.seq
-		WHERE v.folded = ? AND j.revision = ? AND j.state = 'done'
+		WHERE v.folded = ? AND j.revision = ? AND j.result IS NOT NULL
 		ORDER BY j.rank, j.number`
 
 	queryJobs = "SELECT " + jobColumns + " FROM jobs j WHERE j.video = ? AND j.revision = ? ORDER BY j.rank, j.number"

@@ -15,6 +15,7 @@ import (
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/tap"
 )
 
 // slots are rights to use a CPU.
@@ -28,6 +29,7 @@ type Stage struct {
 	Tools     ffmpeg.Tools
 	CPU       slots // held while ffmpeg runs, not while segments are published
 	Publisher publish.Publisher
+	Sources   *tap.Desk // where sources that are still arriving are read; may be nil
 	// Work gives the scratch folder of a job's video and revision.
 	Work  func(spool.JobKey) string
 	Stall time.Duration // without sound from the source the encoder is killed; 60 s when 0
@@ -79,8 +81,10 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cut cutter) (publish.Record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	address, release := s.Sources.Address(job.Fetched.Path)
+	defer release()
 	args, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
-		Input: ffmpeg.InputArgs(job.Fetched.Path), Plan: job.Plan, Piece: *job.Piece,
+		Input: ffmpeg.InputArgs(address), Plan: job.Plan, Piece: *job.Piece,
 	})
 	if err != nil {
 		return publish.Record{}, err

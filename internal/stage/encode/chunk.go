@@ -82,7 +82,9 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 	if len(ahead) == 0 {
 		return fmt.Errorf("chunk %d has no segments on the grid", c.job.Chunk.Number)
 	}
-	command, err := c.command(ahead[0].first - c.job.Chunk.FirstFrame)
+	address, release := c.stage.Sources.Address(c.job.Fetched.Path)
+	defer release()
+	command, err := c.command(address, ahead[0].first-c.job.Chunk.FirstFrame)
 	if err != nil {
 		return err
 	}
@@ -144,10 +146,10 @@ func drain(pipe io.Reader, err error, cancel context.CancelCauseFunc) error {
 	return err
 }
 
-func (c *chunk) command(skip int) (process.Command, error) {
+func (c *chunk) command(source string, skip int) (process.Command, error) {
 	tools, rungs := c.stage.Tools, ffmpeg.EncodedRungs(c.job.Plan)
 	args, err := ffmpeg.ChunkArgs(ffmpeg.Encoding{
-		Input: ffmpeg.InputArgs(c.job.Fetched.Path), Plan: c.job.Plan, Chunk: *c.job.Chunk,
+		Input: ffmpeg.InputArgs(source), Plan: c.job.Plan, Chunk: *c.job.Chunk,
 		Preset: c.job.Settings.Preset, Threads: c.stage.Threads, Timescale: c.timescale,
 		Skip: skip,
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/tap"
 )
 
 // slots are rights to use a CPU.
@@ -25,6 +26,7 @@ type Stage struct {
 	Tools     ffmpeg.Tools
 	CPU       slots // held while ffmpeg runs, not while segments are published
 	Publisher publish.Publisher
+	Sources   *tap.Desk // where sources that are still arriving are read; may be nil
 	// Work gives the scratch folder of a job's video and revision.
 	Work    func(spool.JobKey) string
 	Threads int           // of each encoder; 1 when 0

@@ -13,11 +13,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/page"
+	"github.com/spool-video/spool/internal/tap"
 )
 
 // slots is the right to use the network; a *flow.Slots is one.
@@ -33,9 +35,15 @@ type Stage struct {
 	Slots  slots      // nil: no limit
 	// Work gives the folder that is a job's own; the stage makes it.
 	Work func(spool.JobKey) string
+	// Sources is where others read a source while it is being downloaded. Nil:
+	// they wait until it is whole.
+	Sources *tap.Desk
 	// DownloadDir, when it is not "", keeps sources as DownloadDir/<id>.<ext>,
 	// and what lies there under that name is used as it is.
 	DownloadDir string
+
+	mu      sync.Mutex
+	readers map[string][]reader // by video; guarded by mu
 }
 
 // sourceName is the file in a job's folder. It says nothing of where it came
@@ -114,8 +122,35 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
+	if g.stage.Sources == nil || g.job.Careful > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
+		res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
+		return res, path, err
+	}
+	res, err := g.arriving(ctx, path)
 	return res, path, err
+}
+
+// arriving downloads the source so that it can be read meanwhile.
+func (g *get) arriving(ctx context.Context, path string) (download.Result, error) {
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	a := &arrival{
+		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost,
+		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
+	}
+	res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path, Watcher: a}, a.count)
+	a.end()
+	switch {
+	case errors.Is(context.Cause(ctx), errChanged):
+		return res, &spool.Error{
+			Class: spool.Replan, Code: "source-changed", Err: errChanged,
+			Reason: "the source was replaced at its server while it was being downloaded",
+			Hint:   "it is downloaded anew; if that happens again, wait until the file is complete there",
+		}
+	case err == nil:
+		a.complete()
+	}
+	return res, err
 }
 
 // page has the page tool get what the source shows.

@@ -14,12 +14,14 @@ import (
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/ladder"
+	"github.com/spool-video/spool/internal/tap"
 )
 
 // Stage does plan jobs.
 type Stage struct {
 	Tools   ffmpeg.Tools
 	Ladders map[string]ladder.Spec // those that the configuration defines, by name
+	Sources *tap.Desk              // where sources that are still arriving are read; may be nil
 }
 
 // Run makes the plan of a source that was fetched. Errors that end the video

@@ -106,7 +106,10 @@ func (t *track) pieces(p *spool.Plan) []spool.AudioPiece {
 	if t.whole {
 		return []spool.AudioPiece{{Segments: len(p.Grid.Packets), Packets: total(p.Grid.Packets)}}
 	}
-	pieces := grid.Pieces(p.Grid)
+	pieces := grid.LongPieces(p.Grid)
+	if t.index.PacketSamples > 0 {
+		pieces = grid.Pieces(p.Grid)
+	}
 	for i := range pieces {
 		piece := &pieces[i]
 		if i == 0 {

@@ -1,0 +1,102 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// arriving reports whether the source of a video is not wholly here.
+func arriving(rec *ledger.Record) bool {
+	fetch := rec.Job(spool.Fetch, 0)
+	return fetch != nil && fetch.State != spool.JobDone
+}
+
+// hold makes ready jobs wait for the bytes that they need, as long as the
+// source is arriving.
+func hold(rec *ledger.Record) {
+	if !arriving(rec) {
+		return
+	}
+	for i := range rec.Jobs {
+		if j := &rec.Jobs[i]; j.State == spool.JobReady && j.Kind != spool.Fetch {
+			j.State = spool.JobWaiting
+		}
+	}
+}
+
+// release makes waiting jobs ready, and reports whether there were any.
+func release(rec *ledger.Record, which func(spool.JobKey) bool) bool {
+	any := false
+	for i := range rec.Jobs {
+		if j := &rec.Jobs[i]; j.State == spool.JobWaiting && which(j.JobKey) {
+			j.State, any = spool.JobReady, true
+		}
+	}
+	return any
+}
+
+// arrived takes what a job that goes on has so far. Segments that are
+// published before their part is done change nothing in the ledger.
+func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
+	if r.Result == nil || job.Kind != spool.Fetch && job.Kind != spool.Draft {
+		return false
+	}
+	job.State, job.Result = spool.JobRunning, r.Result
+	learn(&rec.Video, r.Result)
+	if job.Kind == spool.Fetch {
+		release(rec, func(k spool.JobKey) bool { return k.Kind == spool.Draft })
+	}
+	open(rec, Next(rec.Video, records(rec.Jobs), Event{Arrived: &r.JobKey, Plan: r.Result.Plan}))
+	return true
+}
+
+// bring makes the parts ready whose windows of the source are here.
+func bring(rec *ledger.Record, p *spool.Plan, have spool.Spans) bool {
+	if rec.Video.Status.Ended() {
+		return false
+	}
+	return release(rec, func(k spool.JobKey) bool {
+		window := window(p, k)
+		return window.Len() > 0 && have.Has(window)
+	})
+}
+
+// window is what a part needs of the source; empty when it needs all of it.
+func window(p *spool.Plan, k spool.JobKey) spool.Span {
+	switch {
+	case k.Kind == spool.Encode && k.Number < len(p.Chunks):
+		return p.Chunks[k.Number].Bytes
+	case k.Kind == spool.Audio && k.Number < len(p.Pieces):
+		return p.Pieces[k.Number].Bytes
+	}
+	return spool.Span{}
+}
+
+// heard takes what a running fetch says of the bytes that are here.
+func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
+	have := run.Progress.Have
+	before, known := s.have[run.JobKey]
+	if run.Kind != spool.Fetch || known && have.Len() == before {
+		return nil
+	}
+	rec, err := s.Ledger.Get(ctx, run.Video)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", run.Video, err)
+	}
+	draft := rec.Job(spool.Draft, 0)
+	if rec.Video.Revision != run.Revision || draft == nil || draft.State == spool.JobReady || draft.State == spool.JobWaiting {
+		return nil // there is no plan yet
+	}
+	s.have[run.JobKey] = have.Len()
+	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings})
+	if err != nil || planned.plan == nil || !bring(&rec, planned.plan, have) {
+		return err
+	}
+	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bring(rec, planned.plan, have) })
+}

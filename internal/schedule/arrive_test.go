@@ -1,0 +1,204 @@
+package schedule
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/queue"
+)
+
+// windowed is a plan of parts that need ten bytes of the source each.
+func windowed(chunks int) *spool.Plan {
+	p := plan(chunks, 1)
+	for i := range p.Chunks {
+		p.Chunks[i].Bytes = spool.Span{From: int64(10 * i), To: int64(10*i + 10)}
+	}
+	p.Pieces[0].Bytes = spool.Span{From: 5, To: 15}
+	return p
+}
+
+// tells has a job of a record report something.
+func tells(rec *ledger.Record, kind spool.Kind, n int, o spool.Outcome, result *spool.Result) {
+	j := rec.Job(kind, n)
+	if j.State != spool.JobRunning {
+		j.State, j.Epoch = spool.JobSent, j.Epoch+1
+	}
+	Apply(rec, spool.Report{JobKey: j.JobKey, Epoch: j.Epoch, Outcome: o, Result: result}, noon)
+}
+
+func states(rec ledger.Record) []spool.JobState {
+	var out []spool.JobState
+	for _, j := range rec.Jobs {
+		out = append(out, j.State)
+	}
+	return out
+}
+
+func expect(t *testing.T, rec ledger.Record, want ...spool.JobState) {
+	t.Helper()
+	if got := states(rec); !slices.Equal(got, want) {
+		t.Errorf("jobs are %v, want %v", got, want)
+	}
+}
+
+func TestPartsWaitForTheirBytes(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Started, nil)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	expect(t, rec, spool.JobRunning, spool.JobReady)
+	p := windowed(2)
+	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
+	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobWaiting, spool.JobWaiting, spool.JobWaiting)
+	if bring(&rec, p, spool.Spans{{From: 0, To: 9}}) {
+		t.Error("half a window is enough")
+	}
+	if !bring(&rec, p, spool.Spans{{From: 0, To: 12}}) {
+		t.Error("a whole window is not enough")
+	}
+	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobReady, spool.JobWaiting, spool.JobWaiting)
+
+	// Nobody holds the source after a crash.
+	Recover(&rec)
+	expect(t, rec, spool.JobReady, spool.JobDone, spool.JobWaiting, spool.JobWaiting, spool.JobWaiting)
+	bring(&rec, p, spool.Spans{{From: 0, To: 12}})
+	tells(&rec, spool.Encode, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
+	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{Path: "/s"}})
+	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady, spool.JobReady)
+	tells(&rec, spool.Encode, 1, spool.Done, &spool.Result{Made: &spool.Made{}})
+	tells(&rec, spool.Audio, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
+	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady)
+}
+
+// What was encoded of a source that has not wholly arrived is not published:
+// its end, its length and its hash are not known.
+func TestFinishWaitsForTheWholeSource(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{}})
+	p := windowed(1)
+	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
+	bring(&rec, p, spool.Spans{{From: 0, To: 20}})
+	tells(&rec, spool.Encode, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
+	tells(&rec, spool.Audio, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
+	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobDone, spool.JobDone)
+	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{}})
+	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady)
+}
+
+// A plan that says that it needs the whole source is made when that is here.
+func TestPlanThatNeedsTheWhole(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{}})
+	j := rec.Job(spool.Draft, 0)
+	j.State, j.Epoch = spool.JobSent, 1
+	Apply(&rec, spool.Report{JobKey: j.JobKey, Epoch: 1, Outcome: spool.Broke, Failure: &spool.Failure{Class: spool.NeedsWhole}}, noon)
+	expect(t, rec, spool.JobRunning, spool.JobWaiting)
+	if j := rec.Job(spool.Draft, 0); j.Attempts != 0 || rec.Video.Failure != nil {
+		t.Errorf("waiting for the rest is a failure: %+v, %+v", j, rec.Video.Failure)
+	}
+	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{}})
+	expect(t, rec, spool.JobDone, spool.JobReady)
+}
+
+// TestEveryOrderOfArrivalEndsReady lets a source arrive and a plan grow in any
+// order with crashes between: every part is done once, and only with its bytes
+// here.
+func TestEveryOrderOfArrivalEndsReady(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		chunks := rapid.IntRange(1, 6).Draw(t, "chunks")
+		whole := windowed(chunks)
+		rec := NewRecord(spool.Video{ID: "v"}, noon)
+		var have spool.Spans
+		planned := 0
+		for steps := 0; !rec.Video.Status.Ended(); steps++ {
+			if steps > 400 {
+				t.Fatalf("no end: %+v", rec)
+			}
+			fetch, draft := rec.Job(spool.Fetch, 0), rec.Job(spool.Draft, 0)
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0: // bytes
+				at := rapid.Int64Range(0, int64(chunks)).Draw(t, "at") * 10
+				have = have.Add(spool.Span{From: at, To: at + 10})
+				if fetch.State != spool.JobDone {
+					tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Arriving: true}})
+				}
+			case 1: // a plan that grows
+				if draft == nil || draft.State == spool.JobWaiting || draft.State == spool.JobDone {
+					continue
+				}
+				planned = min(planned+1, chunks)
+				p := *whole
+				p.Chunks, p.Open = whole.Chunks[:planned], planned < chunks
+				outcome := spool.Arrived
+				if !p.Open {
+					outcome = spool.Done
+				}
+				tells(&rec, spool.Draft, 0, outcome, &spool.Result{Plan: &p})
+			case 2:
+				bring(&rec, whole, have)
+			case 3: // a part
+				i := slices.IndexFunc(rec.Jobs, func(j ledger.Job) bool {
+					return j.State == spool.JobReady && j.Kind != spool.Fetch && j.Kind != spool.Draft
+				})
+				if i < 0 {
+					continue
+				}
+				k := rec.Jobs[i].JobKey
+				if k.Kind != spool.Finish && !have.Has(window(whole, k)) && fetch.State != spool.JobDone {
+					t.Fatalf("%s is ready without its bytes", k)
+				}
+				tells(&rec, k.Kind, k.Number, spool.Done, &spool.Result{})
+			case 4:
+				Recover(&rec)
+			case 5:
+				if steps > 40 && fetch.State != spool.JobDone {
+					tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{}})
+				}
+			}
+		}
+		if rec.Video.Status != spool.Ready || len(rec.Jobs) != 4+chunks {
+			t.Fatalf("%+v", rec)
+		}
+	})
+}
+
+// The scheduler hands out a part as soon as a beat says that its bytes are
+// here, and completes it with the plan so far.
+func TestBeatsBringParts(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute)
+	fetch := b.next()
+	say := func(job spool.Job, o spool.Outcome, r *spool.Result) {
+		b.send(queue.ReportTopic, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: "w", Outcome: o, Result: r})
+	}
+	free := map[spool.Kind]int{spool.Draft: 1, spool.Encode: 1}
+	next := func(have spool.Spans) spool.Job {
+		return b.beating(func() spool.Beat {
+			return spool.Beat{Worker: "w", Free: free, Running: []spool.Running{{
+				JobKey: fetch.JobKey, Epoch: fetch.Epoch, Progress: spool.Progress{Phase: spool.Downloading, Have: have},
+			}}}
+		})
+	}
+	say(fetch, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	draft := next(spool.Spans{{From: 0, To: 10}})
+	if draft.Kind != spool.Draft || draft.Fetched == nil || !draft.Fetched.Arriving {
+		t.Fatalf("the plan got %+v", draft)
+	}
+	p := windowed(2)
+	p.Pieces, p.Chunks, p.Open = nil, p.Chunks[:1], true
+	say(draft, spool.Arrived, &spool.Result{Plan: p})
+	first := next(spool.Spans{{From: 0, To: 15}})
+	if first.Kind != spool.Encode || first.Number != 0 || first.Chunk == nil {
+		t.Fatalf("the first chunk got %+v", first)
+	}
+	say(first, spool.Done, &spool.Result{Made: &spool.Made{}})
+	p = windowed(2)
+	p.Pieces = nil
+	say(draft, spool.Done, &spool.Result{Plan: p})
+	if second := next(spool.Spans{{From: 0, To: 25}}); second.Number != 1 || second.Chunk == nil || second.Chunk.Number != 1 {
+		t.Fatalf("the second chunk got %+v", second)
+	}
+}

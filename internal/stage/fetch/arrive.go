@@ -1,0 +1,168 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/tap"
+)
+
+// arrival lets others read a source while it is being downloaded: it tells the
+// tap what is here and the download what is wanted, and says when the source
+// can be planned. It is what download.Watcher asks for.
+type arrival struct {
+	stage *Stage
+	video string
+	told  spool.Fetched // what is reported once the source can be read
+	tell  func(spool.Progress)
+	ctx   context.Context //nolint:containedctx // the download's: the arrival ends with it
+	lost  context.CancelCauseFunc
+	group sync.WaitGroup // the look at what is arriving
+
+	mu        sync.Mutex // guards what follows
+	source    *tap.Source
+	stop      context.CancelFunc // ends the look
+	done      int64
+	total     int64
+	have      spool.Spans
+	announced bool
+}
+
+// errChanged is why a download ends whose file became another one while it was
+// being encoded.
+var errChanged = errors.New("the source was replaced while it was being downloaded")
+
+// Opened takes the file that bytes are written to. One that was registered
+// by an earlier try is read on: its bytes are those of this one.
+func (a *arrival) Opened(f *os.File, size int64) {
+	source := a.stage.Sources.Taps.Find(a.told.Path)
+	if source == nil || source.Err() != nil || source.Size() != size {
+		source = a.stage.Sources.Taps.Open(a.told.Path, f, size)
+		a.stage.keep(a.video, source, f)
+	} else {
+		_ = f.Close() // it was only to be read from
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.source, a.told.Size = source, max(size, 0)
+	ctx, stop := context.WithCancel(a.ctx)
+	a.stop = stop
+	a.group.Go(func() { a.look(ctx, source) })
+}
+
+// look waits until enough of the source is here to plan it.
+func (a *arrival) look(ctx context.Context, source *tap.Source) {
+	if err := tap.Readable(ctx, source); err != nil {
+		return // it is planned when all of it is here
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	a.announced = true
+	told := a.told
+	a.tell(spool.Progress{Result: &spool.Result{Fetched: &told}})
+	a.report()
+}
+
+// Arrived takes all that is here.
+func (a *arrival) Arrived(have spool.Spans) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.have = have
+	a.source.Arrived(have)
+	a.report()
+}
+
+// Reset takes back what was read. When others have used it already, the
+// revision that they make ends.
+func (a *arrival) Reset(why error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stop() // the look at what is not the file
+	a.have = nil
+	a.source.End(why)
+	a.stage.Sources.Taps.Forget(a.source)
+	if a.announced {
+		a.lost(errChanged)
+	}
+}
+
+// Wanted is what readers wait for.
+func (a *arrival) Wanted() []spool.Span { return a.reading().Wants() }
+
+// Changed tells when that changes.
+func (a *arrival) Changed() <-chan struct{} { return a.reading().WantChanged() }
+
+func (a *arrival) reading() *tap.Source {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.source
+}
+
+// count is how many bytes are here.
+func (a *arrival) count(done, total int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done, a.total = done, total
+	a.report()
+}
+
+// report says how far the download is. The caller holds the lock.
+func (a *arrival) report() {
+	p := spool.Progress{Phase: spool.Downloading, Done: a.done, Total: a.total}
+	if a.announced {
+		p.Have = a.have
+	}
+	a.tell(p)
+}
+
+// end waits for what was begun. The source stays readable: another try, or
+// another part of the worker, goes on with it.
+func (a *arrival) end() {
+	a.mu.Lock()
+	if a.stop != nil {
+		a.stop()
+	}
+	a.mu.Unlock()
+	a.group.Wait()
+}
+
+// complete says that the file lies under its path, whole.
+func (a *arrival) complete() {
+	if source := a.reading(); source != nil {
+		source.End(nil)
+	}
+}
+
+// reader is a file that jobs may be reading from.
+type reader struct {
+	source *tap.Source
+	file   *os.File
+}
+
+func (s *Stage) keep(video string, source *tap.Source, file *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.readers == nil {
+		s.readers = map[string][]reader{}
+	}
+	s.readers[video] = append(s.readers[video], reader{source, file})
+}
+
+// Release closes what a video's jobs have read from: it has ended.
+func (s *Stage) Release(video string) {
+	s.mu.Lock()
+	readers := s.readers[video]
+	delete(s.readers, video)
+	s.mu.Unlock()
+	for _, r := range readers {
+		r.source.End(tap.ErrGone)
+		s.Sources.Taps.Forget(r.source)
+		_ = r.file.Close() // it was only read from
+	}
+}
