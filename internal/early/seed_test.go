@@ -120,6 +120,7 @@ func (r *run) through(steps []step, mode Mode, kills int) {
 	r.killAt = 0
 	r.mu.Unlock()
 	r.sweep()
+	after(time.Duration(r.r.IntN(20)) * time.Second) // and its report is on the way
 	k.Changed(r.publish("r1", r.plan, r.had))
 	synctest.Wait()
 }
