@@ -52,15 +52,18 @@ func (b *board) of(id string) *standing {
 	return s
 }
 
-// reported notes a job that is done.
+// reported notes a job that is done, and a plan that has grown.
 func (b *board) reported(r spool.Report) {
-	if r.Outcome != spool.Done || r.Result == nil {
+	growing := r.Outcome == spool.Arrived && r.Kind == spool.Draft
+	if r.Outcome != spool.Done && !growing || r.Result == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.of(r.Video)
 	switch {
+	case r.Result.Plan != nil && s.plan != nil && s.revision == r.Revision:
+		s.plan = r.Result.Plan // what is done of it stays done
 	case r.Result.Fetched != nil:
 		s.download = progress.Count{Done: r.Result.Fetched.Size, Total: r.Result.Fetched.Size}
 	case r.Result.Plan != nil:

@@ -80,7 +80,7 @@ func TestPublishedPackagesPlay(t *testing.T) {
 				t.Parallel() // each plays in a tab of its own
 				for _, p := range programmes {
 					for level := range p.sizes {
-						p.play(t, browser, address, playtest.Options{Level: level, SeekTo: p.seconds * 0.8, Rate: 4, Limit: 90 * time.Second})
+						p.play(t, browser, address, playtest.Options{Level: level, SeekTo: p.seconds * 0.6, Rate: 4, Limit: 90 * time.Second})
 					}
 				}
 			})

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+	"github.com/spool-video/spool/internal/progress"
+)
+
+// shelf is a ledger of one video that another process may take away.
+type shelf struct {
+	ledger.Ledger
+	changes int64
+	gone    bool
+}
+
+func (s *shelf) Changes(context.Context) (int64, error) { return s.changes, nil }
+
+func (s *shelf) Get(context.Context, string) (ledger.Record, error) {
+	if s.gone {
+		return ledger.Record{}, ledger.ErrNotFound
+	}
+	return ledger.Record{Video: spool.Video{ID: "v", Status: spool.Working}}, nil
+}
+
+func job(kind spool.Kind, number int) spool.JobKey {
+	return spool.JobKey{Video: "v", Revision: "r1", Kind: kind, Number: number}
+}
+
+func beatOf(phase spool.Phase, keys ...spool.JobKey) spool.Beat {
+	var b spool.Beat
+	for _, k := range keys {
+		b.Running = append(b.Running, spool.Running{JobKey: k, Progress: spool.Progress{Phase: phase}})
+	}
+	return b
+}
+
+// What a video does is told while something of it runs; then it is told what
+// it waits for, and that it was taken away.
+func TestBoardTellsWhatIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []progress.Event
+		kept := &shelf{}
+		b := newBoard(kept, func(string) string { return "" }, func(e progress.Event) { told = append(told, e) })
+		last := func() progress.Event { return told[len(told)-1] }
+
+		plan := &spool.Plan{Chunks: []spool.Chunk{{Number: 0, Frames: 50}, {Number: 1, Frames: 50}}, Pieces: []spool.AudioPiece{{Packets: 9}}, Open: true}
+		b.reported(spool.Report{JobKey: job(spool.Draft, 0), Outcome: spool.Arrived, Result: &spool.Result{Plan: plan}})
+		b.reported(spool.Report{JobKey: job(spool.Encode, 0), Outcome: spool.Done, Result: &spool.Result{Made: &spool.Made{}}})
+		whole := *plan
+		whole.Chunks = append(whole.Chunks, spool.Chunk{Number: 2, Frames: 50})
+		b.reported(spool.Report{JobKey: job(spool.Draft, 0), Outcome: spool.Done, Result: &spool.Result{Plan: &whole}})
+
+		b.beat(beatOf(spool.Publishing, job(spool.Audio, 0)))
+		if s := last().Snapshot; len(s.Phases) != 1 || s.Chunks != 3 || s.ChunksDone != 1 || s.Note != "" {
+			t.Errorf("while its sound is published: %+v", s)
+		}
+		b.beat(spool.Beat{})
+		if len(told) != 1 {
+			t.Errorf("the moment between two jobs is told: %+v", last().Snapshot)
+		}
+		<-time.After(beatEvery)
+		b.beat(spool.Beat{})
+		b.beat(spool.Beat{})
+		if s := last().Snapshot; len(told) != 2 || len(s.Phases) != 0 || s.Note != "waits for a free encoder" {
+			t.Errorf("while nothing of it runs: %d events, %+v", len(told), s)
+		}
+		b.beat(beatOf("", job(spool.Encode, 1)))
+		if s := last().Snapshot; s.Note != "waits for a free encoder" {
+			t.Errorf("while its job has no CPU: %+v", s)
+		}
+		kept.changes, kept.gone = 1, true
+		b.beat(spool.Beat{})
+		b.beat(spool.Beat{})
+		if len(told) != 4 || last().Type != progress.Removed {
+			t.Errorf("when it is gone: %d events, %+v", len(told), last())
+		}
+	})
+}
