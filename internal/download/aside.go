@@ -125,6 +125,9 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	}
 	ahead := min(max(int64(2*a.rate.now()), leastAhead), mostAhead)
 	to := max(gap.From+ahead, min(want.To, gap.From+mostAsked))
+	if chunk := a.transfer.request.ChunkSize; chunk > 0 {
+		to = min(to, gap.From+max(chunk-seam, 1))
+	}
 	c := &claim{Span: a.claimed(here).Missing(spool.Span{From: gap.From, To: min(to, a.length)})}
 	if c.From != gap.From || c.Len() == 0 {
 		return // it is on its way

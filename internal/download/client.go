@@ -2,10 +2,14 @@
 // download that was cut, by the server, by a cancel or by a power cut, goes on
 // where the last bytes were made durable.
 //
-// While a download runs, PATH.part holds its bytes and PATH.part.json says how
-// many of them are durable, what the file looked like at the server, and the
-// state of the running hash. When it is complete the part is renamed to PATH,
-// and PATH.json keeps what was learned.
+// While a download runs, PATH.part holds its bytes, with holes where some are
+// missing, and PATH.part.json says which of them are durable, what the file
+// looked like at the server, and the state of the running hash. When it is
+// complete the part is renamed to PATH, and PATH.json keeps what was learned.
+//
+// A file can be read while it arrives. It comes from its start on; what a
+// reader waits for is fetched before its turn where the server sends ranges:
+// see Watcher.
 package download
 
 import (
@@ -32,7 +36,7 @@ type Client struct {
 	Patience     time.Duration     // longest Retry-After that Get itself waits for: 30 s
 	UserAgent    string            // "spool"
 	MaxBytes     int64             // refuse a larger file; 0 = no limit
-	Checkpoint   int64             // make bytes durable whenever that many are new: 16 MiB, and every 3 s
+	Checkpoint   int64             // make bytes durable whenever that many are new: 16 MiB, and every second
 	Transport    http.RoundTripper // nil: one of the client's own
 
 	// Room is asked before bytes are fetched into path when their number is
