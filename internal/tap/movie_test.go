@@ -19,6 +19,8 @@ type film struct {
 	name string
 	args string
 	from string // a film that is made first and is input "SRC"
+	// whole is set when the moov box does not tell all that planning wants.
+	whole bool
 }
 
 const (
@@ -71,10 +73,24 @@ var corpus = []film{
 	{name: "remux-ntsc.mp4", args: "-i SRC -c copy", from: "MKV -f lavfi -i testsrc2=s=64x36:r=30000/1001:d=2 " + sound + quick + "-c:a aac"},
 }
 
-// make writes the film and gives its path.
+// made are the paths of films that were made, by name; removed by TestMain.
+var made = map[string]string{}
+
+// make makes the film, once, and gives its path.
 func (f film) make(t testing.TB) string {
 	t.Helper()
-	dir := t.TempDir()
+	if made[f.name] == "" {
+		made[f.name] = f.write(t)
+	}
+	return made[f.name]
+}
+
+func (f film) write(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(studio, "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	args := strings.Fields(f.args)
 	source := filepath.Join(dir, "source.mp4")
 	from, isMatroska := strings.CutPrefix(f.from, "MKV ")
