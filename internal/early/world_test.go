@@ -18,6 +18,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/hls"
+	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
@@ -44,8 +45,9 @@ type world struct {
 	notes    []Note          // mu guards it
 	exported bool            // mu guards it
 	flawed   bool            // AtomicPut is false
-	dead     bool            // mu guards it: the process was killed
-	killAt   int             // writes until then, when above 0; mu guards it
+	key      *spool.ContentKey
+	dead     bool // mu guards it: the process was killed
+	killAt   int  // writes until then, when above 0; mu guards it
 	// starving says whether segment n was not there before now. Nil: all are.
 	starving func(n int) bool
 }
@@ -350,7 +352,12 @@ func (w *world) publish(revision string, p *spool.Plan, made []spool.Made) spool
 	for _, l := range newLists(p) {
 		m := hls.Media{Version: hls.Version, Target: p.Grid.Target, VOD: true, Ended: true, Map: "init-00000000.mp4"}
 		for i, d := range l.durations(p.Grid.Segments(), p) {
-			m.Segments = append(m.Segments, hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d})
+			s := hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d}
+			if w.key != nil {
+				iv := keys.IV(w.key.Bytes, l.rendition, i)
+				s.Key = &hls.Key{URI: w.key.URI, IV: &iv}
+			}
+			m.Segments = append(m.Segments, s)
 		}
 		text, err := m.Encode()
 		if err != nil {
