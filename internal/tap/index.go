@@ -68,7 +68,7 @@ func (m *Movie) track(index int, handler string, base spool.Ratio) (*Track, erro
 // and whose first frame it shows when decoding begins at a key frame that no
 // other picture comes before.
 var wholePackets = map[string]bool{
-	"h264": true, "hevc": true, "prores": true, "mjpeg": true, "dnxhd": true,
+	"h264": true, "hevc": true, "mpeg4": true, "vp9": true, "av1": true, "prores": true, "mjpeg": true,
 }
 
 // pictures fills in what is known of the video track.
@@ -138,6 +138,40 @@ func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
 		return t.regular
 	case v.Codec == "h264" && t.common > max(1, t.TimeBase.Den/500):
 		return t.common
+	case t.jittery():
+		return t.nominal()
+	}
+	return -1
+}
+
+// jittery reports whether the pictures come at a constant rate but for
+// rounding: of a time base that does not fit, or of milliseconds.
+func (t *Track) jittery() bool {
+	var sum int64
+	for i := range t.Samples {
+		sum += int64(t.Samples[i].Duration)
+	}
+	n := int64(len(t.Samples))
+	for i := range t.Samples[:n-1] {
+		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(1+t.TimeBase.Den/1000) {
+			return false
+		}
+	}
+	return true
+}
+
+// nominal is the distance of pictures at the usual rate that is nearest to
+// the track's, rounded down; negative when none is near.
+func (t *Track) nominal() int64 {
+	last := len(t.Samples) - 1
+	span := t.TimeBase.Float() * float64(t.Samples[last].DTS-t.Samples[0].DTS)
+	for whole := range int64(240) {
+		for _, rate := range []spool.Ratio{{Num: whole + 1, Den: 1}, {Num: (whole + 1) * 1000, Den: 1001}} {
+			// The first and the last are off by no more than a rounding each.
+			if off := span - float64(last)/rate.Float(); last > 0 && max(off, -off) < 0.0025 {
+				return rate.Invert().Rescale(1, t.TimeBase)
+			}
+		}
 	}
 	return -1
 }
@@ -165,8 +199,8 @@ func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
 	lengths := map[int64]bool{}
 	end := int64(0)
 	for i := range t.Samples {
-		s, length := &t.Samples[i], t.toNext(i)
-		if length == 0 {
+		s, length := &t.Samples[i], t.packetLength(i, a.Codec)
+		if length <= 0 {
 			return nil, unsupported("index: how long sample %d of the sound is", i)
 		}
 		if i > 0 && s.PTS-end > length {
@@ -187,6 +221,20 @@ func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
 	}
 	x.PacketSamples = packetSamples(x, a, len(lengths))
 	return x, nil
+}
+
+// packetLength is how long ffprobe says that a packet of sound is; 0 when the
+// tables do not tell.
+func (t *Track) packetLength(i int, codec string) int64 {
+	length := t.toNext(i)
+	counted := codec == "ac3" || codec == "eac3" // ffmpeg looks into these
+	if length > 0 && !counted {
+		return length
+	}
+	if counted || codec == "aac" || codec == "mp3" {
+		return t.regular
+	}
+	return 0
 }
 
 // usual are the samples in a packet of codecs whose packets are all equal.
