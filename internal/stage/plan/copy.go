@@ -11,6 +11,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/tap"
@@ -22,6 +23,7 @@ type candidate struct {
 	coded   ladder.Coded
 	base    spool.Ratio
 	samples []tap.Sample // in the order of decoding
+	heard   float64      // when the sound ends, in seconds on the file's clock
 }
 
 // candidate reads the source's index, when it matters.
@@ -91,12 +93,26 @@ func newCandidate(facts spool.Facts, rungs []spool.Rung, settings spool.Settings
 		return refused("its parameters and its index differ about the size")
 	}
 	return candidate{
-		base: track.TimeBase, samples: track.Samples,
+		base: track.TimeBase, samples: track.Samples, heard: heard(facts, movie),
 		coded: ladder.Coded{
 			Profile: h.Profile, Level: h.Level, Chroma: h.Chroma, BitDepth: h.BitDepth,
 			Progressive: h.Progressive, FullRange: h.FullRange,
 		},
 	}
+}
+
+// heard is when the sound of a movie ends, in seconds; 0 without sound.
+func heard(facts spool.Facts, movie *tap.Movie) float64 {
+	end, audio := 0.0, ffmpeg.MainAudio(facts)
+	for _, t := range movie.Tracks {
+		if audio == nil || t.Index != audio.Index || t.Err != nil {
+			continue
+		}
+		for _, s := range t.Samples {
+			end = max(end, t.TimeBase.Float()*float64(s.PTS+int64(s.Duration)))
+		}
+	}
+	return end
 }
 
 func refused(why string) candidate { return candidate{coded: ladder.Coded{Refused: why}} }
@@ -116,39 +132,15 @@ func (c candidate) decide(p *spool.Plan, shown []int64, end int64) {
 	}
 }
 
-// foresee is what decide will say of the rungs, from the source's index alone.
-// Whether the sound goes on after the pictures is not known then.
-func (c candidate) foresee(facts spool.Facts, rungs []spool.Rung) []spool.Rung {
-	if len(c.samples) == 0 {
-		return ladder.Copy(rungs, facts, c.coded, grid.LongestGOP)
-	}
-	shown := make([]int64, len(c.samples))
-	end := c.samples[0].PTS
-	for i, s := range c.samples {
-		shown[i] = s.PTS
-		end = max(end, s.PTS+int64(s.Duration))
-	}
-	slices.Sort(shown)
-	line := spool.Timeline{Origin: shown[0], TimeBase: c.base}
-	line.Rate, _ = outputRate(facts.Video.FrameRate, c.base, shown)
-	line.Frames = int(max(indexer(line.Rate, c.base, line.Origin)(end), 1))
-	coded, _ := c.examine(line, shown, end)
-	return ladder.Copy(rungs, facts, coded, grid.LongestGOP)
-}
-
 // trust takes note that a plan was not right, so many times. The first thing
 // that is given up is the copy: what a source that would be copied did wrong
 // says nothing against decoding it. It gives how often the rest was wrong.
 func (c *candidate) trust(p *spool.Plan, careful int) int {
-	if careful == 0 || len(c.samples) == 0 || !copied(c.foresee(p.Facts, p.Rungs)) {
+	if careful == 0 || len(c.samples) == 0 || !copied(c.foresee(*p).Rungs) {
 		return careful
 	}
 	*c = refused("its pictures are not what its index says")
 	return careful - 1
-}
-
-func copied(rungs []spool.Rung) bool {
-	return slices.ContainsFunc(rungs, func(r spool.Rung) bool { return r.Action == spool.CopyRung })
 }
 
 // examine holds the coded pictures against a timeline, and lays the grid that
