@@ -60,7 +60,7 @@ func TestCopyOrWhyNot(t *testing.T) {
 			p := mustPlan(t, path)
 			rung := top(p)
 			if c.why == "" {
-				if rung.Action != spool.CopyRung || !strings.HasPrefix(rung.Why, "copied as it is: H.264") || p.Sequential {
+				if rung.Action != spool.CopyRung || !strings.HasPrefix(rung.Why, "good as it is: H.264") || p.Sequential {
 					t.Errorf("got %+v", rung)
 				}
 			} else if rung.Action != spool.EncodeRung || !strings.Contains(rung.Why, "encoded: ") || !strings.HasSuffix(rung.Why, c.why) {
