@@ -197,7 +197,7 @@ func TestOpenPlan(t *testing.T) {
 		if l := w.list("r1", "v1-720p"); len(l.Segments) != 3 || l.Ended {
 			t.Errorf("%d segments, ended %v", len(l.Segments), l.Ended)
 		}
-		w.starving = func(int) bool { return true } // the plan is late, and nobody could know
+		w.refuse(nil) // the plan is late, and nobody is to blame
 		grown := *whole
 		grown.Grid.Target = 10
 		k.Planned(making("r1"), &grown, nil)

@@ -49,20 +49,12 @@ func TestStoreAway(t *testing.T) {
 		k.Planned(making("r1"), p, nil)
 		k.Made(video, "r1", w.whole("r1", p, 0))
 		synctest.Wait()
-		w.starving = func(int) bool { return true } // while the store is away
-		w.Refuse = func(action, _ string) error {
-			return &spool.Error{Class: spool.Environment, Reason: "the bucket is away"}
-		}
+		w.refuse(&spool.Error{Class: spool.Environment, Reason: "the bucket is away"})
 		for n := 1; n < 6; n++ {
-			w.Refuse = nil
-			m := w.whole("r1", p, n)
-			w.Refuse = func(string, string) error {
-				return &spool.Error{Class: spool.Environment, Reason: "the bucket is away"}
-			}
-			k.Made(video, "r1", m)
+			k.Made(video, "r1", w.whole("r1", p, n))
 			after(6 * time.Second)
 		}
-		w.Refuse = nil
+		w.refuse(nil)
 		after(time.Minute)
 		if l := w.list("r1", "v0-360p"); len(l.Segments) != 6 || !l.Ended || !w.said("the bucket is away") {
 			t.Errorf("%+v; said %+v", l, w.notes)
@@ -176,11 +168,10 @@ func TestWithdrawnInTheEnd(t *testing.T) {
 		k.Planned(making("r1"), p, nil)
 		k.Made(video, "r1", w.whole("r1", p, 0))
 		synctest.Wait()
-		w.Refuse = func(string, string) error { return errRefused }
+		w.refuse(errRefused)
 		k.Changed(spool.Video{ID: video, Revision: "r1", Status: spool.Failed})
 		after(20 * time.Second)
-		w.starving = func(int) bool { return true }
-		w.Refuse = nil
+		w.refuse(nil)
 		after(time.Minute)
 		if l := w.list("r1", "v1-720p"); w.there(Name) || !l.Ended {
 			t.Errorf("%v, ended %v", w.Names(), l.Ended)

@@ -46,9 +46,11 @@ type world struct {
 	exported bool            // mu guards it
 	flawed   bool            // AtomicPut is false
 	key      *spool.ContentKey
-	dead     bool // mu guards it: the process was killed
-	killAt   int  // writes until then, when above 0; mu guards it
+	dead     bool  // mu guards it: the process was killed
+	killAt   int   // writes until then, when above 0; mu guards it
+	refusal  error // of the store; mu guards it
 	// starving says whether segment n was not there before now. Nil: all are.
+	// mu guards it.
 	starving func(n int) bool
 }
 
@@ -59,7 +61,22 @@ type seen struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{Memory: verifytest.NewMemory(), t: t, lists: map[string]seen{}}
+	w := &world{Memory: verifytest.NewMemory(), t: t, lists: map[string]seen{}}
+	w.Refuse = func(string, string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.refusal
+	}
+	return w
+}
+
+// refuse makes the store give an error, nil for none, to everything. Nobody
+// blames the keeper then for a list that stands still.
+func (w *world) refuse(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusal = err
+	w.starving = func(int) bool { return true }
 }
 
 func (w *world) Properties() store.Properties {
