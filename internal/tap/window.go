@@ -56,3 +56,22 @@ func (t *Track) Bytes(from, to int) spool.Span {
 	}
 	return all
 }
+
+// opening is how many samples of each track ffmpeg may look at when it opens a
+// file, before it goes to where it was told to begin.
+const opening = 16
+
+// Head is what ffmpeg reads of a source, beside the moov box, each time that it
+// opens it: the first bytes of the file and the first samples of each track.
+// It must not be discarded while windows are read.
+func (m *Movie) Head() spool.Spans {
+	all := spool.Spans{}.Add(spool.Span{To: enough})
+	for i := range m.Tracks {
+		at := m.Tracks[i].Bytes(0, opening)
+		if at.Len() > 0 {
+			at.From = max(at.From-enough, 0) // headers of boxes lie before the media
+		}
+		all = all.Add(at)
+	}
+	return all
+}
