@@ -56,6 +56,13 @@ func InputArgs(source string) []string {
 	return append([]string{"-nostdin"}, guarded(source)...)
 }
 
+// PipedArgs are the arguments with which ffmpeg reads a source from its
+// standard input, with the demuxer of a name. They end with "-i" and the
+// input.
+func PipedArgs(format string) []string {
+	return append(guards("pipe"), "-f", format, "-i", "pipe:0")
+}
+
 // loopback is how the addresses of arriving sources begin. No path does:
 // those are absolute.
 const loopback = "http://127.0.0.1:"
