@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,17 +96,22 @@ func (b *board) beat(beat spool.Beat) {
 	for id, jobs := range running {
 		s := b.of(id)
 		b.resume(s, jobs[0])
-		s.idle = now
-		b.moved(id, s.snapshot(jobs))
+		if slices.ContainsFunc(jobs, doesSomething) {
+			s.idle = now
+			b.moved(id, s.snapshot(jobs))
+		}
 	}
 	b.removed()
 	for id, s := range b.videos {
-		if running[id] == nil && !s.status.Ended() && !s.idle.IsZero() && now.Sub(s.idle) >= waitsAfter {
+		if !s.idle.Equal(now) && !s.status.Ended() && !s.idle.IsZero() && now.Sub(s.idle) >= waitsAfter {
 			s.idle = time.Time{}
-			b.moved(id, s.snapshot(nil))
+			b.moved(id, s.snapshot(running[id]))
 		}
 	}
 }
+
+// doesSomething: a job that has no phase has just begun, or waits for a slot.
+func doesSomething(r spool.Running) bool { return r.Progress.Phase != "" || r.Progress.Note != "" }
 
 func (b *board) moved(id string, snapshot progress.Snapshot) {
 	b.emit(progress.Event{Type: progress.Moved, Video: id, Snapshot: &snapshot})

@@ -69,14 +69,20 @@ func TestBoardTellsWhatIsWaitedFor(t *testing.T) {
 		if s := last().Snapshot; len(told) != 2 || len(s.Phases) != 0 || s.Note != "waits for a free encoder" {
 			t.Errorf("while nothing of it runs: %d events, %+v", len(told), s)
 		}
-		b.beat(beatOf("", job(spool.Encode, 1)))
+		b.beat(beatOf(spool.Encoding, job(spool.Encode, 1)))
+		b.beat(beatOf("", job(spool.Encode, 2)))
+		if len(told) != 3 {
+			t.Errorf("the moment before a job says what it does is told: %+v", last().Snapshot)
+		}
+		<-time.After(beatEvery)
+		b.beat(beatOf("", job(spool.Encode, 2)))
 		if s := last().Snapshot; s.Note != "waits for a free encoder" {
 			t.Errorf("while its job has no CPU: %+v", s)
 		}
 		kept.changes, kept.gone = 1, true
 		b.beat(spool.Beat{})
 		b.beat(spool.Beat{})
-		if len(told) != 4 || last().Type != progress.Removed {
+		if len(told) != 5 || last().Type != progress.Removed {
 			t.Errorf("when it is gone: %d events, %+v", len(told), last())
 		}
 	})

@@ -179,7 +179,7 @@ func (h *house) show(ctx context.Context, out io.Writer, id string, asJSON bool)
 func (h *house) record(ctx context.Context, id string) (ledger.Record, error) {
 	rec, err := h.ledger.Get(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return rec, usage("no-such-video", fmt.Sprintf("there is no video %q in %s", id, h.cfg.To), "spool ls lists the videos; --to chooses another destination")
+		return rec, usage("no-such-video", fmt.Sprintf("there is no video %q in %s", id, h.cfg.To), "spool ls"+toFlag(h.cfg)+" lists the videos; --to chooses another destination")
 	}
 	return rec, err
 }

@@ -47,9 +47,9 @@ func (h *house) retry(ctx context.Context, cmd *cobra.Command, ids []string, all
 		}
 	}
 	_, attended := lock.Held(ctx, h.cfg.State)
-	then := "run `spool run` to go on"
+	then := "goes on with: spool run" + toFlag(h.cfg)
 	if attended {
-		then = "the run that is going on takes it up"
+		then = "the run that is at work takes it up"
 	}
 	for _, id := range ids {
 		rec, err := h.record(ctx, id)
@@ -57,7 +57,7 @@ func (h *house) retry(ctx context.Context, cmd *cobra.Command, ids []string, all
 			return err
 		}
 		if rec.Video.Status != spool.Failed && rec.Video.Status != spool.Cancelled {
-			return usage("not-failed", fmt.Sprintf("%s is %s: there is nothing to retry", rec.Video.ID, rec.Video.Status), "spool show "+rec.Video.ID+" says more")
+			return usage("not-failed", fmt.Sprintf("%s is %s: there is nothing to retry", rec.Video.ID, rec.Video.Status), "spool show "+rec.Video.ID+toFlag(h.cfg)+" says more")
 		}
 		err = h.ledger.Update(ctx, rec.Video.ID, func(r *ledger.Record) error {
 			schedule.Retry(r, time.Now())
@@ -66,7 +66,7 @@ func (h *house) retry(ctx context.Context, cmd *cobra.Command, ids []string, all
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s waits again; %s\n", rec.Video.ID, then)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s waits again, and %s\n", rec.Video.ID, then)
 	}
 	return nil
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/estimate"
 	"github.com/spool-video/spool/internal/ffmpeg"
-	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
@@ -30,6 +29,7 @@ import (
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
 )
@@ -257,27 +257,14 @@ func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, 
 	if err != nil {
 		return err
 	}
-	f.Facts, f.Rungs, f.Length = &facts, rungs, facts.Duration
-	g := grid.Lay(about(facts))
-	f.Segments = g.Segments()
-	if len(g.Frames) > 0 {
-		f.Chunks = len(grid.Chunks(g))
+	foreseen, err := plan.Stage{}.Foresee(ctx, path, settings, spool.Plan{Facts: facts, Rungs: rungs})
+	if err != nil {
+		return err
 	}
-	f.Cost = estimate.Of(facts, rungs, facts.Duration, settings.Preset)
+	f.Facts, f.Rungs, f.Length = &facts, foreseen.Rungs, facts.Duration
+	f.Segments, f.Chunks = foreseen.Grid.Segments(), len(foreseen.Chunks)
+	f.Cost = estimate.Of(facts, f.Rungs, facts.Duration, settings.Preset)
 	return nil
-}
-
-// about is the timeline that the header promises.
-func about(facts spool.Facts) spool.Timeline {
-	var t spool.Timeline
-	if facts.Video != nil {
-		t.Rate = facts.Video.FrameRate
-		t.Frames = int(facts.Duration.Seconds() * t.Rate.Float())
-	}
-	if len(facts.Audio) > 0 {
-		t.Samples = int64(facts.Duration.Seconds() * grid.SampleRate)
-	}
-	return t
 }
 
 func (p *planner) print(f forecast) {

@@ -40,6 +40,9 @@ func newPreview() *cobra.Command {
 
 // preview serves the page until the user has seen enough.
 func preview(ctx context.Context, cfg config.Config, port int, open bool, out io.Writer) (err error) {
+	if _, err := os.Stat(cfg.To); errors.Is(err, os.ErrNotExist) {
+		return usage("nothing-published", "there is no folder "+cfg.To+", so that nothing is published in it", "--to chooses another destination")
+	}
 	p := server.Preview{Dir: cfg.To, Port: port, Command: "spool run SOURCE" + toFlag(cfg)}
 	var sources []keySource
 	var places []string

@@ -84,6 +84,7 @@ var clipKinds = map[string]string{
 	"long":   "-f lavfi -i testsrc2=s=320x180:r=25:d=40 -f lavfi -i sine=f=440:d=40 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -c:a aac",
 	"heard":  "-f lavfi -i testsrc2=s=160x90:r=25:d=14 -f lavfi -i sine=f=440:d=14 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -c:a aac",
 	"silent": "-f lavfi -i mandelbrot=s=320x180:r=25 -t 14 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50",
+	"big":    "-f lavfi -i nullsrc=s=160x90:r=25:d=4,geq=random(1)*255:128:128 -c:v libx264 -preset ultrafast -qp 1 -pix_fmt yuv420p",
 	"vga480": "-f lavfi -i testsrc2=s=854x480:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 }
 

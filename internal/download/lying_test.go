@@ -20,6 +20,7 @@ type lie struct {
 	hash  bool                        // the expected checksum is given
 	reset bool                        // the reader has to begin anew
 	asked int                         // requests that are expected; 0 = not counted
+	fatal bool                        // it ends otherwise where the main connection is cut for it
 	head  func(w http.ResponseWriter) // of the first answer
 	edit  func(c *Client)
 }
@@ -63,43 +64,43 @@ func lies() []lie {
 			h.good(w, r)
 		}, asked: 2},
 		{name: "another Content-Range", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, to := asked(r, size)
-			sendPart(w, h.body[at-7:to-7], span(at-7, to-7, size))
+			at, to := asked(r, lying)
+			sendPart(w, h.body[at-7:to-7], span(at-7, to-7, lying))
 		}, asked: 2},
 		{name: "no Content-Range", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			sendPart(w, h.body[at:to], "")
 		}, asked: 2},
 		{name: "more than was asked for", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, _ := asked(r, size)
-			sendPart(w, h.body[at-9:], span(at-9, size, size))
+			at, _ := asked(r, lying)
+			sendPart(w, h.body[at-9:], span(at-9, lying, lying))
 		}, asked: 2},
 		{name: "multipart", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			w.Header().Set("Content-Type", "multipart/byteranges; boundary=x")
-			sendPart(w, h.body[at:to], span(at, to, size))
+			sendPart(w, h.body[at:to], span(at, to, lying))
 		}, asked: 2},
-		{name: "gzip", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, to := asked(r, size)
+		{fatal: true, name: "gzip", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
+			at, to := asked(r, lying)
 			w.Header().Set("Content-Encoding", "gzip")
-			sendPart(w, h.body[at:to], span(at, to, size))
+			sendPart(w, h.body[at:to], span(at, to, lying))
 		}, asked: 2},
 		{name: "wrong bytes, seen where they meet the others", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
-			at, to := asked(r, size)
-			sendPart(w, h.body[:to-at], span(at, to, size))
+			at, to := asked(r, lying)
+			sendPart(w, h.body[:to-at], span(at, to, lying))
 		}), reset: true},
 		{name: "wrong bytes in mid range, seen by the checksum", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			b := bytes.Clone(h.body[at:to])
 			copy(b[seam*2:], "something else")
-			sendPart(w, b, span(at, to, size))
+			sendPart(w, b, span(at, to, lying))
 		}), hash: true, reset: true},
 		{name: "ETag changes", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			w.Header().Set("ETag", `"two"`)
-			sendPart(w, spoilt(h.body)[at:to], span(at, to, size))
+			sendPart(w, spoilt(h.body)[at:to], span(at, to, lying))
 		}), reset: true},
-		{name: "ETag changes, 200 for If-Range", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
+		{fatal: true, name: "ETag changes, 200 for If-Range", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("If-Range") != `"one"` {
 				panic("no If-Range")
 			}
@@ -110,13 +111,13 @@ func lies() []lie {
 			w.Header().Del("ETag")
 			w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:05:05 GMT")
 		}, aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			w.Header().Set("Last-Modified", "Sat, 03 Jan 2026 03:05:05 GMT")
-			sendPart(w, spoilt(h.body)[at:to], span(at, to, size))
+			sendPart(w, spoilt(h.body)[at:to], span(at, to, lying))
 		}), reset: true},
 		{name: "length changes", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
-			at, to := asked(r, size)
-			sendPart(w, h.body[at:to], span(at, to, size+1))
+			at, to := asked(r, lying)
+			sendPart(w, h.body[at:to], span(at, to, lying+1))
 		}), reset: true},
 		{name: "416, for it shrank", aside: once(func(_ *hostile, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", "bytes */5")
@@ -125,32 +126,32 @@ func lies() []lie {
 		{name: "416, without a reason", aside: always(416), asked: 2},
 		{name: "a cut range", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) { h.cut(w, r, 1000) })},
 		{name: "short ranges", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			to = min(to, at+70<<10)
-			sendPart(w, h.body[at:to], span(at, to, size))
+			sendPart(w, h.body[at:to], span(at, to, lying))
 		}},
-		{name: "ranges of one byte", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
-			at, _ := asked(r, size)
-			sendPart(w, h.body[at:at+1], span(at, at+1, size))
+		{fatal: true, name: "ranges of one byte", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
+			at, _ := asked(r, lying)
+			sendPart(w, h.body[at:at+1], span(at, at+1, lying))
 		}, asked: 1 + aheadTries},
 		{name: "a range that stops for ever", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
 			at, to := h.bounds(w, r)
 			h.send(w, at, (at+to)/2)
 			<-r.Context().Done()
-		}), edit: func(c *Client) { c.Stall = holdUp / 4 }},
-		{name: "403 in mid file", aside: always(403), asked: 2},
-		{name: "404 in mid file", aside: always(404), asked: 2},
-		{name: "204 in mid file", aside: always(204), asked: 2},
+		}), edit: func(c *Client) { c.Stall = holdUp / 8 }},
+		{fatal: true, name: "403 in mid file", aside: always(403), asked: 2},
+		{fatal: true, name: "404 in mid file", aside: always(404), asked: 2},
+		{fatal: true, name: "204 in mid file", aside: always(204), asked: 2},
 		{name: "429 once", aside: once(func(_ *hostile, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }), asked: 3},
-		{name: "500 for ever", aside: always(500), asked: 1 + aheadTries},
-		{name: "redirect to file:", aside: func(_ *hostile, w http.ResponseWriter, _ *http.Request, _ int) {
+		{fatal: true, name: "500 for ever", aside: always(500), asked: 1 + aheadTries},
+		{fatal: true, name: "redirect to file:", aside: func(_ *hostile, w http.ResponseWriter, _ *http.Request, _ int) {
 			w.Header().Set("Location", "file:///etc/passwd")
 			w.WriteHeader(http.StatusFound)
 		}, asked: 2},
 		{name: "another file each time", aside: func(h *hostile, w http.ResponseWriter, r *http.Request, n int) {
-			at, to := asked(r, size)
+			at, to := asked(r, lying)
 			w.Header().Set("ETag", strconv.Itoa(n))
-			sendPart(w, h.body[at:to], span(at, to, size))
+			sendPart(w, h.body[at:to], span(at, to, lying))
 		}, reset: true},
 	}
 }
@@ -161,14 +162,21 @@ type stage struct {
 	*hostile
 	lie    lie
 	enough chan struct{}
+	asked  chan struct{} // closed when as much was asked for as is expected
 
 	mu     sync.Mutex // guards asides
 	asides int
 }
 
-// holdUp is how long a reader may take for what it wants while nothing else
-// comes.
-const holdUp = time.Second
+const (
+	// lying is a file's size, whose end is not near its beginning.
+	lying = 4 << 20
+	// holdUp is how long a reader may take for what it wants while nothing else
+	// comes.
+	holdUp = 2 * time.Second
+	// more is how long more requests are waited for than are expected.
+	more = 100 * time.Millisecond
+)
 
 func (s *stage) trick(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
 	if r.Header.Get("Range") != "" {
@@ -176,19 +184,28 @@ func (s *stage) trick(h *hostile, w http.ResponseWriter, r *http.Request, _ int)
 		s.asides++
 		n := s.asides
 		s.mu.Unlock()
+		if n == s.lie.asked-1 {
+			defer close(s.asked)
+		}
 		s.lie.aside(h, w, r, n)
 		return
 	}
 	w = &headed{w, s.lie.head}
 	h.head(w, r)
 	h.send(w, 0, 100<<10)
+	hold := holdUp
+	if s.lie.asked == 1 {
+		hold = more
+	}
 	select {
 	case <-s.enough:
-	case <-time.After(holdUp):
+	case <-time.After(hold):
+	case <-s.asked:
+		<-time.After(more)
 	case <-r.Context().Done():
 		return
 	}
-	h.send(w, 100<<10, size)
+	h.send(w, 100<<10, lying)
 }
 
 // headed changes a head before it is sent.
@@ -209,43 +226,54 @@ func (w *headed) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
 // A server may lie about what is wanted before its turn: nothing wrong becomes
 // a complete file, and what can be fetched in spite of it is fetched.
 func TestLyingRanges(t *testing.T) {
-	all := lies()
-	for _, l := range all {
+	for _, l := range lies() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			s := &stage{hostile: &hostile{}, lie: l, enough: make(chan struct{})}
-			s.hostile.trick = s.trick
-			url := start(t, s.hostile) + "/v?token=CANARY-q"
-			c := quick()
-			c.Stall = 3 * holdUp
-			if l.edit != nil {
-				l.edit(c)
-			}
-			defer c.Close()
-			r := Request{URL: url}
-			if l.hash {
-				r.SHA256 = sum(s.body)
-			}
-			a := arrive(t, c, r)
-			ctx, cancel := context.WithCancel(t.Context())
-			var reader sync.WaitGroup
-			reader.Go(func() {
-				for from := size * 2 / 3; ctx.Err() == nil; {
-					if _, err := a.read(ctx, from, size); err == nil {
-						close(s.enough)
-						return
-					}
-				}
-			})
-			defer reader.Wait()
-			defer cancel()
-			a.whole(t, s.body)
+			a, s := l.play(t, 2)
 			if l.reset != (a.resets > 0) {
 				t.Errorf("the reader began anew %d times", a.resets)
 			}
 			if n := int(s.requests.Load()); l.asked > 0 && n != l.asked {
-				t.Errorf("%d requests (%v), want %d", n, s.ranges, l.asked)
+				t.Errorf("%d requests, want %d", n, l.asked)
 			}
 		})
+		if !l.fatal {
+			t.Run(l.name+", one connection", func(t *testing.T) {
+				t.Parallel()
+				l.play(t, 1)
+			})
+		}
 	}
+}
+
+// play downloads a file from a server that lies so, with a reader that wants
+// its end.
+func (l lie) play(t *testing.T, perHost int) (*arrival, *stage) {
+	s := &stage{hostile: &hostile{body: source(lying)}, lie: l, enough: make(chan struct{}), asked: make(chan struct{})}
+	s.hostile.trick = s.trick
+	c := quick()
+	c.Stall, c.PerHost = 3*holdUp, perHost
+	if l.edit != nil {
+		l.edit(c)
+	}
+	defer c.Close()
+	r := Request{URL: start(t, s.hostile) + "/v?token=CANARY-q"}
+	if l.hash {
+		r.SHA256 = sum(s.body)
+	}
+	a := arrive(t, c, r)
+	ctx, cancel := context.WithCancel(t.Context())
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for from := lying - 200<<10; ctx.Err() == nil; {
+			if _, err := a.read(ctx, from, lying); err == nil {
+				close(s.enough)
+				return
+			}
+		}
+	})
+	defer reader.Wait()
+	defer cancel()
+	a.whole(t, s.body)
+	return a, s
 }

@@ -254,9 +254,8 @@ func (m *misfit) Error() string { return m.reason }
 
 // refuse drops all bytes, because what comes does not fit to them.
 func (t *transfer) refuse(no *misfit) error {
-	if no.code == "bad-range" {
-		t.plain = true
-	}
+	// A second time, or where ranges are wrong, it comes in one answer.
+	t.plain = t.plain || no.code == "bad-range" || t.restarts > 0
 	if err := t.restart(no.reason); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package early
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -198,7 +197,7 @@ func TestOpenPlan(t *testing.T) {
 		if l := w.list("r1", "v1-720p"); len(l.Segments) != 3 || l.Ended {
 			t.Errorf("%d segments, ended %v", len(l.Segments), l.Ended)
 		}
-		w.starving = func(int) bool { return true } // the plan is late, and nobody could know
+		w.refuse(nil) // the plan is late, and nobody is to blame
 		grown := *whole
 		grown.Grid.Target = 10
 		k.Planned(making("r1"), &grown, nil)
@@ -209,6 +208,59 @@ func TestOpenPlan(t *testing.T) {
 			t.Errorf("%d segments, ended %v, target %d", len(l.Segments), l.Ended, l.Target)
 		}
 	})
+}
+
+// A source of unknown length that is made slowly is not promised to anyone;
+// what it says of its length is believed as long as it can be true.
+func TestOpenAndSlow(t *testing.T) {
+	for _, told := range []time.Duration{0, 20 * time.Minute} {
+		inBubble(t, func(t *testing.T, w *world) {
+			p := plan(100)
+			p.Open, p.Facts.Duration = true, told
+			k, stop := w.keeper(Auto)
+			defer stop()
+			k.Planned(making("r1"), p, nil)
+			for n := range 100 {
+				after(8 * time.Second)
+				k.Made(video, "r1", w.whole("r1", p, n))
+				synctest.Wait()
+			}
+			if told == 0 && (w.offered() > 0 || len(w.notes) != 1 || !w.said("more slowly than it plays")) {
+				t.Errorf("no length: offered %d times, said %+v", w.offered(), w.notes)
+			}
+			if told > 0 && (w.offered() != 1 || w.notes[0].In < time.Minute) {
+				t.Errorf("a length: offered %d times, said %+v", w.offered(), w.notes)
+			}
+		})
+	}
+}
+
+// Sound alone is a variant, and pictures need no sound.
+func TestSoundAndPicturesAlone(t *testing.T) {
+	for name, change := range map[string]func(p *spool.Plan){
+		"a0-eng":  func(p *spool.Plan) { p.Rungs, p.Grid.Frames, p.Chunks = nil, nil, nil },
+		"v0-360p": func(p *spool.Plan) { p.Sound, p.Grid.Packets = nil, nil },
+		"v1-720p": func(p *spool.Plan) { p.Rungs[1].Action = spool.SkipRung },
+	} {
+		inBubble(t, func(t *testing.T, w *world) {
+			p := plan(6)
+			change(p)
+			k, stop := w.keeper(Auto)
+			defer stop()
+			k.Planned(making("r1"), p, nil)
+			for n := range 6 {
+				after(2 * time.Second)
+				k.Made(video, "r1", w.whole("r1", p, n))
+			}
+			after(time.Minute)
+			if l := w.list("r1", name); len(l.Segments) != 6 || !l.Ended || l.Length().Round(100*time.Millisecond) != 34*time.Second {
+				t.Errorf("%s: %d segments, %v, ended %v", name, len(l.Segments), l.Length(), l.Ended)
+			}
+			if lists := len(renditionsOf(p)); len(w.lists) != lists || w.offered() != 1 {
+				t.Errorf("%s: %d lists of %d, offered %d times", name, len(w.lists), lists, w.offered())
+			}
+		})
+	}
 }
 
 // Where Spool must not or cannot publish early, it does not.
@@ -246,182 +298,4 @@ func TestNotOffered(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Every segment has its key, and the key is out before anything names it; when
-// it cannot be, there is no list, and it is tried again.
-func TestEncrypted(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		p := plan(5)
-		key := &spool.ContentKey{ID: "k1", Bytes: []byte("0123456789abcdef"), URI: "https://keys.example.com/k1"}
-		k, stop := w.keeper(Soon)
-		defer stop()
-		export := k.Export
-		fails := 3
-		k.Export = func(v string, key spool.ContentKey) error {
-			if fails--; fails >= 0 {
-				return &spool.Error{Class: spool.Environment, Reason: "the keys folder is away"}
-			}
-			return export(v, key)
-		}
-		k.Planned(making("r1"), p, key)
-		k.Made(video, "r1", w.whole("r1", p, 0))
-		synctest.Wait()
-		if w.there("live-r1/v0-360p.m3u8") {
-			t.Fatal("a list names a key that nobody has")
-		}
-		after(time.Minute)
-		l := w.list("r1", "v0-360p")
-		if len(l.Segments) != 1 || l.Segments[0].Key == nil || l.Segments[0].Key.IV == nil || l.Segments[0].Key.URI != key.URI || !w.said("keys folder is away") {
-			t.Errorf("%+v; said %+v", l, w.notes)
-		}
-	})
-}
-
-// A store that refuses is asked again, and nothing is lost meanwhile.
-func TestStoreAway(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		p := plan(6)
-		k, stop := w.keeper(Soon)
-		defer stop()
-		k.Planned(making("r1"), p, nil)
-		k.Made(video, "r1", w.whole("r1", p, 0))
-		synctest.Wait()
-		w.starving = func(int) bool { return true } // while the store is away
-		w.Refuse = func(action, _ string) error {
-			return &spool.Error{Class: spool.Environment, Reason: "the bucket is away"}
-		}
-		for n := 1; n < 6; n++ {
-			w.Refuse = nil
-			m := w.whole("r1", p, n)
-			w.Refuse = func(string, string) error {
-				return &spool.Error{Class: spool.Environment, Reason: "the bucket is away"}
-			}
-			k.Made(video, "r1", m)
-			after(6 * time.Second)
-		}
-		w.Refuse = nil
-		after(time.Minute)
-		if l := w.list("r1", "v0-360p"); len(l.Segments) != 6 || !l.Ended || !w.said("the bucket is away") {
-			t.Errorf("%+v; said %+v", l, w.notes)
-		}
-	})
-}
-
-// Run ends the lists of what has ended before it returns, and leaves others.
-func TestRunEnds(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		p := plan(6)
-		k, stop := w.keeper(Soon)
-		k.Planned(making("r1"), p, nil)
-		k.Made(video, "r1", w.whole("r1", p, 0))
-		synctest.Wait()
-		k.Changed(w.finish("r1", p))
-		stop()
-		if l := w.list("r1", "v0-360p"); len(l.Segments) != 6 || !l.Ended {
-			t.Errorf("%+v", l)
-		}
-		// READY was told, and the process killed: the next one is told again.
-		again := newWorld(t)
-		k, stop = again.keeper(Soon)
-		k.Planned(making("r1"), p, nil)
-		k.Made(video, "r1", again.whole("r1", p, 0))
-		synctest.Wait()
-		stop()
-		if l := again.list("r1", "v0-360p"); l.Ended {
-			t.Error("a list ends with the process")
-		}
-		ready := again.finish("r1", p)
-		k, stop = again.keeper(Auto)
-		defer stop()
-		k.Changed(ready)
-		synctest.Wait()
-		if l := again.list("r1", "v0-360p"); len(l.Segments) != 6 || !l.Ended {
-			t.Errorf("%+v", l)
-		}
-	})
-}
-
-// A segment that is not what was planned, or lies elsewhere, is not named.
-func TestOddSegments(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		p := plan(6)
-		k, stop := w.keeper(Soon)
-		defer stop()
-		k.Planned(making("r1"), p, nil)
-		short := w.whole("r1", p, 0)
-		short.Segments[2].Units--
-		foreign := w.whole("r1", p, 0)
-		for i := range foreign.Segments {
-			foreign.Segments[i].Name = "../other/" + foreign.Segments[i].Name
-		}
-		k.Made(video, "r1", foreign)
-		k.Made(video, "r1", short)
-		k.Made(video, "r1", w.make("r1", p, 0, "v7-4320p"))
-		k.Made(video, "r0", w.whole("r0", p, 0))
-		k.Made("other", "r1", w.whole("r1", p, 0))
-		synctest.Wait()
-		if w.there(Name) || len(w.notes) > 0 {
-			t.Errorf("offered: %v, said %+v", w.Names(), w.notes)
-		}
-	})
-}
-
-// What stands in the destination and does not fit the plan is withdrawn, not
-// mended.
-func TestStandingListsThatDoNotFit(t *testing.T) {
-	for name, spoil := range map[string]func(text string) string{
-		"another target": func(s string) string { return strings.Replace(s, "DURATION:6", "DURATION:7", 1) },
-		"another init":   func(s string) string { return strings.Replace(s, "init-00000000", "init-11111111", 1) },
-		"no playlist":    func(string) string { return "<html>" },
-		"not growing":    func(s string) string { return strings.Replace(s, "EVENT", "VOD", 1) },
-		"ended":          func(s string) string { return s + "#EXT-X-ENDLIST\n" },
-	} {
-		inBubble(t, func(t *testing.T, w *world) {
-			p := plan(6)
-			k, stop := w.keeper(Soon)
-			k.Planned(making("r1"), p, nil)
-			first := w.whole("r1", p, 0)
-			k.Made(video, "r1", first)
-			synctest.Wait()
-			stop()
-			list := "vid/live-r1/v0-360p.m3u8"
-			w.Set(list, []byte(spoil(string(w.Bytes(list)))))
-			w.Set("vid/r1/v0-360p/init-11111111.mp4", []byte("init"))
-			delete(w.lists, list)
-			k, stop = w.keeper(Soon)
-			defer stop()
-			k.Planned(making("r1"), p, nil, first)
-			k.Made(video, "r1", w.whole("r1", p, 1))
-			after(time.Minute)
-			k.Made(video, "r1", w.whole("r1", p, 2))
-			after(time.Minute)
-			if l := w.list("r1", "v1-720p"); w.there(Name) || !l.Ended || !w.said("no longer") {
-				t.Errorf("%s: %v, ended %v, said %+v", name, w.Names(), l.Ended, w.notes)
-			}
-		})
-	}
-}
-
-var errRefused = errors.New("refused")
-
-// Withdrawing is tried until it is done.
-func TestWithdrawnInTheEnd(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		p := plan(20)
-		k, stop := w.keeper(Soon)
-		defer stop()
-		k.Planned(making("r1"), p, nil)
-		k.Made(video, "r1", w.whole("r1", p, 0))
-		synctest.Wait()
-		w.Refuse = func(string, string) error { return errRefused }
-		k.Changed(spool.Video{ID: video, Revision: "r1", Status: spool.Failed})
-		after(20 * time.Second)
-		w.starving = func(int) bool { return true }
-		w.Refuse = nil
-		after(time.Minute)
-		if l := w.list("r1", "v1-720p"); w.there(Name) || !l.Ended {
-			t.Errorf("%v, ended %v", w.Names(), l.Ended)
-		}
-	})
 }

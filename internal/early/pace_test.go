@@ -50,26 +50,27 @@ func TestWait(t *testing.T) {
 // Whatever is offered at a steady pace is never late: the lists grow as it
 // plays, and what they grow by is there.
 func TestWaitIsLongEnough(t *testing.T) {
+	const total, target = 1800.0, 6.0
 	for tenths := 2; tenths < 40; tenths++ {
 		rate := float64(tenths) / 10 // media a second of the clock
-		const total, target = 1800.0, 6.0
-		for clock := 1.0; clock < total/rate; clock++ {
-			made := float64(int(clock*rate/target)) * target
-			p := Pace{Target: 6 * time.Second, Total: total * time.Second, Gap: time.Duration(target / rate * float64(time.Second))}
-			p.Ready = time.Duration(made * float64(time.Second))
-			p.Made, p.Fresh, p.Took = p.Ready, p.Ready, time.Duration(clock*float64(time.Second))
-			if p.Wait() != 0 {
-				continue
+		offered := 1.0
+		for waits(offered, rate, total, target) {
+			offered++
+		}
+		for now := offered; now < total/rate; now++ {
+			if shown := startTargets*target + now - offered; now*rate+1.5*target < shown {
+				t.Fatalf("offered after %v s at rate %v: after %v s %v s are due and %v are there", offered, rate, now, shown, now*rate)
 			}
-			for later := 0.0; clock+later < total/rate; later++ {
-				there := (clock + later) * rate
-				if shown := startTargets*target + later; there+1.5*target < shown {
-					t.Fatalf("offered after %v s at rate %v: %v s later %v s are due and %v are there", clock, rate, later, shown, there)
-				}
-			}
-			break
 		}
 	}
+}
+
+// waits reports whether a video is not offered yet after some time at a steady
+// rate. All are in seconds.
+func waits(clock, rate, total, target float64) bool {
+	s := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	made := s(min(total, float64(int(clock*rate/target))*target))
+	return Pace{Target: s(target), Total: s(total), Gap: s(target / rate), Ready: made, Made: made, Fresh: made, Took: s(clock)}.Wait() != 0
 }
 
 func TestWords(t *testing.T) {

@@ -174,14 +174,14 @@ func (s *show) made(revision string, m spool.Made, now time.Time) {
 
 // changed is the event of that name.
 func (s *show) changed(v spool.Video) {
-	switch {
-	case v.Status == spool.Ready:
+	switch v.Status {
+	case spool.Ready:
 		s.over(ending{revision: v.Published, ready: true})
-	case v.Status == spool.Failed:
+	case spool.Failed:
 		s.over(ending{revision: v.Revision, why: "the video failed"})
-	case v.Status == spool.Cancelled:
+	case spool.Cancelled:
 		s.over(ending{revision: v.Revision, why: "the video was cancelled"})
-	default:
+	case spool.Waiting, spool.Working, spool.Paused:
 		s.replaced(v.Revision)
 	}
 }

@@ -19,7 +19,10 @@ func roundUp(d time.Duration) time.Duration {
 	case d > time.Minute:
 		step = 15 * time.Second
 	}
-	return (d + step - 1) / step * step
+	if short := d % step; short > 0 {
+		d += step - short
+	}
+	return d
 }
 
 // about writes an estimate in the units that people use for it.

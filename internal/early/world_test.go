@@ -18,6 +18,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/hls"
+	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
@@ -44,9 +45,12 @@ type world struct {
 	notes    []Note          // mu guards it
 	exported bool            // mu guards it
 	flawed   bool            // AtomicPut is false
-	dead     bool            // mu guards it: the process was killed
-	killAt   int             // writes until then, when above 0; mu guards it
+	key      *spool.ContentKey
+	dead     bool  // mu guards it: the process was killed
+	killAt   int   // writes until then, when above 0; mu guards it
+	refusal  error // of the store; mu guards it
 	// starving says whether segment n was not there before now. Nil: all are.
+	// mu guards it.
 	starving func(n int) bool
 }
 
@@ -57,7 +61,22 @@ type seen struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{Memory: verifytest.NewMemory(), t: t, lists: map[string]seen{}}
+	w := &world{Memory: verifytest.NewMemory(), t: t, lists: map[string]seen{}}
+	w.Refuse = func(string, string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.refusal
+	}
+	return w
+}
+
+// refuse makes the store give an error, nil for none, to everything. Nobody
+// blames the keeper then for a list that stands still.
+func (w *world) refuse(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refusal = err
+	w.starving = func(int) bool { return true }
 }
 
 func (w *world) Properties() store.Properties {
@@ -350,7 +369,12 @@ func (w *world) publish(revision string, p *spool.Plan, made []spool.Made) spool
 	for _, l := range newLists(p) {
 		m := hls.Media{Version: hls.Version, Target: p.Grid.Target, VOD: true, Ended: true, Map: "init-00000000.mp4"}
 		for i, d := range l.durations(p.Grid.Segments(), p) {
-			m.Segments = append(m.Segments, hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d})
+			s := hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d}
+			if w.key != nil {
+				iv := keys.IV(w.key.Bytes, l.rendition, i)
+				s.Key = &hls.Key{URI: w.key.URI, IV: &iv}
+			}
+			m.Segments = append(m.Segments, s)
 		}
 		text, err := m.Encode()
 		if err != nil {

@@ -62,7 +62,7 @@ func Copy(rungs []spool.Rung, facts spool.Facts, c Coded, longest time.Duration)
 			return out
 		}
 		top.Action = spool.CopyRung
-		top.Why = fmt.Sprintf("copied as it is: H.264 of at most %s, key frames up to %s apart", rate(c.Peak), seconds(c.Gap))
+		top.Why = fmt.Sprintf("good as it is: H.264 of at most %s, key frames up to %s apart", rate(c.Peak), seconds(c.Gap))
 		return out
 	}
 	return out

@@ -59,7 +59,7 @@ func TestCopySaysWhy(t *testing.T) {
 		got := Copy(rungs, facts, coded, furthest)
 		want, action := "the source's own size; encoded: "+c.why, spool.EncodeRung
 		if c.why == "" {
-			want, action = "copied as it is: H.264 of at most 6.2 Mbit/s, key frames up to 4 s apart", spool.CopyRung
+			want, action = "good as it is: H.264 of at most 6.2 Mbit/s, key frames up to 4 s apart", spool.CopyRung
 		}
 		if got[0].Why != want || got[0].Action != action || rungs[0].Action != spool.EncodeRung {
 			t.Errorf("got %s, %q; want %q", got[0].Action, got[0].Why, want)

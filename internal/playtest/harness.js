@@ -39,7 +39,7 @@ function tell(screen, hls, errors) {
   };
 }
 
-window.play = ({ url, level, seekTo, rate, limit }) => new Promise((resolve) => {
+window.play = ({ url, level, alternate, seekTo, rate, limit }) => new Promise((resolve) => {
   const screen = document.getElementById('screen');
   const errors = [];
   const hls = new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
@@ -61,7 +61,9 @@ window.play = ({ url, level, seekTo, rate, limit }) => new Promise((resolve) => 
     screen.play().catch((error) => errors.push(`play: ${error.message}`));
   });
   hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
-    if (frag.type === 'main') shown.add(frag.level);
+    if (frag.type !== 'main') return;
+    shown.add(frag.level);
+    if (alternate) hls.loadLevel = (frag.level + 1) % hls.levels.length;
   });
   screen.addEventListener('error', () => { errors.push(`video: ${screen.error.code} ${screen.error.message}`); end(); });
   screen.addEventListener('ended', end);

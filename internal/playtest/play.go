@@ -29,10 +29,12 @@ const Auto = -1
 // Options say how to play. The zero value plays the smallest level at twice
 // the speed.
 type Options struct {
-	Level  int           // of hls.js: 0 is the lowest bit rate; or Auto
-	SeekTo float64       // seconds: where to go as soon as it plays; 0 = no seek
-	Rate   float64       // playback speed; 2 when 0, at most 16
-	Limit  time.Duration // until the end is reached; 60 s when 0
+	Level int // of hls.js: 0 is the lowest bit rate; or Auto
+	// Alternate takes every segment from the next level, beginning with Level.
+	Alternate bool
+	SeekTo    float64       // seconds: where to go as soon as it plays; 0 = no seek
+	Rate      float64       // playback speed; 2 when 0, at most 16
+	Limit     time.Duration // until the end is reached; 60 s when 0
 }
 
 // Result is what happened. Times are seconds.
@@ -99,7 +101,7 @@ func (b *Browser) Play(tb testing.TB, baseURL, master string, o Options) Result 
 	tb.Cleanup(server.Close)
 	tab := b.Tab(tb, o.Limit+startTime)
 	ask, err := json.Marshal(map[string]any{
-		"url": "/" + strings.TrimPrefix(master, "/"), "level": o.Level,
+		"url": "/" + strings.TrimPrefix(master, "/"), "level": o.Level, "alternate": o.Alternate,
 		"seekTo": o.SeekTo, "rate": o.Rate, "limit": o.Limit.Milliseconds(),
 	})
 	if err != nil {

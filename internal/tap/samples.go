@@ -15,6 +15,7 @@ type samples struct {
 	offsets []int32 // of showing to decoding, by sample; nil when there are none
 	shift   int64   // DTS lie so much before where the tables have them: no PTS is before its DTS
 	regular int64   // as in Track
+	common  int64   // as in Track
 }
 
 // boxes finds the tables.
@@ -223,10 +224,38 @@ func (s *samples) times(stts []byte) error {
 	if n := len(entries) / 8; n == 1 || n == 2 && u32(entries, 8) == 1 {
 		s.regular = int64(u32(entries, 4))
 	}
+	s.common = common(s.all)
 	if s.audio && len(entries) == 8 && s.regular == 1 {
 		return unsupported("samples of one tick, which ffmpeg reads in blocks")
 	}
 	return nil
+}
+
+// judged is how many samples ffmpeg judges the frame rate by, when it takes it
+// from the tables; the first distances do not count.
+const judged, jitter = 99, 3
+
+// common is the largest number of ticks that the first distances are multiples
+// of; 0 when it depends on whether the very first ones count.
+func common(all []Sample) int64 {
+	var some, every uint32
+	for i := 0; i+1 < min(len(all), judged); i++ {
+		every = gcd(every, all[i].Duration)
+		if i >= jitter {
+			some = gcd(some, all[i].Duration)
+		}
+	}
+	if some != every || len(all) < 20 {
+		return 0
+	}
+	return int64(some)
+}
+
+func gcd(a, b uint32) uint32 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // compositions reads how long after its decoding each sample is shown.

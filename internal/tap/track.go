@@ -50,7 +50,8 @@ func (t *Track) read(trak []byte, movieScale uint32, size int64, limit int) erro
 		return fmt.Errorf("elst: %w", err)
 	}
 	s.place(edit, int64(scale))
-	t.Samples, t.length, t.regular, t.reordered = s.all, s.length, s.regular, s.offsets != nil
+	t.Samples, t.length, t.reordered = s.all, s.length, s.offsets != nil
+	t.regular, t.common = s.regular, s.common
 	return s.check(size)
 }
 

@@ -31,21 +31,37 @@ type chunk struct {
 	reached   int                     // frames, for progress
 }
 
-// make encodes the chunk while it holds a CPU slot.
+// make copies and encodes the rungs of the chunk.
 func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
 	c.perNumber = map[int][]publish.Plain{}
 	skip, err := c.resume(done)
 	if err != nil {
 		return publish.Record{}, err
 	}
-	if err := c.stage.CPU.Acquire(ctx); err != nil {
-		return publish.Record{}, fmt.Errorf("wait for a CPU slot: %w", err)
-	}
-	defer c.stage.CPU.Release()
-	if err := c.encode(ctx, skip, done); err != nil {
+	copied, err := c.copy(ctx, done)
+	if err != nil {
 		return publish.Record{}, err
 	}
+	if len(ffmpeg.EncodedRungs(c.job.Plan)) > 0 {
+		if err := c.hold(ctx, skip, done); err != nil {
+			return publish.Record{}, err
+		}
+	}
+	for _, i := range copied {
+		if !slices.ContainsFunc(c.record.Inits, func(have publish.Init) bool { return have.Rendition == i.Rendition }) {
+			c.record.Inits = append(c.record.Inits, i)
+		}
+	}
 	return c.record, nil
+}
+
+// hold encodes while it holds a CPU slot.
+func (c *chunk) hold(ctx context.Context, skip int, done func(publish.Plain) error) error {
+	if err := c.stage.CPU.Acquire(ctx); err != nil {
+		return fmt.Errorf("wait for a CPU slot: %w", err)
+	}
+	defer c.stage.CPU.Release()
+	return c.encode(ctx, skip, done)
 }
 
 // resume takes up what an interrupted run of a sequential plan left, and says

@@ -57,7 +57,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	capacity := job.Chunk.Segments * len(ffmpeg.EncodedRungs(job.Plan))
+	capacity := job.Chunk.Segments * rungsMade(job.Plan)
 	made, err := s.Publisher.Target(job).Run(ctx, part, capacity, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
 			c, err := s.prepare(ctx, job, work, part, progress)

@@ -19,10 +19,14 @@ import (
 // SweepEarly removes what was published early of a video that has been READY
 // since before a time: the early master, the lists that grew, and what only
 // they name. A video that is not READY, or not for so long, is left alone, for
-// players may follow its lists.
+// players may follow its lists. Where there is nothing it costs one List.
 func SweepEarly(ctx context.Context, s store.Store, video string, before time.Time) error {
 	if !spool.ValidID(video) {
 		return fmt.Errorf("sweep %q: not a video's name", video)
+	}
+	lists, err := listsEarly(ctx, s, video, anything)
+	if err != nil || len(lists) == 0 {
+		return err
 	}
 	info, err := s.Stat(ctx, video+"/"+verify.MasterName)
 	if errors.Is(err, store.ErrNotFound) || err == nil && info.Modified.After(before) {

@@ -43,19 +43,25 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
 		return spool.Result{}, err
 	}
-	progress(spool.Progress{Phase: spool.Probing, Note: "reading the times of all frames"})
-	index, err := ffmpeg.Index(ctx, s.Tools, job.Fetched.Path, facts, job.Careful > 0)
+	top, err := s.candidate(ctx, job, p)
 	if err != nil {
 		return spool.Result{}, err
 	}
-	if err := lay(p, index, job.Careful); err != nil {
+	careful := top.trust(p, job.Careful)
+	progress(spool.Progress{Phase: spool.Probing, Note: "reading the times of all frames"})
+	index, err := ffmpeg.Index(ctx, s.Tools, job.Fetched.Path, facts, careful > 0)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	if err := lay(p, index, top, careful); err != nil {
 		return spool.Result{}, err
 	}
 	return spool.Result{Plan: p}, nil
 }
 
-// lay fills a plan that has facts and rungs. It is pure.
-func lay(p *spool.Plan, x *ffmpeg.FrameIndex, careful int) error {
+// lay fills a plan that has facts and rungs, the highest of which may be
+// copied. It is pure.
+func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error {
 	sound := newTrack(p.Facts, x)
 	constant := true
 	if p.Facts.Video != nil {
@@ -73,6 +79,7 @@ func lay(p *spool.Plan, x *ffmpeg.FrameIndex, careful int) error {
 	p.Grid = grid.Lay(p.Timeline)
 	if p.Facts.Video != nil {
 		p.Sequential = unseekable(p.Facts, x) || careful > 0
+		top.decide(p, x.PTS, x.End)
 		p.Chunks = chunks(p, x)
 	}
 	if sound != nil {
@@ -129,8 +136,11 @@ func unseekable(facts spool.Facts, x *ffmpeg.FrameIndex) bool {
 // begins.
 func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
 	list := grid.Chunks(p.Grid)
-	if p.Sequential {
+	switch {
+	case p.Sequential:
 		list = grid.Whole(p.Grid)
+	case copied(p.Rungs):
+		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
 	}
 	f := frames{x.PTS, indexer(p.Timeline.Rate, p.Timeline.TimeBase, p.Timeline.Origin)}
 	for i := range list {

@@ -343,7 +343,7 @@ func TestPiecesByRate(t *testing.T) {
 				Video: &spool.VideoStream{TimeBase: milli, FrameRate: spool.Ratio{Num: 25, Den: 1}},
 				Audio: []spool.AudioStream{{Index: 1, SampleRate: rate, TimeBase: milli}},
 			}}
-			if err := lay(p, x, 0); err != nil {
+			if err := lay(p, x, candidate{}, 0); err != nil {
 				t.Fatal(err)
 			}
 			if p.Timeline.Frames != 11500 || p.Sound.OriginSeconds != 0.333 {

@@ -1,0 +1,275 @@
+package tap
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
+)
+
+// Index says what ffmpeg.Index finds in the finished file, from the moov box
+// alone. Where the two might differ the error wraps ErrUnsupported: a first
+// picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
+// that do not tell how long the last picture is shown.
+func (m *Movie) Index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
+	x := &ffmpeg.FrameIndex{}
+	if a := ffmpeg.MainAudio(facts); a != nil {
+		t, err := m.track(a.Index, "soun", a.TimeBase)
+		if err != nil {
+			return nil, err
+		}
+		if x.Sound, err = t.sound(a); err != nil {
+			return nil, err
+		}
+	}
+	v := facts.Video
+	if v == nil {
+		if x.Sound == nil {
+			return nil, unsupported("index: neither pictures nor sound")
+		}
+		return x, long(x.Sound.TimeBase, x.Sound.End-x.Sound.Start())
+	}
+	t, err := m.track(v.Index, "vide", v.TimeBase)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.pictures(x, v, facts.Duration); err != nil {
+		return nil, err
+	}
+	return x, long(x.TimeBase, x.End-x.PTS[0])
+}
+
+// long leaves the refusal of what is too long to who sees the whole file.
+func long(base spool.Ratio, ticks int64) error {
+	if length := base.Duration(ticks); length > ffmpeg.MaxDuration {
+		return unsupported("index: %s long", length)
+	}
+	return nil
+}
+
+// track gives a track by ffmpeg's number, if it is what ffprobe says it is.
+func (m *Movie) track(index int, handler string, base spool.Ratio) (*Track, error) {
+	if index < 0 || index >= len(m.Tracks) {
+		return nil, unsupported("index: no track %d", index)
+	}
+	t := &m.Tracks[index]
+	if t.Err != nil {
+		return nil, t.Err
+	}
+	if t.Handler != handler || t.TimeBase != base {
+		return nil, unsupported("index: track %d is %q at %v, not %q at %v", index, t.Handler, t.TimeBase, handler, base)
+	}
+	return t, nil
+}
+
+// wholePackets are codecs whose samples ffmpeg takes for packets as they are,
+// and whose first frame it shows when decoding begins at a key frame that no
+// other picture comes before.
+var wholePackets = map[string]bool{
+	"h264": true, "hevc": true, "mpeg4": true, "vp9": true, "av1": true, "prores": true, "mjpeg": true,
+}
+
+// pictures fills in what is known of the video track.
+func (t *Track) pictures(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Duration) error {
+	if !wholePackets[v.Codec] {
+		return unsupported("index: packets of %s", v.Codec)
+	}
+	x.TimeBase = t.TimeBase
+	for i := range t.Samples {
+		s := &t.Samples[i]
+		if s.Key {
+			x.Keys = append(x.Keys, s.PTS)
+		}
+		if !s.Hidden {
+			x.PTS = append(x.PTS, s.PTS)
+		}
+		// Pictures before the first key frame lean on what is not here: whether
+		// they are shown is the decoder's business.
+		if s.PTS < t.Samples[0].PTS {
+			return unsupported("index: pictures before the first key frame")
+		}
+	}
+	if len(x.PTS) == 0 || !t.Samples[0].Key {
+		return unsupported("index: it does not begin with a key frame")
+	}
+	slices.Sort(x.PTS)
+	slices.Sort(x.Keys)
+	x.Zero = x.PTS[0]
+	return t.end(x, v, header)
+}
+
+// end finds when the last picture ends.
+func (t *Track) end(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Duration) error {
+	last := x.PTS[len(x.PTS)-1]
+	length := t.lasts(last, v)
+	if length < 0 {
+		return unsupported("index: how long the last picture is shown")
+	}
+	if length == 0 || t.TimeBase.Duration(length) > max(10*time.Second, header) {
+		length = 0
+		if n := int64(len(x.PTS) - 1); n > 0 {
+			length = (last - x.PTS[0]) / n
+		} else if v.FrameRate.Known() {
+			length = v.FrameRate.Invert().RescaleNearest(1, t.TimeBase)
+		}
+	}
+	x.End = last + max(length, 1)
+	return nil
+}
+
+// lasts is for how long ffprobe says that the picture shown at a time is
+// shown; negative when the tables do not tell. Where pictures are not shown in
+// the order of decoding it estimates that from the frame rate.
+func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
+	if !t.reordered {
+		for i := len(t.Samples) - 1; i >= 0; i-- {
+			if t.Samples[i].PTS == pts && !t.Samples[i].Hidden {
+				if d := t.toNext(i); d > 0 {
+					return d
+				}
+				break
+			}
+		}
+	}
+	switch {
+	case t.regular > 0:
+		return t.regular
+	case v.Codec == "h264" && t.common > max(1, t.TimeBase.Den/500):
+		return t.common
+	case t.jittery():
+		return t.nominal()
+	}
+	return -1
+}
+
+// jittery reports whether the pictures come at a constant rate but for
+// rounding: of a time base that does not fit, or of milliseconds.
+func (t *Track) jittery() bool {
+	var sum int64
+	for i := range t.Samples {
+		sum += int64(t.Samples[i].Duration)
+	}
+	n := int64(len(t.Samples))
+	for i := range t.Samples[:n-1] {
+		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(1+t.TimeBase.Den/1000) {
+			return false
+		}
+	}
+	return true
+}
+
+// nominal is the distance of pictures at the usual rate that is nearest to
+// the track's, rounded down; negative when none is near.
+func (t *Track) nominal() int64 {
+	last := len(t.Samples) - 1
+	span := t.TimeBase.Float() * float64(t.Samples[last].DTS-t.Samples[0].DTS)
+	for whole := range int64(240) {
+		for _, rate := range []spool.Ratio{{Num: whole + 1, Den: 1}, {Num: (whole + 1) * 1000, Den: 1001}} {
+			// The first and the last are off by no more than a rounding each.
+			if off := span - float64(last)/rate.Float(); last > 0 && max(off, -off) < 0.0025 {
+				return rate.Invert().Rescale(1, t.TimeBase)
+			}
+		}
+	}
+	return -1
+}
+
+// toNext is how long a sample lasts until the next one is decoded; the last
+// one lasts until the track ends.
+func (t *Track) toNext(i int) int64 {
+	next := t.length
+	if i+1 < len(t.Samples) {
+		next = t.Samples[i+1].DTS
+	}
+	return max(next-t.Samples[i].DTS, 0)
+}
+
+// wholeSound are codecs of sound whose samples ffmpeg takes for packets as
+// they are.
+var wholeSound = map[string]bool{"aac": true, "alac": true, "flac": true, "opus": true, "mp3": true, "ac3": true, "eac3": true}
+
+// sound gives the index of a track of sound, nil when nothing of it is heard.
+func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
+	if !wholeSound[a.Codec] || t.reordered {
+		return nil, unsupported("index: packets of %s", a.Codec)
+	}
+	x := &ffmpeg.SoundIndex{TimeBase: t.TimeBase, PTS: make([]int64, 0, len(t.Samples))}
+	lengths := map[int64]bool{}
+	end := int64(0)
+	for i := range t.Samples {
+		s, length := &t.Samples[i], t.packetLength(i, a.Codec)
+		if length <= 0 {
+			return nil, unsupported("index: how long sample %d of the sound is", i)
+		}
+		if i > 0 && s.PTS-end > length {
+			x.Gaps++
+		}
+		if s.Hidden && x.Hidden == i {
+			x.Hidden++
+		}
+		x.PTS = append(x.PTS, s.PTS)
+		lengths[length] = true
+		end = s.PTS + length
+		if x.End = max(x.End, end); i == 0 {
+			x.End = end
+		}
+	}
+	if x.Hidden == len(x.PTS) {
+		return nil, nil
+	}
+	x.PacketSamples = packetSamples(x, a, len(lengths))
+	return x, nil
+}
+
+// packetLength is how long ffprobe says that a packet of sound is; 0 when the
+// tables do not tell.
+func (t *Track) packetLength(i int, codec string) int64 {
+	length := t.toNext(i)
+	counted := codec == "ac3" || codec == "eac3" // ffmpeg looks into these
+	if length > 0 && !counted {
+		return length
+	}
+	if counted || codec == "aac" || codec == "mp3" {
+		return t.regular
+	}
+	return 0
+}
+
+// usual are the samples in a packet of codecs whose packets are all equal.
+var usual = map[string]int64{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536, "opus": 960}
+
+// packetSamples is how many samples each packet holds when all hold the same
+// and follow each other without a break, as ffmpeg.Index counts them: within
+// two ticks of every packet's time; else 0.
+func packetSamples(x *ffmpeg.SoundIndex, a *spool.AudioStream, lengths int) int {
+	if a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
+		return 0
+	}
+	samples := spool.Ratio{Num: 1, Den: int64(a.SampleRate)}
+	sizes := []int64{usual[a.Codec], 2 * usual[a.Codec], usual[a.Codec] / 2}
+	if lengths <= 2 {
+		sizes = append(sizes, x.TimeBase.RescaleNearest(x.PTS[1]-x.PTS[0], samples))
+	}
+	slack := 2 + samples.Rescale(1, x.TimeBase)
+	for _, size := range sizes {
+		counts := func(i int, pts int64) bool {
+			off := pts - x.PTS[0] - samples.RescaleNearest(int64(i)*size, x.TimeBase)
+			return cmp.Compare(off, slack) <= 0 && off >= -slack
+		}
+		if size > 0 && all(x.PTS, counts) {
+			return int(size)
+		}
+	}
+	return 0
+}
+
+func all(times []int64, good func(int, int64) bool) bool {
+	for i, at := range times {
+		if !good(i, at) {
+			return false
+		}
+	}
+	return true
+}
