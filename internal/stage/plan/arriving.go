@@ -35,7 +35,7 @@ func (s Stage) arriving(ctx context.Context, job spool.Job, source *tap.Source) 
 	if err != nil {
 		return nil, whole(err)
 	}
-	if err := lay(p, index, 0); err != nil {
+	if err := lay(p, index, newCandidate(facts, p.Rungs, job.Settings, movie), 0); err != nil {
 		return nil, err
 	}
 	windows(p, movie)
@@ -67,7 +67,7 @@ func windows(p *spool.Plan, m *tap.Movie) {
 		}
 	}
 	for i := range p.Pieces {
-		p.Pieces[i].Bytes = heard(p, &m.Tracks[p.Sound.Stream], p.Pieces[i])
+		p.Pieces[i].Bytes = soundWindow(p, &m.Tracks[p.Sound.Stream], p.Pieces[i])
 	}
 }
 
@@ -75,8 +75,8 @@ func windows(p *spool.Plan, m *tap.Movie) {
 // read, in seconds.
 const slack = 2
 
-// heard is the window of a piece of sound.
-func heard(p *spool.Plan, t *tap.Track, piece spool.AudioPiece) spool.Span {
+// soundWindow is what the decoder of a piece reads.
+func soundWindow(p *spool.Plan, t *tap.Track, piece spool.AudioPiece) spool.Span {
 	after := func(at float64) int {
 		return sort.Search(len(t.Samples), func(i int) bool { return float64(t.Samples[i].PTS)*t.TimeBase.Float() > at })
 	}

@@ -38,13 +38,15 @@ func arrivingStage(t *testing.T, path string, have func(size int64) spool.Spans)
 // A source of which a tenth is here, and its moov box, is planned as the whole
 // file is, and each part knows its bytes.
 func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
-	in := fmt.Sprintf(pictures, "30000/1001", "40") + fmt.Sprintf(tone, 44100, "40")
-	late := fmt.Sprintf(pictures, "25", "14") + "-itsoffset 0.45 " + fmt.Sprintf(tone, 48000, "13.5")
+	// Large enough for what ffprobe reads ahead to be little of it.
+	const large = "-f lavfi -i testsrc2=s=320x180:r=%s:d=%s "
+	in := fmt.Sprintf(large, "30000/1001", "40") + fmt.Sprintf(tone, 44100, "40")
+	late := fmt.Sprintf(large, "25", "14") + "-itsoffset 0.45 " + fmt.Sprintf(tone, 48000, "13.5")
 	for name, args := range map[string]string{
 		"head.mp4":   in + quick + aac + "-movflags +faststart",
 		"tail.mp4":   in + quick + aac,
 		"late.mov":   late + quick + aac,
-		"silent.mp4": fmt.Sprintf(pictures, "25", "20") + quick,
+		"silent.mp4": fmt.Sprintf(large, "25", "20") + quick,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := source(t, name, args)
