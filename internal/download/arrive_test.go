@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
@@ -263,4 +264,101 @@ func TestWatcherWithoutALength(t *testing.T) {
 	if len(a.sizes) != 1 || a.sizes[0] != -1 {
 		t.Errorf("opened with %v", a.sizes)
 	}
+}
+
+// What one file's reader wants takes no room from the host that it does not
+// give, and is there at once beside another file's download.
+func TestTailBesideAnotherDownload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 30, true)
+		other := l.get(t.Context(), t, "/b", nil)
+		a := arrive(t, l.client, Request{URL: "http://host/a"})
+		a.wantBytes(t, l.body, 0, 4*rate) // both run
+		begin := time.Now()
+		a.wantBytes(t, l.body, len(l.body)-rate, len(l.body))
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("a second's bytes took %v", took)
+		}
+		a.whole(t, l.body)
+		wantNone(t, other)
+		if n := l.most(); n > 2 {
+			t.Errorf("%d connections at a time", n)
+		}
+		if share := l.share("/a") + l.share("/b"); share > 2.02 {
+			t.Errorf("%.3f of the files was sent", share)
+		}
+	})
+}
+
+// Files that come in many requests come one after the other all the same.
+func TestChunksKeepTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 20, false)
+		l.client.PerHost = 1
+		begin := time.Now()
+		a := arrive(t, l.client, Request{URL: "http://host/a", ChunkSize: 2 * rate})
+		synctest.Wait()
+		b := l.get(t.Context(), t, "/b", nil)
+		a.whole(t, l.body)
+		if took := time.Since(begin); took > 21*time.Second {
+			t.Errorf("the first took %v, alone it takes 20 s", took)
+		}
+		wantNone(t, b)
+	})
+}
+
+// The host that a link leads to is the one whose room is counted.
+func TestTailBehindARedirect(t *testing.T) {
+	for _, perHost := range []int{1, 2} {
+		s := &stage{hostile: &hostile{body: source(lying)}, lie: lies()[0], enough: make(chan struct{}), asked: make(chan struct{})}
+		s.hostile.trick = s.trick
+		other := start(t, s.hostile)
+		home := start(t, &hostile{trick: redirect(func(*http.Request) string { return other + "/v" })})
+		c := quick()
+		c.PerHost, c.Stall = perHost, time.Minute
+		a := arrive(t, c, Request{URL: home})
+		a.wantBytes(t, s.body, lying-1000, lying)
+		close(s.enough)
+		a.whole(t, s.body)
+		c.Close()
+	}
+}
+
+// No reader sees what came in place of a video.
+func TestWatcherSeesNoPage(t *testing.T) {
+	c := quick()
+	defer c.Close()
+	a := arrive(t, c, Request{URL: start(t, &hostile{trick: say("video/mp4", "<html>")})})
+	wantFault(t, <-a.ended, "not-a-video")
+	if len(a.sizes) != 0 {
+		t.Error("a web page was opened")
+	}
+}
+
+// Over HTTP/2, where all share one connection, nothing is different.
+func TestTailOverHTTP2(t *testing.T) {
+	body := source(lying)
+	enough := make(chan struct{})
+	h := &hostile{body: body}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("the protocol is %s", r.Proto)
+		}
+		at, to := h.bounds(w, r)
+		if r.Header.Get("Range") == "" {
+			h.send(w, 0, 100<<10)
+			at = 100 << 10
+			<-enough
+		}
+		h.send(w, at, to)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	c := quick()
+	c.Stall, c.Transport = time.Minute, srv.Client().Transport
+	a := arrive(t, c, Request{URL: srv.URL})
+	a.wantBytes(t, body, lying-1000, lying)
+	close(enough)
+	a.whole(t, body)
 }

@@ -44,7 +44,7 @@ type turn struct {
 	flows bool  // bytes have come since it entered; guarded by the lane
 
 	hasty bool              // it does not wait for room at a host: errBusy
-	keep  bool              // the next request follows at once: its room is not given away
+	keep  bool              // the next request follows at once: the room for it is kept
 	kept  map[string]func() // gives the room at a host back
 }
 
@@ -143,9 +143,10 @@ func (c *Client) room(ctx context.Context, host string, t *turn) (release func()
 		delete(t.kept, host)
 		return release, nil
 	}
-	if t.hasty {
-		return c.hosts.try(host)
+	if release, err := c.hosts.try(host); err == nil || t.hasty {
+		return release, err
 	}
+	t.drop() // or two could wait for one another
 	return c.hosts.acquire(ctx, host)
 }
 

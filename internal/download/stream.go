@@ -39,15 +39,15 @@ func (t *transfer) fetch(ctx context.Context, a ask) error {
 	return err
 }
 
-func (t *transfer) answer(ctx context.Context, w *watch, a ask) error {
+func (t *transfer) answer(ctx context.Context, w *watch, a ask) (err error) {
 	t.turn.keep = false
 	resp, release, err := t.client.open(ctx, w, t.turn, t.target, t.header(a)) //nolint:bodyclose // release closes it
 	if err != nil {
 		return t.netFault(ctx, err)
 	}
+	t.turn.drop() // kept for a host that was not asked
 	defer func() {
-		// Whoever cut this answer wants the next one from the same host.
-		t.turn.keep = errors.Is(context.Cause(ctx), errWanted)
+		t.turn.keep = err == nil || errors.Is(context.Cause(ctx), errWanted)
 		release()
 	}()
 	s, err := t.accept(resp, a)

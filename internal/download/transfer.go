@@ -54,7 +54,6 @@ func newTransfer(c *Client, r Request, target *url.URL, p *part, progress func(d
 
 // run tries until the file is here or until more tries make no sense.
 func (t *transfer) run(ctx context.Context) (Result, error) {
-	defer t.turn.drop()
 	defer t.aside.guide(ctx)()
 	if err := t.tell.begin(); err != nil {
 		return Result{}, err
@@ -118,6 +117,7 @@ func (t *transfer) attempt(ctx context.Context) error {
 		return err
 	}
 	err := t.fetchAll(ctx)
+	t.turn.drop()
 	if trouble := t.aside.halt(); trouble != nil {
 		err = trouble
 	}

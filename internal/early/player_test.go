@@ -22,23 +22,36 @@ import (
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
 
-// Chromium opens the early list when there is one segment, and plays it to its
-// end while it grows.
+// showing is one show of a growing list to a browser. Segments have a second.
+type showing struct {
+	verifytest.Options
+	first  int // segments that are there when the player comes
+	fails  int // segment with which the video fails; 0 = it does not
+	length float64
+}
+
+// Chromium opens the early list when there is little, begins at its start, and
+// plays it to its end while it grows; of a video that fails on the way, it
+// plays what is there.
 func TestChromiumPlaysWhatGrows(t *testing.T) {
 	browser := playtest.Start(t)
-	for name, o := range map[string]verifytest.Options{"clear": {}, "encrypted": {Encrypted: true, KeyURI: "/k1.key"}} {
+	for name, o := range map[string]showing{
+		"clear":     {first: 1, length: 3.4},
+		"encrypted": {Options: verifytest.Options{Encrypted: true, KeyURI: "/k1.key"}, first: 3, length: 3.4},
+		"fails":     {first: 1, fails: 2, length: 2},
+	} {
 		t.Run(name, func(t *testing.T) { playGrowing(t, browser, o) })
 	}
 }
 
-func playGrowing(t *testing.T, browser *playtest.Browser, o verifytest.Options) {
+func playGrowing(t *testing.T, browser *playtest.Browser, o showing) {
 	dir := t.TempDir()
 	s, err := folder.Open(dir, folder.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	job := verifytest.Job(t, s, o)
+	job := verifytest.Job(t, s, o.Options)
 	loads := make(chan struct{}, 100) // of the list of the smaller size
 	mux := http.NewServeMux()
 	mux.HandleFunc("/k1.key", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(verifytest.Key) })
@@ -74,14 +87,16 @@ func playGrowing(t *testing.T, browser *playtest.Browser, o verifytest.Options) 
 	}()
 	v := spool.Video{ID: verifytest.Video, Revision: verifytest.Revision, Status: spool.Working}
 	k.Planned(v, job.Plan, job.Key)
-	k.Made(v.ID, v.Revision, numbered(job.Made, 0))
+	for n := range o.first {
+		k.Made(v.ID, v.Revision, numbered(job.Made, n))
+	}
 	if url := <-offered; url != filepath.Join(dir, "vid/early.m3u8") {
 		t.Errorf("offered as %s", url)
 	}
 	made := make(chan struct{})
 	go func() {
 		defer close(made)
-		for n := 1; n < job.Plan.Grid.Segments(); n++ {
+		for n := o.first; n < job.Plan.Grid.Segments(); n++ {
 			// A segment is made each time the player has asked twice for more.
 			for range 2 {
 				select {
@@ -90,6 +105,10 @@ func playGrowing(t *testing.T, browser *playtest.Browser, o verifytest.Options) 
 					return
 				}
 			}
+			if n == o.fails {
+				k.Changed(spool.Video{ID: v.ID, Revision: v.Revision, Status: spool.Failed})
+				return
+			}
 			k.Made(v.ID, v.Revision, numbered(job.Made, n))
 		}
 	}()
@@ -97,8 +116,8 @@ func playGrowing(t *testing.T, browser *playtest.Browser, o verifytest.Options) 
 		cancel()
 		<-made
 	}()
-	r := browser.Play(t, server.URL, "vid/early.m3u8", playtest.Options{Rate: 1, Limit: time.Minute})
-	if !r.Ended || math.Abs(r.Position-3.4) > 0.1 || len(r.Buffered) != 1 || math.Abs(r.Buffered[0][0]) > 0.05 || !slices.Equal(r.Shown, []int{0}) {
+	r := browser.Play(t, server.URL, "vid/early.m3u8", playtest.Options{Rate: 1, Listed: true, Limit: time.Minute})
+	if !r.Ended || r.First > 0.5 || math.Abs(r.Position-o.length) > 0.1 || len(r.Buffered) != 1 || math.Abs(r.Buffered[0][0]) > 0.05 || !slices.Equal(r.Shown, []int{0}) {
 		t.Errorf("%+v", r)
 	}
 	for _, e := range r.Errors {

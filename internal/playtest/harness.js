@@ -3,6 +3,7 @@
 
 const sourceBuffers = [];
 const shown = new Set();
+let first = -1; // where playing began
 const addSourceBuffer = MediaSource.prototype.addSourceBuffer;
 MediaSource.prototype.addSourceBuffer = function add(type) {
   const buffer = addSourceBuffer.call(this, type);
@@ -34,12 +35,13 @@ function tell(screen, hls, errors) {
     frames: quality.totalVideoFrames,
     dropped: quality.droppedVideoFrames,
     levels: hls.levels.map((level) => ({ width: level.width || 0, height: level.height || 0, bitrate: level.bitrate })),
+    first,
     shown: [...shown].sort((a, b) => a - b),
     errors,
   };
 }
 
-window.play = ({ url, level, alternate, seekTo, rate, limit }) => new Promise((resolve) => {
+window.play = ({ url, level, alternate, seekTo, listed, rate, limit }) => new Promise((resolve) => {
   const screen = document.getElementById('screen');
   const errors = [];
   const hls = new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
@@ -57,7 +59,7 @@ window.play = ({ url, level, alternate, seekTo, rate, limit }) => new Promise((r
       hls.startLevel = level;
       hls.loadLevel = level;
     }
-    hls.startLoad(0);
+    hls.startLoad(listed ? -1 : 0);
     screen.play().catch((error) => errors.push(`play: ${error.message}`));
   });
   hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
@@ -67,6 +69,7 @@ window.play = ({ url, level, alternate, seekTo, rate, limit }) => new Promise((r
   });
   screen.addEventListener('error', () => { errors.push(`video: ${screen.error.code} ${screen.error.message}`); end(); });
   screen.addEventListener('ended', end);
+  screen.addEventListener('playing', () => { first = screen.currentTime; }, { once: true });
   screen.addEventListener('playing', () => { screen.playbackRate = rate; });
   if (seekTo > 0) {
     screen.addEventListener('playing', () => { screen.currentTime = seekTo; }, { once: true });

@@ -32,15 +32,19 @@ type Options struct {
 	Level int // of hls.js: 0 is the lowest bit rate; or Auto
 	// Alternate takes every segment from the next level, beginning with Level.
 	Alternate bool
-	SeekTo    float64       // seconds: where to go as soon as it plays; 0 = no seek
-	Rate      float64       // playback speed; 2 when 0, at most 16
-	Limit     time.Duration // until the end is reached; 60 s when 0
+	// Listed begins where the playlist says, as players do; else playing
+	// begins at 0, whatever it says.
+	Listed bool
+	SeekTo float64       // seconds: where to go as soon as it plays; 0 = no seek
+	Rate   float64       // playback speed; 2 when 0, at most 16
+	Limit  time.Duration // until the end is reached; 60 s when 0
 }
 
 // Result is what happened. Times are seconds.
 type Result struct {
 	Ended    bool         `json:"ended"` // the ended event fired
 	Position float64      `json:"position"`
+	First    float64      `json:"first"` // where playing began; -1 when it did not
 	Duration float64      `json:"duration"`
 	Buffered [][2]float64 `json:"buffered"` // of the whole, at the end
 	Tracks   []Track      `json:"tracks"`   // one a SourceBuffer
@@ -101,7 +105,7 @@ func (b *Browser) Play(tb testing.TB, baseURL, master string, o Options) Result 
 	tb.Cleanup(server.Close)
 	tab := b.Tab(tb, o.Limit+startTime)
 	ask, err := json.Marshal(map[string]any{
-		"url": "/" + strings.TrimPrefix(master, "/"), "level": o.Level, "alternate": o.Alternate,
+		"url": "/" + strings.TrimPrefix(master, "/"), "level": o.Level, "listed": o.Listed, "alternate": o.Alternate,
 		"seekTo": o.SeekTo, "rate": o.Rate, "limit": o.Limit.Milliseconds(),
 	})
 	if err != nil {
