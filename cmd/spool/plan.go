@@ -328,9 +328,11 @@ func (p *planner) total(all []forecast) {
 			counts = append(counts, fmt.Sprintf("%d %s", does[d], d))
 		}
 	}
-	cores := runtime.NumCPU()
-	fmt.Fprintf(p.out, "%s: %s of video, about %s, %.2g core-hours (about %s on the %s here)\n",
-		strings.Join(counts, " · "), progress.Duration(length), progress.Bytes(cost.Bytes), cost.CoreTime.Hours(),
-		progress.Duration(cost.CoreTime/time.Duration(cores)), progress.Number(cores, "core"))
-	fmt.Fprintln(p.out, p.why)
+	text := strings.Join(counts, " · ")
+	if cores := runtime.NumCPU(); length > 0 {
+		text += fmt.Sprintf(": %s of video, about %s, %.2g core-hours (about %s on the %s here)",
+			progress.Duration(length), progress.Bytes(cost.Bytes), cost.CoreTime.Hours(),
+			progress.Duration(cost.CoreTime/time.Duration(cores)), progress.Number(cores, "core"))
+	}
+	fmt.Fprintln(p.out, text+"\n"+p.why)
 }

@@ -56,9 +56,14 @@ func (s *show) decide(g *growth, now time.Time) bool {
 	return false
 }
 
+// fewMade is how many segments are too few to guess by: what the encoders have
+// half done is most of it.
+const fewMade = 3
+
 // estimate tells when the lists might begin.
 func (s *show) estimate(g *growth, pace Pace, wait time.Duration, now time.Time) {
 	switch {
+	case g.meter.count < fewMade:
 	case wait > 0 && (g.noted.IsZero() || now.Sub(g.noted) >= noteEvery):
 		g.noted = now
 		wait = roundUp(wait)

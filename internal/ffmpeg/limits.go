@@ -70,7 +70,9 @@ const loopback = "http://127.0.0.1:"
 // guarded are the input options that ffmpeg and ffprobe share, and the source.
 func guarded(source string) []string {
 	if strings.HasPrefix(source, loopback) {
-		return append(guards("http,tcp"), "-i", source)
+		// What is read ahead only to learn more must not wait for what has not
+		// arrived: a second tells as much where a movie's index tells the rest.
+		return append(guards("http,tcp"), "-analyzeduration", "1000000", "-i", source)
 	}
 	return append(guards("file"), "-i", "file:"+source)
 }

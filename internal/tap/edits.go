@@ -51,7 +51,9 @@ func readEdits(edts []byte, scale, movieScale uint32) (edits, error) {
 		case x.listed:
 			return x, unsupported("more than one piece of media")
 		case from == -1:
-			x.empty += duration
+			if x.empty += duration; x.empty > math.MaxInt64/4 {
+				return x, unsupported("empty for %d ticks", x.empty)
+			}
 		default:
 			x.listed, x.from, x.duration = true, from, duration
 		}

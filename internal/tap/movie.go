@@ -23,6 +23,7 @@ const (
 	MaxMoov    = 512 << 20 // bytes
 	maxSamples = 12 << 20  // in all tracks
 	maxTracks  = 64
+	maxBoxes   = 4096 // in one box
 	// maxEqual is how many samples a track may have whose sizes are not listed:
 	// nothing in the file pays for each of them.
 	maxEqual = 1 << 20
@@ -207,6 +208,9 @@ func children(b []byte) ([]box, error) {
 		}
 		if size < header || size > uint64(len(b)) {
 			return nil, unsupported("box %q of %d bytes in %d", b[4:8], size, len(b))
+		}
+		if len(all) == maxBoxes {
+			return nil, unsupported("more than %d boxes", maxBoxes)
 		}
 		all = append(all, box{string(b[4:8]), b[header:size]})
 		b = b[size:]

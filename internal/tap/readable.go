@@ -2,5 +2,21 @@ package tap
 
 import "context"
 
-// Readable waits until a source can be planned although it is arriving.
-func Readable(_ context.Context, _ *Source) error { return ErrUnsupported }
+// Readable waits until a source can be planned although it is arriving: its
+// moov box is here, which is wanted first if it stands behind the media. Errors
+// that wrap ErrUnsupported mean that all of it must be here.
+func Readable(ctx context.Context, s *Source) error {
+	if s.Size() < 0 {
+		return unsupported("the length of the source is not known")
+	}
+	m, err := Plannable(ctx, s)
+	if err != nil {
+		return err
+	}
+	for i := range m.Tracks {
+		if m.Tracks[i].Handler == "vide" {
+			return nil
+		}
+	}
+	return unsupported("no pictures")
+}

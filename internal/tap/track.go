@@ -104,7 +104,7 @@ func selfContained(dinf []byte) error {
 }
 
 // encrypted are sample entries whose samples are (ISO/IEC 14496-12, 8.12).
-var encrypted = map[string]bool{"encv": true, "enca": true, "enct": true, "encs": true, "encm": true, "drmi": true, "drms": true, "p608": true}
+var encrypted = map[string]bool{"encv": true, "enca": true, "enct": true, "encs": true, "encm": true, "drmi": true, "drms": true}
 
 // sampleEntry reads the only entry of an stsd box (ISO/IEC 14496-12, 8.5.2):
 // its code, and how the decoder is set up.

@@ -31,6 +31,10 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, fmt.Errorf("plan %s: the job has no source", job.JobKey)
 	}
 	progress(spool.Progress{Phase: spool.Probing})
+	if source := s.Sources.Arriving(job.Fetched.Path); source != nil {
+		p, err := s.arriving(ctx, job, source)
+		return spool.Result{Plan: p}, err
+	}
 	facts, err := ffmpeg.Probe(ctx, s.Tools, job.Fetched.Path)
 	if err != nil {
 		return spool.Result{}, err

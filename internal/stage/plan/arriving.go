@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/grid"
+	"github.com/spool-video/spool/internal/ladder"
+	"github.com/spool-video/spool/internal/tap"
+)
+
+// arriving plans a source of which only the head and its moov box need be
+// here: that box tells when each frame is shown, and where it lies. What it
+// does not tell exactly is planned when all of the source is here.
+func (s Stage) arriving(ctx context.Context, job spool.Job, source *tap.Source) (*spool.Plan, error) {
+	movie, err := tap.Locate(ctx, source)
+	if err != nil {
+		return nil, whole(err)
+	}
+	address, release := s.Sources.Address(job.Fetched.Path)
+	defer release()
+	facts, err := ffmpeg.ProbeArriving(ctx, s.Tools, address, source.Size())
+	if err != nil {
+		return nil, err
+	}
+	p := &spool.Plan{Facts: facts}
+	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
+		return nil, err
+	}
+	index, err := movie.Index(facts)
+	if err != nil {
+		return nil, whole(err)
+	}
+	if err := lay(p, index, newCandidate(facts, p.Rungs, job.Settings, movie), 0); err != nil {
+		return nil, err
+	}
+	windows(p, movie)
+	return p, nil
+}
+
+// whole says that a plan has to wait for all of the source, where that is what
+// an error means.
+func whole(err error) error {
+	if !errors.Is(err, tap.ErrUnsupported) {
+		return fmt.Errorf("read the source's index: %w", err)
+	}
+	return &spool.Error{
+		Class: spool.NeedsWhole, Code: "needs-whole-source", Err: err,
+		Reason: "the source can be planned only when all of it is here",
+	}
+}
+
+// windows says which bytes of the source each part of a plan needs. A part
+// that has no window needs all of them.
+func windows(p *spool.Plan, m *tap.Movie) {
+	for i := range p.Chunks {
+		if c := &p.Chunks[i]; !p.Sequential {
+			seek := int64(tap.Start)
+			if c.Seek != nil {
+				seek = *c.Seek
+			}
+			c.Bytes = m.Tracks[p.Facts.Video.Index].Window(seek, c.LastPTS)
+		}
+	}
+	for i := range p.Pieces {
+		p.Pieces[i].Bytes = soundWindow(p, &m.Tracks[p.Sound.Stream], p.Pieces[i])
+	}
+}
+
+// slack is how much more sound than a piece holds its decoder and filters may
+// read, in seconds.
+const slack = 2
+
+// soundWindow is what the decoder of a piece reads.
+func soundWindow(p *spool.Plan, t *tap.Track, piece spool.AudioPiece) spool.Span {
+	after := func(at float64) int {
+		return sort.Search(len(t.Samples), func(i int) bool { return float64(t.Samples[i].PTS)*t.TimeBase.Float() > at })
+	}
+	from := 0
+	if piece.Seek != nil {
+		from = after(*piece.Seek - slack)
+	}
+	end := float64(piece.FirstPacket+piece.Packets) * grid.PacketSamples / grid.SampleRate
+	return t.Bytes(from, after(p.Sound.OriginSeconds+end+slack))
+}

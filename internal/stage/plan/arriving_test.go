@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/tap"
+)
+
+// arrivingStage is a stage before which the given bytes of a file have
+// arrived.
+func arrivingStage(t *testing.T, path string, have func(size int64) spool.Spans) (Stage, *tap.Source) {
+	t.Helper()
+	desk := &tap.Desk{}
+	if err := desk.Server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(desk.Server.Stop)
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() }) // it was only read
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := desk.Taps.Open(path, file, info.Size())
+	source.Arrived(have(info.Size()))
+	return Stage{Tools: tools(t), Sources: desk}, source
+}
+
+// A source of which a tenth is here, and its moov box, is planned as the whole
+// file is, and each part knows its bytes.
+func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
+	// Large enough for what ffprobe reads ahead to be little of it.
+	const large = "-f lavfi -i testsrc2=s=320x180:r=%s:d=%s "
+	in := fmt.Sprintf(large, "30000/1001", "40") + fmt.Sprintf(tone, 44100, "40")
+	late := fmt.Sprintf(large, "25", "14") + "-itsoffset 0.45 " + fmt.Sprintf(tone, 48000, "13.5")
+	for name, args := range map[string]string{
+		"head.mp4":   in + quick + aac + "-movflags +faststart",
+		"tail.mp4":   in + quick + aac,
+		"late.mov":   late + quick + aac,
+		"silent.mp4": fmt.Sprintf(large, "25", "20") + quick,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := source(t, name, args)
+			want := mustPlan(t, path)
+			stage, source := arrivingStage(t, path, func(size int64) spool.Spans {
+				return spool.Spans{{From: 0, To: size / 2}, {From: size * 8 / 10, To: size}}
+			})
+			r, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}}, func(spool.Progress) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, to := int64(0), int64(0)
+			for i := range r.Plan.Chunks {
+				c := &r.Plan.Chunks[i]
+				if c.Bytes.Len() == 0 || c.Bytes.From < from || c.Bytes.To < to || c.Bytes.To > source.Size() {
+					t.Errorf("chunk %d needs %+v after %d-%d", i, c.Bytes, from, to)
+				}
+				from, to = c.Bytes.From, c.Bytes.To
+				c.Bytes = spool.Span{}
+			}
+			for i := range r.Plan.Pieces {
+				p := &r.Plan.Pieces[i]
+				if p.Bytes.Len() == 0 || p.Bytes.To > source.Size() {
+					t.Errorf("piece %d needs %+v", i, p.Bytes)
+				}
+				p.Bytes = spool.Span{}
+			}
+			if diff := cmp.Diff(want, r.Plan); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSourceThatMustBeWhole(t *testing.T) {
+	path := source(t, "f.mp4", fmt.Sprintf(pictures, "25", "4")+quick+"-movflags +frag_keyframe+empty_moov")
+	stage, _ := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size}} })
+	_, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}}, func(spool.Progress) {})
+	var e *spool.Error
+	if !errors.As(err, &e) || e.Class != spool.NeedsWhole {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A download that ends for good while a plan waits for its bytes ends the plan.
+func TestSourceThatDoesNotArrive(t *testing.T) {
+	path := source(t, "a.mp4", fmt.Sprintf(pictures, "25", "4")+quick)
+	stage, source := arrivingStage(t, path, func(int64) spool.Spans { return spool.Spans{{From: 0, To: 100}} })
+	source.End(tap.ErrGone)
+	_, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}}, func(spool.Progress) {})
+	if !errors.Is(err, tap.ErrGone) {
+		t.Errorf("got %v", err)
+	}
+}
