@@ -98,8 +98,6 @@ func (g *Growing) show(p packet) error {
 		return onlyWhole("packets without a time")
 	case g.scan.pictures.restarts:
 		return clockRestarts()
-	case p.pos < 0:
-		return onlyWhole("packets without a place")
 	case g.Fixed != nil && p.pts <= *g.Fixed && !p.hidden:
 		return onlyWhole("pictures that come late")
 	case g.scan.jumpy && (p.pts < 0 || p.pts >= 1<<33):
@@ -107,7 +105,10 @@ func (g *Growing) show(p packet) error {
 	case g.TimeBase.Duration(p.pts-g.first) > MaxDuration:
 		return refuse("too-long", "the source lasts more than 24 hours, which is what is allowed", "cut it into parts")
 	}
-	place := Place{p.pts, p.pos}
+	if p.pos < 0 && len(g.Pictures) == 0 {
+		return onlyWhole("packets without a place")
+	}
+	place := located(p.pts, p.pos, g.Pictures)
 	g.Pictures = append(g.Pictures, place)
 	if p.key {
 		at, _ := slices.BinarySearchFunc(g.Keys, p.pts+1, comparePlace)
@@ -126,6 +127,15 @@ func (g *Growing) show(p packet) error {
 	return nil
 }
 
+// located gives a packet its place: that of the one before when several lie in
+// one, since only the first says where.
+func located(pts, pos int64, before []Place) Place {
+	if pos < 0 {
+		pos = before[len(before)-1].Pos
+	}
+	return Place{pts, pos}
+}
+
 func comparePlace(p Place, pts int64) int {
 	switch {
 	case p.PTS < pts:
@@ -138,16 +148,19 @@ func comparePlace(p Place, pts int64) int {
 
 func (g *Growing) hear(p packet) error {
 	x := &g.scan.sound
-	if x.Untimed || p.pos < 0 || len(x.PTS) == 0 {
+	n := len(g.Sound)
+	if x.Untimed || len(x.PTS) == 0 || p.pos < 0 && n == 0 {
 		return onlyWhole("sound without times")
 	}
-	n := len(g.Sound)
-	g.Sound = append(g.Sound, Place{x.PTS[n], p.pos})
+	g.Sound = append(g.Sound, located(x.PTS[n], p.pos, g.Sound))
 	if g.PacketSamples > 0 && g.Counted == n && g.scan.places(n, int64(g.PacketSamples)) {
 		g.Counted = n + 1
 	}
 	return nil
 }
+
+// First is the time of the first frame that is shown.
+func (g *Growing) First() int64 { return g.first }
 
 // CountSound finds out whether positions in the sound so far can be counted
 // (SoundIndex.PacketSamples).

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/process"
 )
 
@@ -61,6 +62,12 @@ func InputArgs(source string) []string {
 // input.
 func PipedArgs(format string) []string {
 	return append(guards("pipe"), "-f", format, "-i", "pipe:0")
+}
+
+// Demuxer is the name of the demuxer that read a source.
+func Demuxer(facts spool.Facts) string {
+	name, _, _ := strings.Cut(facts.Format, ",")
+	return name
 }
 
 // loopback is how the addresses of arriving sources begin. No path does:

@@ -31,7 +31,7 @@ func readFragmented(ctx context.Context, r Reader) (*Stream, error) {
 			if err := timed(ctx, r, at, size); err != nil {
 				return nil, err
 			}
-			return &Stream{Format: "mov", Head: spool.Spans{{From: 0, To: at}}, media: at}, nil
+			return &Stream{Format: fragments, Head: spool.Spans{{From: 0, To: at}}, media: at}, nil
 		}
 		at += size
 	}

@@ -7,9 +7,6 @@ import (
 	"github.com/spool-video/spool"
 )
 
-// matroska is ffmpeg's name of the demuxer.
-const matroska = "matroska"
-
 // Elements of Matroska (RFC 9559) that tell where its clusters are.
 const (
 	ebmlHeader  = 0x1a45dfa3

@@ -20,6 +20,13 @@ type Stream struct {
 	media  int64       // where the first unit begins
 }
 
+// The demuxers of streams.
+const (
+	matroska  = "matroska"
+	mpegts    = "mpegts"
+	fragments = "mov"
+)
+
 // ToEnd is where a window ends that goes to the end of its source.
 const ToEnd = math.MaxInt64
 
@@ -28,21 +35,20 @@ const ToEnd = math.MaxInt64
 // the first fragment). Of a source that is arriving it waits for that. What is
 // none of these, or cannot be read in windows, is ErrUnsupported.
 func ReadStream(ctx context.Context, r Reader) (*Stream, error) {
-	var magic [8]byte
-	if err := ReadFull(ctx, r, magic[:], 0); err != nil {
-		return nil, noStream(err)
+	at, err := Look(ctx, r)
+	if err != nil {
+		return nil, err
 	}
 	var s *Stream
-	var err error
-	switch {
-	case u32(magic[:], 0) == ebmlHeader:
-		s, err = readMatroska(ctx, r)
-	case string(magic[4:]) == "ftyp":
-		s, err = readFragmented(ctx, r)
-	case magic[0] == syncByte || magic[timeCode] == syncByte:
+	switch at.Container {
+	case MPEGTS:
 		s, err = readTransport(ctx, r)
-	default:
-		return nil, unsupported("neither a transport stream nor Matroska nor MP4")
+	case Matroska:
+		s, err = readMatroska(ctx, r)
+	case Fragmented:
+		s, err = readFragmented(ctx, r)
+	case MP4, Other:
+		return nil, unsupported("the container is %s", at.Container)
 	}
 	if err != nil {
 		return nil, noStream(err)
@@ -114,22 +120,24 @@ func (u *Units) next(ctx context.Context) error {
 // copyBuffer is how much is read at once.
 const copyBuffer = 64 << 10
 
-// CopyWindow writes what a program reads of a stream: its head, as far as that
-// lies before the window, and the window. Absolute positions within fragments
-// are made to fit. With ToEnd it goes to the end of the source; a source that
-// ends within another window gives io.ErrUnexpectedEOF.
-func CopyWindow(ctx context.Context, w io.Writer, r Reader, head spool.Spans, window spool.Span) error {
-	var magic [8]byte
-	if err := ReadFull(ctx, r, magic[:], 0); err != nil {
-		return err
-	}
+// Window is what a program reads of a stream to decode a part of it.
+type Window struct {
+	Format string      // Stream.Format
+	Head   spool.Spans // Stream.Head
+	Bytes  spool.Span  // with To set to ToEnd it goes to the end of the source
+}
+
+// Copy writes the head, as far as it lies before the window, and the window.
+// Absolute positions within fragments are made to fit. A source that ends
+// before the window does gives io.ErrUnexpectedEOF.
+func (n Window) Copy(ctx context.Context, w io.Writer, r Reader) error {
 	c := &copying{w: w, r: r}
 	part := c.raw
-	if string(magic[4:]) == "ftyp" {
+	if n.Format == fragments {
 		part = c.boxes
 	}
-	for _, s := range head {
-		s.To = min(s.To, window.From)
+	for _, s := range n.Head {
+		s.To = min(s.To, n.Bytes.From)
 		if s.Len() == 0 {
 			continue
 		}
@@ -137,18 +145,18 @@ func CopyWindow(ctx context.Context, w io.Writer, r Reader, head spool.Spans, wi
 			return err
 		}
 	}
-	err := part(ctx, window)
-	if errors.Is(err, errEnded) {
-		if window.To == ToEnd {
-			return nil
-		}
-		return fmt.Errorf("read to %d: %w", window.To, io.ErrUnexpectedEOF)
+	err := part(ctx, n.Bytes)
+	switch {
+	case errors.Is(err, errEnded) && n.Bytes.To == ToEnd:
+		return nil
+	case errors.Is(err, errEnded):
+		return fmt.Errorf("read to %d: %w", n.Bytes.To, io.ErrUnexpectedEOF)
 	}
 	return err
 }
 
 // errEnded: the source has ended.
-var errEnded = errors.New("the source has ended")
+var errEnded = fmt.Errorf("the source has ended: %w", io.ErrUnexpectedEOF)
 
 // copying is a window on its way.
 type copying struct {

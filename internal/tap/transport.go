@@ -43,7 +43,7 @@ func readTransport(ctx context.Context, r Reader) (*Stream, error) {
 	for _, s := range where {
 		head = head.Add(s)
 	}
-	return &Stream{Format: "mpegts", Head: head, packet: t.length}, nil
+	return &Stream{Format: mpegts, Head: head, packet: t.length}, nil
 }
 
 // measure finds how long packets are.
