@@ -13,9 +13,10 @@ import (
 
 // downloader is the client that fetches sources into scratch. It refuses what
 // alone is more than scratch may hold: at once when the server tells the
-// length, else when that much has come.
+// length, else when that much has come. Where scratch has a share of the disk,
+// that is no limit of its own: a full disk is waited for.
 func (h *house) downloader() *download.Client {
-	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.scratch.Limit()}
+	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.cfg.ScratchLimit.Bytes}
 }
 
 // enough is a limit within which a source can be worked on: as it is written
@@ -33,7 +34,7 @@ func enough(source int64) string {
 // larger than scratch may be.
 type bounded struct {
 	worker.Stage
-	limit func() int64 // what scratch may hold, in bytes
+	limit int64 // what scratch may hold, in bytes
 	ask   func(ctx context.Context, url string) (size int64, tag string, err error)
 }
 
@@ -44,13 +45,13 @@ func (b bounded) Run(ctx context.Context, job spool.Job, tell func(spool.Progres
 	if !errors.As(err, &e) || e.Code != "too-large" {
 		return result, err
 	}
-	limit, size, known := b.limit(), "more than that", "SIZE"
-	if n, _, err := b.ask(ctx, job.Source); err == nil && n > limit {
+	size, known := "more than that", "SIZE"
+	if n, _, err := b.ask(ctx, job.Source); err == nil && n > b.limit {
 		size, known = progress.Bytes(n), enough(n)
 	}
 	return result, &spool.Error{
 		Class: spool.Permanent, Code: "scratch-limit", Err: err,
-		Reason: "scratch may hold " + progress.Bytes(limit) + ", and the source has " + size,
+		Reason: "scratch may hold " + progress.Bytes(b.limit) + ", and the source has " + size,
 		Hint:   "give --scratch-limit " + known + "; --work DIR names a disk with more room",
 	}
 }

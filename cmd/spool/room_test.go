@@ -12,6 +12,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/fetch"
 )
@@ -39,10 +40,10 @@ func TestSourceLargerThanScratch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{scratch: s}
+		h := &house{cfg: config.Config{ScratchLimit: config.Limit{Bytes: limit}}, scratch: s}
 		client := h.downloader()
 		t.Cleanup(client.Close)
-		stage := bounded{&fetch.Stage{Client: client, Slots: flow.NewSlots(1), Work: s.Source}, s.Limit, client.Ask}
+		stage := bounded{&fetch.Stage{Client: client, Slots: flow.NewSlots(1), Work: s.Source}, limit, client.Ask}
 		job := spool.Job{JobKey: spool.JobKey{Video: "v", Revision: "r1", Kind: spool.Fetch}, Source: site.URL + path, Canonical: site.URL + path}
 		_, err = stage.Run(t.Context(), job, nil)
 		e := spool.AsError(err)

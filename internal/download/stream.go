@@ -73,6 +73,7 @@ func (t *transfer) answer(ctx context.Context, w *watch, a ask) (err error) {
 func (t *transfer) fetchAside(ctx context.Context, span spool.Span) error {
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()
+	w.stall /= 3 // somebody waits, and the main connection may get there
 	a := ask{span.From, span.To}
 	if a.from >= seam && t.part.spans().Has(spool.Span{From: a.from - seam, To: a.from}) {
 		a.from -= seam

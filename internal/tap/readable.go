@@ -9,20 +9,13 @@ func Readable(ctx context.Context, s *Source) error {
 	if s.Size() < 0 {
 		return unsupported("the length of the source is not known")
 	}
-	layout, err := Look(ctx, s)
+	m, err := Plannable(ctx, s)
 	if err != nil {
 		return err
 	}
-	if layout.Container != MP4 {
-		return unsupported("it is packed as %s", layout.Container)
-	}
-	m, err := Locate(ctx, s)
-	if err != nil {
-		return err
-	}
-	for _, t := range m.Tracks {
-		if t.Handler == "vide" {
-			return t.Err
+	for i := range m.Tracks {
+		if m.Tracks[i].Handler == "vide" {
+			return nil
 		}
 	}
 	return unsupported("no pictures")
