@@ -58,6 +58,7 @@ func (w *tapped) Wanted() []spool.Span {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.source == nil {
+		w.between()
 		return nil
 	}
 	return w.source.Wants()
@@ -67,9 +68,17 @@ func (w *tapped) Changed() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.source == nil {
+		w.between()
 		return nil
 	}
 	return w.source.WantChanged()
+}
+
+// between: only after a Reset may there be no source.
+func (w *tapped) between() {
+	if w.resets == 0 {
+		panic("asked before anything was opened")
+	}
 }
 
 // end is what the stage does when Get has returned.
@@ -321,6 +330,21 @@ func TestTailBehindARedirect(t *testing.T) {
 		close(s.enough)
 		a.whole(t, s.body)
 		c.Close()
+	}
+}
+
+// A reader that was given wrong bytes is told, whatever Get's error.
+func TestWatcherOfAWrongFile(t *testing.T) {
+	c := quick()
+	defer c.Close()
+	url := start(t, &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }})
+	for code, r := range map[string]Request{"checksum": {SHA256: sum(nil)}, "wrong-size": {Size: 5}} {
+		r.URL = url
+		a := arrive(t, c, r)
+		wantFault(t, <-a.ended, code)
+		if len(a.sizes) != a.resets {
+			t.Errorf("%s: opened %d times, reset %d times", code, len(a.sizes), a.resets)
+		}
 	}
 }
 

@@ -85,6 +85,7 @@ func (a *aside) look(ctx context.Context) {
 	select {
 	case <-a.transfer.tell.shown: // nobody reads before
 	case <-ctx.Done():
+		return
 	}
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
