@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
@@ -23,6 +25,7 @@ type engine struct {
 	worker    *worker.Worker
 	queue     queue.Queue
 	sources   *tap.Desk
+	keeper    *early.Keeper
 	stop      context.CancelFunc
 	ended     chan struct{} // closed when nothing of it runs any more
 	err       error         // why it ended; to be read once ended is closed
@@ -44,9 +47,16 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	}
 	q := memq.New()
 	e := &engine{queue: q, sources: h.sources, ended: make(chan struct{})}
+	watch := newWatchable(h, b.emit)
+	if err := watch.resume(ctx); err != nil {
+		h.sources.Server.Stop()
+		return nil, err
+	}
+	e.keeper = watch.keeper
 	e.scheduler = schedule.New(schedule.Scheduler{
-		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log,
-		Changed: func(v spool.Video) { h.freed(v); b.changed(v) }, Reported: b.reported, Beat: b.beat,
+		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat,
+		Changed:  func(v spool.Video) { h.freed(v); watch.keeper.Changed(v); b.changed(v) },
+		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
 	})
 	e.worker = worker.New(worker.Config{
 		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log,
@@ -67,7 +77,12 @@ func (e *engine) run(ctx context.Context) {
 			return loop(ctx)
 		})
 	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var lists sync.WaitGroup
+	lists.Go(func() { e.keeper.Run(ctx) })
 	err := g.Wait()
+	stop() // after the scheduler: lists of videos that have ended are ended
+	lists.Wait()
 	e.sources.Server.Stop()
 	if cerr := e.queue.Close(); err == nil {
 		err = cerr

@@ -15,7 +15,6 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
-	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
@@ -127,12 +126,14 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	publisher := publish.Publisher{Store: h.store, Uploads: uploads}
 	work, source := h.scratch.Revision, h.scratch.Source
 	h.sources = &tap.Desk{}
+	client := h.downloader()
+	h.pages.MaxBytes = h.cfg.ScratchLimit.Bytes
 	h.fetch = &fetch.Stage{
-		Client: &download.Client{PerHost: h.cfg.PerHost}, Pages: h.pages, Sources: h.sources,
+		Client: client, Pages: h.pages, Sources: h.sources,
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 	}
 	stages := map[spool.Kind]worker.Stage{
-		spool.Fetch:  h.fetch,
+		spool.Fetch:  bounded{h.fetch, h.cfg.ScratchLimit.Bytes, client.Ask},
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
 		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},

@@ -31,6 +31,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
 	Uploads      int

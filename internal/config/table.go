@@ -60,6 +60,9 @@ var settings = []setting{
 		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
 		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
 	}, {
+		key: "early", usual: "auto", help: "watch while it is made: auto (when nobody has to wait), soon (from the first segment) or off",
+		value: func(c *Config) pflag.Value { return choice(&c.Early, "MODE", "auto", "soon", "off") },
+	}, {
 		key: "downloads", usual: "3", help: "downloads at a time",
 		value: func(c *Config) pflag.Value { return number(&c.Downloads, 1, 64) },
 	}, {

@@ -19,10 +19,9 @@ const (
 	// main connection brings within a second.
 	nearby = 64 << 10
 	// What is fetched out of its turn at once: what comes in two seconds, from
-	// leastAhead to mostAhead bytes, or what is wanted, up to mostAsked.
+	// leastAhead to mostAhead bytes. Then something else may be wanted more.
 	leastAhead = 256 << 10
 	mostAhead  = 8 << 20
-	mostAsked  = 64 << 20
 	// aheadTries is how often in a row that may fail before it is given up.
 	aheadTries = 5
 )
@@ -56,6 +55,7 @@ type aside struct {
 	cut    context.CancelCauseFunc // ends the main request; nil = there is none
 	main   spool.Span              // from its next byte to its end, -1 when that is the file's
 	rate   meter                   // of its bytes
+	all    meter                   // of all connections' bytes
 	urgent spool.Span              // what the main connection is to fetch first
 }
 
@@ -85,6 +85,7 @@ func (a *aside) look(ctx context.Context) {
 	select {
 	case <-a.transfer.tell.shown: // nobody reads before
 	case <-ctx.Done():
+		return
 	}
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
@@ -123,8 +124,7 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	if gap.Len() == 0 || a.soon(gap.From) {
 		return
 	}
-	ahead := min(max(int64(2*a.rate.now()), leastAhead), mostAhead)
-	to := max(gap.From+ahead, min(want.To, gap.From+mostAsked))
+	to := gap.From + min(max(int64(2*a.all.now()), leastAhead), mostAhead)
 	if chunk := a.transfer.request.ChunkSize; chunk > 0 {
 		to = min(to, gap.From+max(chunk-seam, 1))
 	}
@@ -280,6 +280,14 @@ func (a *aside) moved(at int64, n int) {
 	defer a.mu.Unlock()
 	a.main.From = at
 	a.rate.came(n)
+	a.all.came(n)
+}
+
+// besides notes that n bytes came of another request.
+func (a *aside) besides(_ int64, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all.came(n)
 }
 
 // rests notes that the main request has ended, and tells why if that was

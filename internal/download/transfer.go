@@ -233,7 +233,8 @@ func (t *transfer) header(a ask) http.Header {
 func (t *transfer) verify() error {
 	p := t.part
 	if t.request.Size > 0 && p.Length != t.request.Size {
-		return errors.Join(t.wrongSize(p.Length), p.reset())
+		wrong := t.wrongSize(p.Length)
+		return errors.Join(wrong, t.forget(wrong))
 	}
 	sum, err := p.sha256()
 	if err != nil || t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
@@ -243,7 +244,8 @@ func (t *transfer) verify() error {
 		t.plain = true
 		return t.refuse(&misfit{"checksum", "the file's checksum is not the expected one"})
 	}
-	return errors.Join(t.wrongSum(sum), p.reset())
+	wrong := t.wrongSum(sum)
+	return errors.Join(wrong, t.forget(wrong))
 }
 
 // misfit is what came and does not belong to the bytes that are here. Whoever
@@ -265,12 +267,17 @@ func (t *transfer) refuse(no *misfit) error {
 // restart forgets what is here; it fails when that happened too often.
 func (t *transfer) restart(why string) error {
 	_ = t.aside.halt() // it speaks of what is dropped here
-	if err := t.part.reset(); err != nil {
+	if err := t.forget(transient("source-changed", why)); err != nil {
 		return err
 	}
-	t.tell.reset(transient("source-changed", why))
 	t.spliced, t.aside.used = false, false
 	return t.again(why)
+}
+
+// forget drops all bytes, and tells whoever has read them why.
+func (t *transfer) forget(why error) error {
+	t.tell.reset(why)
+	return t.part.reset()
 }
 
 // again counts how often the download has begun anew.

@@ -74,7 +74,7 @@ func (b *board) take(ev Event) {
 		b.entry(ev).paused = nil
 	case Ready, Failed, Removed:
 		b.end(b.entry(ev), ev)
-	case Noted, Logged:
+	case Noted, Watchable, Logged:
 	}
 }
 

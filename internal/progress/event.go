@@ -27,7 +27,9 @@ const (
 	Failed   Type = "failed"   // Video ended; Failure says why
 	Removed  Type = "removed"  // Video was taken back by somebody while it was worked on
 	Noted    Type = "note"     // Text, about Video or the run as a whole
-	Logged   Type = "log"      // Text, one line of a log
+	// Watchable: Video can be watched while it is made, at Path; Text says so.
+	Watchable Type = "watchable"
+	Logged    Type = "log" // Text, one line of a log
 )
 
 // Event is one thing that happened. Which fields are set depends on Type.

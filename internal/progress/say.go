@@ -48,6 +48,8 @@ func say(ev Event) string {
 		return name + ": removed"
 	case Noted:
 		return in("", name, ": ") + plaintext.Show(ev.Text)
+	case Watchable:
+		return name + ": " + plaintext.Show(ev.Text) + in(": ", plaintext.Sanitize(ev.Path), "")
 	case Logged:
 		return plaintext.Show(ev.Text)
 	case Counted, Moved:

@@ -53,7 +53,7 @@ func colourOf(t Type) string {
 		return red
 	case Paused:
 		return yellow
-	case Accepted, Known, Counted, Moved, Resumed, Ready, Removed, Noted, Logged:
+	case Accepted, Known, Counted, Moved, Resumed, Ready, Removed, Noted, Watchable, Logged:
 	}
 	return ""
 }

@@ -112,7 +112,8 @@ func (h *handler) playlist(w http.ResponseWriter, r *http.Request, file *os.File
 }
 
 // localKeys points the keys of the media playlist <video>/<revision>/… to
-// this server, which is told the URI that stood there. A session key is only
+// this server, which is told the URI that stood there. Lists that grow, in
+// live-<revision>, have the keys of their revision. A session key is only
 // a hint to fetch early, and goes.
 func localKeys(text []byte, name string) []byte {
 	parts := strings.SplitN(name, "/", 3)
@@ -124,7 +125,7 @@ func localKeys(text []byte, name string) []byte {
 		switch {
 		case bytes.HasPrefix(line, []byte("#EXT-X-SESSION-KEY:")):
 		case bytes.HasPrefix(line, []byte("#EXT-X-KEY:")):
-			out.WriteString(localKey(string(line), parts[0], parts[1]))
+			out.WriteString(localKey(string(line), parts[0], strings.TrimPrefix(parts[1], "live-")))
 		default:
 			out.Write(line)
 		}

@@ -3,6 +3,7 @@ package tap
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -190,16 +191,20 @@ func (t *Track) toNext(i int) int64 {
 // they are.
 var wholeSound = map[string]bool{"aac": true, "alac": true, "flac": true, "opus": true, "mp3": true, "ac3": true, "eac3": true}
 
+// plain reports whether sound is not compressed: where its packets begin
+// depends on where reading does.
+func plain(a *spool.AudioStream) bool { return strings.HasPrefix(a.Codec, "pcm_") }
+
 // sound gives the index of a track of sound, nil when nothing of it is heard.
 func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
-	if !wholeSound[a.Codec] || t.reordered {
+	if !wholeSound[a.Codec] && !plain(a) || t.reordered {
 		return nil, unsupported("index: packets of %s", a.Codec)
 	}
 	x := &ffmpeg.SoundIndex{TimeBase: t.TimeBase, PTS: make([]int64, 0, len(t.Samples))}
 	lengths := map[int64]bool{}
 	end := int64(0)
 	for i := range t.Samples {
-		s, length := &t.Samples[i], t.packetLength(i, a.Codec)
+		s, length := &t.Samples[i], t.packetLength(i, a)
 		if length <= 0 {
 			return nil, unsupported("index: how long sample %d of the sound is", i)
 		}
@@ -225,13 +230,15 @@ func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
 
 // packetLength is how long ffprobe says that a packet of sound is; 0 when the
 // tables do not tell.
-func (t *Track) packetLength(i int, codec string) int64 {
+func (t *Track) packetLength(i int, a *spool.AudioStream) int64 {
 	length := t.toNext(i)
-	counted := codec == "ac3" || codec == "eac3" // ffmpeg looks into these
-	if length > 0 && !counted {
+	counted := a.Codec == "ac3" || a.Codec == "eac3" // ffmpeg looks into these
+	switch {
+	case length > 0 && !counted:
 		return length
-	}
-	if counted || codec == "aac" || codec == "mp3" {
+	case plain(a):
+		return int64(t.Samples[i].Duration)
+	case counted || a.Codec == "aac" || a.Codec == "mp3":
 		return t.regular
 	}
 	return 0
@@ -244,7 +251,7 @@ var usual = map[string]int64{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536
 // and follow each other without a break, as ffmpeg.Index counts them: within
 // two ticks of every packet's time; else 0.
 func packetSamples(x *ffmpeg.SoundIndex, a *spool.AudioStream, lengths int) int {
-	if a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
+	if plain(a) || a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
 		return 0
 	}
 	samples := spool.Ratio{Num: 1, Den: int64(a.SampleRate)}

@@ -64,6 +64,13 @@ var corpus = []film{
 	{name: "two.mp4", args: pictures + quick + "-frames:v 2"},
 	{name: "remux-24.mp4", args: "-i SRC -c copy", from: "MKV -f lavfi -i testsrc2=s=64x36:r=24:d=2 " + quick},
 	{name: "remux-vfr.mp4", args: "-i SRC -c copy", from: "MKV " + pictures + quick + vfr},
+	{name: "pcm.mov", args: pictures + sound + quick + "-c:a pcm_s16le"},
+	{name: "pcm24.mov", args: pictures + "-itsoffset 0.45 " + sound + quick + "-ac 2 -c:a pcm_s24le"},
+	{name: "pcm-float.mov", args: pictures + sound + quick + "-ac 6 -c:a pcm_f32le -movflags +faststart"},
+	{name: "pcm-mulaw.mov", args: pictures + "-f lavfi -i sine=r=8000:d=2 " + quick + "-c:a pcm_mulaw"},
+	{name: "pcm-big.mov", args: pictures + sound + quick + "-c:a pcm_s16be"},
+	{name: "pcm-8.mov", args: pictures + sound + quick + "-c:a pcm_u8"},
+	{name: "pcm-middle.mov", args: "-ss 0.7 -i SRC -map 0 -c copy", from: "MOV " + pictures + sound + quick + "-c:a pcm_s16le"},
 	{name: "prores.mov", args: pictures + "-c:v prores_ks -profile:v 0"},
 	{name: "mp3.mp4", args: pictures + sound + quick + "-c:a libmp3lame"},
 	{name: "ac3.mp4", args: pictures + sound + quick + "-c:a ac3"},
@@ -105,6 +112,9 @@ func (f film) write(t testing.TB) string {
 	from, isMatroska := strings.CutPrefix(f.from, "MKV ")
 	if isMatroska {
 		source = filepath.Join(dir, "source.mkv")
+	}
+	if rest, isQuickTime := strings.CutPrefix(from, "MOV "); isQuickTime {
+		from, source = rest, filepath.Join(dir, "source.mov")
 	}
 	if f.from != "" {
 		mediatest.FFmpeg(t, append(strings.Fields(from), source)...)

@@ -9,6 +9,7 @@ import (
 // 8.7): each says one thing of all samples, most of them run-length coded.
 type samples struct {
 	audio  bool
+	size   int64 // of the file, bytes; -1: not known
 	length int64 // of the media, ticks
 	all    []Sample
 
@@ -38,6 +39,9 @@ func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 
 // read reads the tables; at most limit samples.
 func (s *samples) read(tables map[string][]byte, limit int) error {
+	if s.inBlocks(tables["stts"]) {
+		return s.blocks(tables, limit)
+	}
 	steps := []func() error{
 		func() error { return s.sizes(tables, limit) },
 		func() error { return s.positions(tables) },
@@ -141,9 +145,28 @@ func (c chunks) offset(i int) uint64 {
 	return uint64(u32(c.entries, 4*i))
 }
 
-// positions says where each sample lies: stsc gives how many there are in each
-// chunk, from a chunk on.
+// positions says where each sample lies.
 func (s *samples) positions(tables map[string][]byte) error {
+	done := 0
+	err := eachChunk(tables, func(at uint64, per int64) error {
+		if per > int64(len(s.all)-done) {
+			return unsupported("stsc: more samples than sizes")
+		}
+		if !run(s.all[done:done+int(per)], at) {
+			return unsupported("a chunk at %d", at)
+		}
+		done += int(per)
+		return nil
+	})
+	if err == nil && done != len(s.all) {
+		err = unsupported("stsc: %d samples of %d", done, len(s.all))
+	}
+	return err
+}
+
+// eachChunk goes through the chunks: where each begins, and how many samples
+// it holds, which stsc says from one chunk on until it says otherwise.
+func eachChunk(tables map[string][]byte, visit func(at uint64, per int64) error) error {
 	name, c := "stco", chunks{width: 4}
 	if _, wide := tables["co64"]; wide {
 		name, c = "co64", chunks{width: 8}
@@ -156,7 +179,6 @@ func (s *samples) positions(tables map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	done := 0
 	for at := 0; at < len(runs); at += 12 {
 		first, per := int64(u32(runs, at))-1, int64(u32(runs, at+4))
 		next := int64(c.count())
@@ -167,17 +189,10 @@ func (s *samples) positions(tables map[string][]byte) error {
 			return unsupported("stsc: entry %d", at/12)
 		}
 		for chunk := first; chunk < next; chunk++ {
-			if per > int64(len(s.all)-done) {
-				return unsupported("stsc: more samples than sizes")
+			if err := visit(c.offset(int(chunk)), per); err != nil {
+				return err
 			}
-			if !run(s.all[done:done+int(per)], c.offset(int(chunk))) {
-				return unsupported("%s: chunk %d at %d", name, chunk, c.offset(int(chunk)))
-			}
-			done += int(per)
 		}
-	}
-	if done != len(s.all) {
-		return unsupported("stsc: %d samples of %d", done, len(s.all))
 	}
 	return nil
 }
@@ -225,9 +240,6 @@ func (s *samples) times(stts []byte) error {
 		s.regular = int64(u32(entries, 4))
 	}
 	s.common = common(s.all)
-	if s.audio && len(entries) == 8 && s.regular == 1 {
-		return unsupported("samples of one tick, which ffmpeg reads in blocks")
-	}
 	return nil
 }
 
@@ -323,10 +335,10 @@ func (s *samples) keys(tables map[string][]byte) error {
 }
 
 // check finds samples that the file does not hold.
-func (s *samples) check(size int64) error {
+func (s *samples) check() error {
 	for i := range s.all {
 		sample := &s.all[i]
-		if size >= 0 && sample.Bytes().To > size {
+		if s.size >= 0 && sample.Bytes().To > s.size {
 			return unsupported("sample %d ends at %d, beyond the end of the file", i, sample.Bytes().To)
 		}
 		if sample.Size == 0 || sample.Size > 1<<29 {
