@@ -15,7 +15,7 @@ func LayOpen(t spool.Timeline) spool.Grid {
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
 		// The last segment takes what is left; it is not one of these.
-		g.Packets = packets(t, append(g.Frames[:len(g.Frames):len(g.Frames)], 1))[:len(g.Frames)]
+		g.Packets = packets(t, append(g.Frames[:len(g.Frames):len(g.Frames)], 1), Priming)[:len(g.Frames)]
 	}
 	return g
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -20,19 +19,14 @@ import (
 // source that is planned otherwise.
 func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.Progress)) (*spool.Plan, error) {
 	begun := job.Plan != nil && job.Plan.Open
-	var source tap.Reader
-	if arriving := s.Sources.Arriving(job.Fetched.Path); arriving != nil {
-		source = arriving
-	} else if !begun {
+	if !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
 		return nil, nil
-	} else {
-		file, size, err := open(job.Fetched.Path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close() //nolint:errcheck // read only
-		source = tap.File(file, size)
 	}
+	source, release, err := s.Sources.Read(job.Fetched.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	stream, err := tap.ReadStream(ctx, source)
 	if errors.Is(err, tap.ErrUnsupported) && !begun {
 		return nil, nil
@@ -46,18 +40,6 @@ func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.
 		p, err = s.follow(ctx, job, stream, g)
 	}
 	return p, g.doubt(err)
-}
-
-func open(path string) (*os.File, int64, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open source: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("open source: %w", err), file.Close())
-	}
-	return file, info.Size(), nil
 }
 
 // follow reads a stream to its end.
