@@ -77,11 +77,11 @@ func (e *engine) run(ctx context.Context) {
 			return loop(ctx)
 		})
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
 	var lists sync.WaitGroup
-	lists.Go(func() { e.keeper.Run(ctx) })
+	lists.Go(func() { e.keeper.Run(longer) })
 	err := g.Wait()
-	stop() // after the scheduler: lists of videos that have ended are ended
+	end() // after the scheduler: lists of videos that have ended are ended
 	lists.Wait()
 	e.sources.Server.Stop()
 	if cerr := e.queue.Close(); err == nil {
