@@ -224,7 +224,10 @@ func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
 			return h.cfg.Downloads - running
 		case spool.Encode:
 			return min(cpu.Free(), cpu.Size()+publishing-running)
-		case spool.Draft, spool.Audio, spool.Finish:
+		case spool.Draft:
+			// The plan of a stream goes on for as long as its download.
+			return h.cfg.Downloads + others - running
+		case spool.Audio, spool.Finish:
 		}
 		return others - running
 	}
