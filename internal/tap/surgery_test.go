@@ -50,9 +50,10 @@ func TestTablesThatFFmpegDoesNotWrite(t *testing.T) {
 	source := film{name: "silent.mp4", args: pictures + quick}
 	for _, c := range []struct {
 		name, kind string
+		whole      bool // how long the last picture lasts is not told
 		change     func(body []byte) []byte
 	}{
-		{"sizes of 16 bits", "stsz", func(b []byte) []byte {
+		{"sizes of 16 bits", "stsz", false, func(b []byte) []byte {
 			n := binary.BigEndian.Uint32(b[8:])
 			out := words(0, 16, n)
 			for i := range n {
@@ -60,36 +61,36 @@ func TestTablesThatFFmpegDoesNotWrite(t *testing.T) {
 			}
 			return wrap("stz2", out)
 		}},
-		{"wide offsets", "stco", func(b []byte) []byte {
+		{"wide offsets", "stco", false, func(b []byte) []byte {
 			out := b[:8:8]
 			for i := range binary.BigEndian.Uint32(b[4:]) {
 				out = append(out, words(0, binary.BigEndian.Uint32(b[8+4*i:]))...)
 			}
 			return wrap("co64", out)
 		}},
-		{"partial sync", "stss", func([]byte) []byte {
+		{"partial sync", "stss", false, func([]byte) []byte {
 			return append(wrap("stss", words(0, 2, 1, 25)), wrap("stps", words(0, 3, 13, 37, 49))...)
 		}},
-		{"random access points", "stss", func([]byte) []byte {
+		{"random access points", "stss", false, func([]byte) []byte {
 			return append(wrap("stss", words(0, 1, 1)), wrap("sbgp", append([]byte("\x00\x00\x00\x00rap "), words(9, 12, 0, 1, 1, 11, 0, 1, 2, 11, 0, 1, 1, 11, 0, 1, 1, 1, 0)...))...)
 		}},
-		{"no edits", "edts", func([]byte) []byte { return nil }},
-		{"a long start of nothing", "elst", func([]byte) []byte {
+		{"no edits", "edts", false, func([]byte) []byte { return nil }},
+		{"a long start of nothing", "elst", false, func([]byte) []byte {
 			return wrap("elst", words(0, 3, 300, 1<<32-1, 1<<16, 200, 1<<32-1, 1<<16, 2000, 1024, 1<<16))
 		}},
-		{"times of 64 bits", "elst", func([]byte) []byte {
+		{"times of 64 bits", "elst", false, func([]byte) []byte {
 			return wrap("elst", words(1<<24, 1, 0, 1500, 0, 4096, 1<<16))
 		}},
-		{"an end in the middle", "elst", func([]byte) []byte {
+		{"an end in the middle", "elst", false, func([]byte) []byte {
 			return wrap("elst", words(0, 1, 700, 1024, 1<<16))
 		}},
-		{"a piece of the middle", "elst", func([]byte) []byte {
+		{"a piece of the middle", "elst", false, func([]byte) []byte {
 			return wrap("elst", words(0, 2, 333, 1<<32-1, 1<<16, 500, 9000, 1<<16))
 		}},
-		{"before the first picture", "elst", func([]byte) []byte {
+		{"before the first picture", "elst", false, func([]byte) []byte {
 			return wrap("elst", words(0, 1, 2000, 0, 1<<16))
 		}},
-		{"time that does not pass evenly", "stts", func([]byte) []byte {
+		{"time that does not pass evenly", "stts", true, func([]byte) []byte {
 			return wrap("stts", words(0, 4, 10, 512, 1, 3000, 38, 511, 1, 7))
 		}},
 	} {
@@ -100,6 +101,7 @@ func TestTablesThatFFmpegDoesNotWrite(t *testing.T) {
 				t.Fatal(track.Err)
 			}
 			sameLines(t, 0, track.Samples, packets(t, path)[0])
+			sameIndex(t, path, c.whole, 0)
 		})
 	}
 }
