@@ -15,7 +15,7 @@ type Place struct{ PTS, Pos int64 }
 
 // Growing is the index of a stream, as far as it has been read. Times of
 // pictures are ticks of the video stream's time base. It belongs to the
-// goroutine that called Follow.
+// goroutine that calls Follow.
 type Growing struct {
 	TimeBase spool.Ratio
 	PTS      []int64 // of the frames that are shown, sorted
@@ -37,13 +37,18 @@ type Growing struct {
 	first int64
 }
 
-// Follow reads the packets of a stream as they arrive. first is what
-// FirstShown gave. After each packet of the pictures or of the sound step is
-// called with the index so far; its error ends it. In the end the index is
-// complete. Streams whose packets do not tell the times of all frames give
-// ErrWhole; those that Index refuses are refused with the same *spool.Error.
-func Follow(ctx context.Context, tools Tools, s Stream, facts spool.Facts, first int64, step func(*Growing) error) (*Growing, error) {
-	g := &Growing{TimeBase: facts.Video.TimeBase, scan: newScan(facts), first: first, Settled: first}
+// NewGrowing is the index of a stream of which nothing has been read. first is
+// what FirstShown gave.
+func NewGrowing(facts spool.Facts, first int64) *Growing {
+	return &Growing{TimeBase: facts.Video.TimeBase, scan: newScan(facts), first: first, Settled: first}
+}
+
+// Follow reads the packets of a stream as they arrive, from its start on.
+// After each packet of the pictures or of the sound step is called; its error
+// ends it. In the end the index is complete. Streams whose packets do not tell
+// the times of all frames give ErrWhole; those that Index refuses are refused
+// with the same *spool.Error.
+func (g *Growing) Follow(ctx context.Context, tools Tools, s Stream, step func() error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	args := []string{"-v", "error", "-show_entries", "packet=stream_index,pts,dts,duration,flags,pos", "-of", "compact=p=0"}
@@ -61,17 +66,15 @@ func Follow(ctx context.Context, tools Tools, s Stream, facts spool.Facts, first
 	var exit *process.ExitError
 	switch {
 	case failed != nil:
-		return nil, failed
+		return failed
 	case errors.As(err, &exit) && exit.Signal == 0 && len(g.Pictures) > 0:
-		return g, nil // damaged towards its end; what was read counts
-	case err != nil:
-		return nil, err
+		return nil // damaged towards its end; what was read counts
 	}
-	return g, nil
+	return err
 }
 
 // line takes one packet.
-func (g *Growing) line(text []byte, step func(*Growing) error) error {
+func (g *Growing) line(text []byte, step func() error) error {
 	p, ok := parsePacket(text)
 	if !ok {
 		return nil
@@ -89,7 +92,7 @@ func (g *Growing) line(text []byte, step func(*Growing) error) error {
 	default:
 		return nil
 	}
-	return step(g)
+	return step()
 }
 
 func (g *Growing) show(p packet) error {

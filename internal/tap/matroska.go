@@ -9,26 +9,10 @@ import (
 
 // Elements of Matroska (RFC 9559) that tell where its clusters are.
 const (
-	ebmlHeader  = 0x1a45dfa3
-	segment     = 0x18538067
-	cluster     = 0x1f43b675
-	seekHead    = 0x114d9b74
-	info        = 0x1549a966
-	tracks      = 0x1654ae6b
-	cues        = 0x1c53bb6b
-	chapters    = 0x1043a770
-	attachments = 0x1941a469
-	tags        = 0x1254c367
+	ebmlHeader = 0x1a45dfa3
+	segment    = 0x18538067
+	cluster    = 0x1f43b675
 )
-
-// endsCluster reports whether an element cannot be part of a cluster.
-func endsCluster(id uint32) bool {
-	switch id {
-	case ebmlHeader, segment, cluster, seekHead, info, tracks, cues, chapters, attachments, tags:
-		return true
-	}
-	return false
-}
 
 // element is the header of one.
 type element struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/tap"
 )
 
-// Streams of 28 s: five segments in four chunks.
+// Streams of 20 s: three segments, one in each chunk.
 var streams = []identity{
 	{name: "mpegts h264", source: mediatest.Barcode{Name: "s.ts", Codec: x264("-g", "40")}},
 	{name: "mpegts h264 open gop", source: mediatest.Barcode{Name: "s.ts", Rate: "30000/1001", Codec: x264("-g", "40", "-x264-params", "open-gop=1:bframes=3:b-adapt=0")}},
@@ -31,12 +31,12 @@ var streams = []identity{
 
 func TestFramesOfStreams(t *testing.T) {
 	for _, c := range streams {
-		c.source.Frames, c.source.Audio = 28*25, true
+		c.source.Frames, c.source.Audio = 20*25, true
 		t.Run(c.name, c.proveArriving)
 	}
 }
 
-// proveArriving encodes the first chunk of a source when only half of it has
+// proveArriving encodes the first chunk of a source when only a part of it has
 // come, and the others when all of it has.
 func (c identity) proveArriving(t *testing.T) {
 	path := c.source.Make(t)
@@ -51,8 +51,8 @@ func (c identity) proveArriving(t *testing.T) {
 	}
 	desk := &tap.Desk{}
 	arriving := desk.Taps.Open(path, file, info.Size())
-	half := spool.Spans{{From: 0, To: info.Size() * 6 / 10}}
-	arriving.Arrived(half)
+	part := spool.Spans{{From: 0, To: info.Size() * 7 / 10}}
+	arriving.Arrived(part)
 	s, h := &source{path: path}, newHouse(t)
 	h.stage.Sources = desk
 	job := spool.Job{
@@ -65,7 +65,7 @@ func (c identity) proveArriving(t *testing.T) {
 			return
 		}
 		early, s.plan = true, *p.Result.Plan
-		if first := s.plan.Chunks[0]; !half.Has(first.Bytes) {
+		if first := s.plan.Chunks[0]; !part.Has(first.Bytes) {
 			t.Errorf("the first chunk needs %+v", first.Bytes)
 		} else if _, err := h.stage.Run(t.Context(), s.job(0), nil); err != nil {
 			t.Error(err)

@@ -57,8 +57,8 @@ func (s Stage) follow(ctx context.Context, job spool.Job, stream *tap.Stream, g 
 		return nil, err
 	}
 	g.tell(spool.Progress{Phase: spool.Probing, Note: "reading the times of frames as they arrive"})
-	index, err := ffmpeg.Follow(ctx, s.Tools, in, g.plan.Facts, first, g.step)
-	if err != nil {
+	index := ffmpeg.NewGrowing(g.plan.Facts, first)
+	if err := index.Follow(ctx, s.Tools, in, func() error { return g.step(index) }); err != nil {
 		return nil, err
 	}
 	return g.end(index)

@@ -13,17 +13,20 @@ import (
 	"github.com/spool-video/spool"
 )
 
-// Streams of 32 s, long enough for a plan to grow.
+// Streams of 20 s, long enough for a plan to grow.
 const (
-	moving    = "-f lavfi -i testsrc2=s=96x54:r=%s:d=32 "
+	moving    = "-f lavfi -i testsrc2=s=96x54:r=%s:d=20 "
 	sounded   = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=%s "
 	closedGOP = "-c:v libx264 -preset ultrafast -bf 2 -g 25 -sc_threshold 0 -x264-params open-gop=0 "
 	openGOP   = "-c:v libx264 -preset ultrafast -g 25 -sc_threshold 0 -x264-params open-gop=1:bframes=3:b-adapt=0 "
 )
 
-func pal(codec string) string { return fmt.Sprintf(moving, "25") + fmt.Sprintf(sounded, "32") + codec }
+func pal(codec string) string {
+	return fmt.Sprintf(moving, "25") + fmt.Sprintf(sounded, "20") + codec
+}
+
 func ntsc(codec string) string {
-	return fmt.Sprintf(moving, "30000/1001") + fmt.Sprintf(sounded, "31") + codec
+	return fmt.Sprintf(moving, "30000/1001") + fmt.Sprintf(sounded, "19") + codec
 }
 
 var streams = map[string]string{
@@ -42,7 +45,7 @@ var streams = map[string]string{
 }
 
 // early is how many percent of those suffice for the first chunk.
-const early = 60
+const early = 70
 
 // grown is a plan that grew while its source arrived.
 type grown struct {
@@ -184,7 +187,7 @@ func TestInterruptedPlanGoesOn(t *testing.T) {
 // What its packets do not tell in time is planned when all of it is here.
 func TestStreamsThatNeedTheWhole(t *testing.T) {
 	for name, args := range map[string]string{
-		"sparse.ts":   fmt.Sprintf(moving, "25") + "-c:v libx264 -preset ultrafast -g 5000 -sc_threshold 0 ",
+		"sparse.ts":   "-f lavfi -i testsrc2=s=96x54:r=25:d=32 " + "-c:v libx264 -preset ultrafast -g 5000 -sc_threshold 0 ",
 		"sound.ts":    fmt.Sprintf(sounded, "20") + aac,
 		"zero.ts":     fmt.Sprintf(moving, "25") + closedGOP + "-bf 0 -muxdelay 0 -muxpreload 0 -output_ts_offset 0 ",
 		"untimed.mkv": fmt.Sprintf(sounded, "20") + "-c:a flac ",
@@ -203,12 +206,18 @@ func TestStreamsThatNeedTheWhole(t *testing.T) {
 func TestStreamThatBreaksOff(t *testing.T) {
 	path := source(t, "s.ts", streams["h264.ts"])
 	broke := errors.New("the connection broke")
-	stage, arriving := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size / 2}} })
+	stage, arriving := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size * early / 100}} })
 	told := make(chan struct{}, 100)
-	go func() {
-		<-told
+	var end sync.WaitGroup
+	defer end.Wait()
+	end.Go(func() {
+		select {
+		case <-told:
+		case <-time.After(20 * time.Second):
+			t.Error("nothing was told of what had come")
+		}
 		arriving.End(broke)
-	}()
+	})
 	_, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}}, func(p spool.Progress) {
 		if p.Result != nil {
 			told <- struct{}{}
