@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type transfer struct {
 	spliced  bool // the part holds bytes of more than one answer
 	turn     *turn
 	held     bool // this attempt had to stop reading for a while
+	renewals int  // since the last real progress
 	plain    bool // the server's ranges are of no use but to resume
 }
 
@@ -76,12 +78,19 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		}
 		e := spool.AsError(err)
 		if t.part.held()-before >= realProgress {
-			tries = 0
+			tries, t.renewals = 0, 0
 		}
 		if t.held && (e.Code == "connection-lost" || e.Code == "short-body") {
 			// The server lost patience with us, which is no fault of its own.
 			tries--
 			t.restarts = min(t.restarts, maxRestarts-1)
+			continue
+		}
+		if e.Code == codeExpired && t.renewable() {
+			tries--
+			if err := t.renew(ctx); err != nil {
+				return Result{}, err
+			}
 			continue
 		}
 		pause, ok := t.pause(e, tries)
@@ -208,9 +217,8 @@ func (t *transfer) header(a ask) http.Header {
 		h = http.Header{}
 	}
 	h.Set("Accept-Encoding", "identity")
-	h.Set("User-Agent", t.client.UserAgent)
-	if t.client.UserAgent == "" {
-		h.Set("User-Agent", "spool")
+	if h.Get("User-Agent") == "" {
+		h.Set("User-Agent", cmp.Or(t.client.UserAgent, "spool"))
 	}
 	if a.all() {
 		return h
