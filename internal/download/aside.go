@@ -58,6 +58,7 @@ type aside struct {
 	rate   meter                   // of its bytes
 	all    meter                   // of all connections' bytes
 	urgent spool.Span              // what the main connection is to fetch first
+	serves bool                    // it is what the main connection fetches
 }
 
 // claim is what a connection beside the main one fetches.
@@ -118,7 +119,7 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	here := a.transfer.part.spans()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.allowed || time.Now().Before(a.until) || ctx.Err() != nil {
+	if !a.allowed || a.urgent.Len() > 0 || time.Now().Before(a.until) || ctx.Err() != nil {
 		return
 	}
 	gap := here.Missing(spool.Span{From: max(want.From, 0), To: min(want.To, a.length)})
@@ -147,9 +148,6 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 
 // soon: the main connection brings the byte at once, or will.
 func (a *aside) soon(at int64) bool {
-	if a.urgent.From <= at && at < a.urgent.To {
-		return true
-	}
 	reach := a.main.From + nearby + int64(a.rate.now())
 	return a.cut != nil && a.main.From <= at && at <= reach && (a.main.To < 0 || at < a.main.To)
 }
@@ -205,11 +203,14 @@ func (a *aside) judge(c *claim, err error) {
 
 // makeRoom gives up another connection for what is wanted: one for bytes that
 // nobody waits for any more, or, if it is the only one, the main one. That is
-// not cut in the mere hope that the server sends ranges.
+// not cut in the mere hope that the server sends ranges, and goes on with what
+// somebody else waits for.
 func (a *aside) makeRoom(wanted spool.Span) {
 	if len(a.claims) == 0 && a.proved {
 		a.urgent = wanted
-		a.stopMain(errWanted)
+		if !a.serves {
+			a.stopMain(errWanted)
+		}
 		return
 	}
 	a.until = time.Now().Add(tellEvery)
@@ -274,7 +275,9 @@ func (a *aside) halt() (trouble error) {
 func (a *aside) goes(cut context.CancelCauseFunc, what ask) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut, a.main, a.urgent = cut, spool.Span{From: what.from, To: what.to}, spool.Span{}
+	a.cut, a.main = cut, spool.Span{From: what.from, To: what.to}
+	a.serves = a.urgent.From <= what.from && 0 <= what.to && what.to <= a.urgent.To
+	a.urgent = spool.Span{}
 }
 
 // moved notes that n bytes came of the main request, up to a place.
@@ -298,7 +301,7 @@ func (a *aside) besides(_ int64, n int) {
 func (a *aside) rests() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut = nil
+	a.cut, a.serves = nil, false
 	return a.trouble
 }
 

@@ -28,9 +28,10 @@ type record struct {
 	ETag         string      `json:"etag,omitempty"`
 	LastModified string      `json:"lastModified,omitempty"`
 	ContentType  string      `json:"contentType,omitempty"`
-	Length       int64       `json:"length"` // of the whole file; -1 = unknown
-	Have         spool.Spans `json:"have"`   // bytes that are durable
-	Hashed       int64       `json:"hashed"` // so many bytes from the start are in Hash
+	SHA256       string      `json:"sha256,omitempty"` // of the whole file as the server announces it, hex
+	Length       int64       `json:"length"`           // of the whole file; -1 = unknown
+	Have         spool.Spans `json:"have"`             // bytes that are durable
+	Hashed       int64       `json:"hashed"`           // so many bytes from the start are in Hash
 	Hash         []byte      `json:"hash,omitempty"`
 }
 
@@ -153,7 +154,7 @@ func (p *part) reset() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.here, p.digest = nil, newDigest()
-	p.ETag, p.LastModified, p.ContentType, p.Length, p.Have, p.Hashed, p.Hash = "", "", "", -1, nil, 0, nil
+	p.record = record{V: p.V, Key: p.Key, URL: p.URL, Length: -1}
 	// The record goes first, and durably: it must never speak of the new file.
 	switch err := os.Remove(p.recordName()); {
 	case err == nil:

@@ -82,7 +82,7 @@ func (t *transfer) acceptWhole(resp *http.Response, a ask) (*stream, error) {
 // learn notes what the server says of the file.
 func (p *part) learn(resp *http.Response) {
 	p.ETag, p.LastModified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
-	p.ContentType = resp.Header.Get("Content-Type")
+	p.ContentType, p.SHA256 = resp.Header.Get("Content-Type"), announced(resp.Header)
 }
 
 // unchanged: a whole file is, beyond doubt, the one that we hold a part of.
@@ -150,7 +150,7 @@ func (t *transfer) changed(resp *http.Response, total int64) bool {
 	differ := func(old, now string) bool { return old != "" && now != "" && old != now }
 	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	return p.Length >= 0 && total >= 0 && p.Length != total ||
-		differ(p.ETag, etag) || (p.ETag == "" || etag == "") && differ(p.LastModified, modified)
+		differ(p.SHA256, announced(resp.Header)) || differ(p.ETag, etag) || (p.ETag == "" || etag == "") && differ(p.LastModified, modified)
 }
 
 func (t *transfer) anotherFile() error {

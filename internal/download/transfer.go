@@ -245,8 +245,12 @@ func (t *transfer) verify() error {
 		return errors.Join(wrong, t.forget(wrong))
 	}
 	sum, err := p.sha256()
-	if err != nil || t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
+	if err != nil {
 		return err
+	}
+	differs := func(want string) bool { return want != "" && !strings.EqualFold(sum, want) }
+	if !differs(t.request.SHA256) && !differs(p.SHA256) {
+		return nil
 	}
 	if t.spliced || t.aside.used {
 		t.plain = true

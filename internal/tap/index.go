@@ -2,6 +2,7 @@ package tap
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +12,10 @@ import (
 )
 
 // Index says what ffmpeg.Index finds in the finished file, from the moov box
-// alone. Where the two might differ the error wraps ErrUnsupported: a first
+// alone. Only End may differ, by less than a frame: with B-frames ffprobe
+// guesses for how long the last picture is shown, from what the encoder wrote
+// about its rate or from the time base, where the tables know it. Where the two
+// might differ otherwise the error wraps ErrUnsupported: a first
 // picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
 // that do not tell how long the last picture is shown.
 func (m *Movie) Index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
@@ -120,9 +124,9 @@ func (t *Track) end(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Dura
 	return nil
 }
 
-// lasts is for how long ffprobe says that the picture shown at a time is
-// shown; negative when the tables do not tell. Where pictures are not shown in
-// the order of decoding it estimates that from the frame rate.
+// lasts is for how long the picture shown at a time is shown; negative when
+// the tables do not tell. They tell it at once where pictures are shown in the
+// order of decoding, else by the rate.
 func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
 	if !t.reordered {
 		for i := len(t.Samples) - 1; i >= 0; i-- {
@@ -154,7 +158,7 @@ func (t *Track) jittery() bool {
 	}
 	n := int64(len(t.Samples))
 	for i := range t.Samples[:n-1] {
-		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(1+t.TimeBase.Den/1000) {
+		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(2+t.TimeBase.Den/1000) {
 			return false
 		}
 	}
@@ -162,19 +166,25 @@ func (t *Track) jittery() bool {
 }
 
 // nominal is the distance of pictures at the usual rate that is nearest to
-// the track's, rounded down; negative when none is near.
+// the track's, rounded down as ffprobe does; negative when none is near.
 func (t *Track) nominal() int64 {
 	last := len(t.Samples) - 1
+	if last < 1 {
+		return -1
+	}
 	span := t.TimeBase.Float() * float64(t.Samples[last].DTS-t.Samples[0].DTS)
+	best, off := spool.Ratio{}, 0.01*span
 	for whole := range int64(240) {
 		for _, rate := range []spool.Ratio{{Num: whole + 1, Den: 1}, {Num: (whole + 1) * 1000, Den: 1001}} {
-			// The first and the last are off by no more than a rounding each.
-			if off := span - float64(last)/rate.Float(); last > 0 && max(off, -off) < 0.0025 {
-				return rate.Invert().Rescale(1, t.TimeBase)
+			if d := math.Abs(span - float64(last)/rate.Float()); d < off {
+				best, off = rate, d
 			}
 		}
 	}
-	return -1
+	if !best.Known() {
+		return -1
+	}
+	return best.Invert().Rescale(1, t.TimeBase)
 }
 
 // toNext is how long a sample lasts until the next one is decoded; the last

@@ -38,6 +38,9 @@ func TestIndexIsThatOfFFmpeg(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if off := got.End - want.End; off >= 0 && off <= f.guessed {
+				got.End = want.End
+			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("differs (-ffmpeg +tap):\n%s", d)
 			}
