@@ -86,15 +86,8 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			t.restarts = min(t.restarts, maxRestarts-1)
 			continue
 		}
-		if e.Code == codeExpired && t.renewable() {
-			tries--
-			if err := t.renew(ctx); err != nil {
-				return Result{}, err
-			}
-			continue
-		}
-		pause, ok := t.pause(e, tries)
-		if !ok {
+		pause, err := t.rest(ctx, err, tries)
+		if err != nil {
 			return Result{}, err
 		}
 		if err := t.client.wait(ctx, pause); err != nil {
@@ -103,17 +96,24 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	}
 }
 
-// pause is how long to wait before the next try; false: there is none.
-func (t *transfer) pause(e *spool.Error, tries int) (time.Duration, bool) {
-	c := t.client
-	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
-	if e.Code == codeNoHost {
-		// Asked once more: a resolver that has only just come up knows nobody.
-		return pause, tries < 2
+// rest gets ready for another try after a failure, and says how long to wait
+// before it. Its error is why there is none.
+func (t *transfer) rest(ctx context.Context, failure error, tries int) (time.Duration, error) {
+	c, e := t.client, spool.AsError(failure)
+	if e.Code == codeExpired && t.renewable() {
+		return 0, t.renew(ctx)
 	}
+	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
 	again := e.Class == spool.Transient && tries < orInt(c.Attempts, defaultAttempts) &&
 		e.Code != "dns" && e.After <= orInt(c.Patience, defaultPatience)
-	return pause, again
+	if e.Code == codeNoHost {
+		// Asked once more: a resolver that has only just come up knows nobody.
+		again = tries < 2
+	}
+	if !again {
+		return 0, failure
+	}
+	return pause, nil
 }
 
 // attempt asks for what is missing, and keeps what comes, until that fails.
