@@ -76,10 +76,16 @@ var wholePackets = map[string]bool{
 	"h264": true, "hevc": true, "mpeg4": true, "vp9": true, "av1": true, "prores": true, "mjpeg": true,
 }
 
+// intra are codecs all of whose pictures are key frames.
+var intra = map[string]bool{"prores": true, "mjpeg": true}
+
 // pictures fills in what is known of the video track.
 func (t *Track) pictures(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Duration) error {
 	if !wholePackets[v.Codec] {
 		return unsupported("index: packets of %s", v.Codec)
+	}
+	if t.unlisted && len(t.Samples) > 1 && !intra[v.Codec] {
+		return unsupported("index: no list of key frames")
 	}
 	x.TimeBase = t.TimeBase
 	for i := range t.Samples {
