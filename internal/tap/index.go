@@ -14,7 +14,8 @@ import (
 // Index says what ffmpeg.Index finds in the finished file, from the moov box
 // alone. Only End may differ, by less than a frame: with B-frames ffprobe
 // guesses for how long the last picture is shown, from what the encoder wrote
-// about its rate or from the time base, where the tables know it. Where the two
+// about its rate or from the time base, where the tables know it. Keys are those
+// that the file lists, which are those that ffmpeg can seek to. Where the two
 // might differ otherwise the error wraps ErrUnsupported: a first
 // picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
 // that do not tell how long the last picture is shown.
