@@ -117,6 +117,11 @@ type Sound struct {
 	BitRate    int    `json:"bitRate"` // bits per second
 	// OriginSeconds is the timeline's 0 on the source's clock, in seconds.
 	OriginSeconds float64 `json:"originSeconds"`
+	// Copied is set when the source's own packets are published as they are.
+	// Packet 0 is then the source's packet First, in the order of the file.
+	Copied bool   `json:"copied,omitempty"`
+	First  int    `json:"first,omitempty"`
+	Why    string `json:"why,omitempty"` // one clause for a person, when one is due
 }
 
 // AudioPiece is some consecutive audio segments that one process encodes.

@@ -77,9 +77,10 @@ func (e *engine) run(ctx context.Context) {
 			return loop(ctx)
 		})
 	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	// A name of its own: the loops above begin with ctx when they get to run.
+	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var lists sync.WaitGroup
-	lists.Go(func() { e.keeper.Run(ctx) })
+	lists.Go(func() { e.keeper.Run(after) })
 	err := g.Wait()
 	stop() // after the scheduler: lists of videos that have ended are ended
 	lists.Wait()

@@ -1,167 +1,14 @@
 package download
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/tap"
 )
-
-// tapped is a watcher as the fetch stage is one: it gives what arrives to a
-// source that readers block on.
-type tapped struct {
-	taps tap.Taps
-
-	mu     sync.Mutex // guards the rest
-	source *tap.Source
-	opened chan struct{} // closed when there is a source
-	file   *os.File
-	sizes  []int64
-	resets int
-	have   spool.Spans
-}
-
-func newTapped() *tapped { return &tapped{opened: make(chan struct{})} }
-
-func (w *tapped) Opened(f *os.File, size int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.file, w.source, w.sizes = f, w.taps.Open("source", f, size), append(w.sizes, size)
-	close(w.opened)
-}
-
-func (w *tapped) Arrived(have spool.Spans) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.have = have
-	w.source.Arrived(have)
-}
-
-func (w *tapped) Reset(why error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.source.End(why)
-	_ = w.file.Close()
-	w.source, w.opened, w.resets = nil, make(chan struct{}), w.resets+1
-}
-
-func (w *tapped) Wanted() []spool.Span {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.source == nil {
-		return nil
-	}
-	return w.source.Wants()
-}
-
-func (w *tapped) Changed() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.source == nil {
-		return nil
-	}
-	return w.source.WantChanged()
-}
-
-// end is what the stage does when Get has returned.
-func (w *tapped) end(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.source == nil {
-		return
-	}
-	w.source.End(err)
-	_ = w.file.Close()
-}
-
-// read waits for bytes [from, to) of the source as it is now.
-func (w *tapped) read(ctx context.Context, from, to int) ([]byte, error) {
-	w.mu.Lock()
-	opened := w.opened
-	w.mu.Unlock()
-	select {
-	case <-opened:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	w.mu.Lock()
-	source := w.source
-	w.mu.Unlock()
-	if source == nil {
-		return nil, errors.New("begun anew")
-	}
-	b := make([]byte, to-from)
-	for n := 0; n < len(b); {
-		more, err := source.ReadAtContext(ctx, b[n:], int64(from+n))
-		if err != nil {
-			return nil, err
-		}
-		n += more
-	}
-	return b, nil
-}
-
-// arrival is a Get with a reader.
-type arrival struct {
-	*tapped
-	path  string
-	ended chan error
-	res   Result // when it has ended
-}
-
-func arrive(t *testing.T, c *Client, r Request) *arrival {
-	t.Helper()
-	if r.Path == "" {
-		r.Path = filepath.Join(t.TempDir(), "source")
-	}
-	a := &arrival{tapped: newTapped(), path: r.Path, ended: make(chan error, 1)}
-	r.Watcher = a.tapped
-	go func() {
-		var err error
-		a.res, err = c.Get(t.Context(), r, nil)
-		a.end(err)
-		a.ended <- err
-	}()
-	return a
-}
-
-// wantBytes reads bytes as they arrive, and tells when they were there.
-func (a *arrival) wantBytes(t *testing.T, body []byte, from, to int) time.Time {
-	t.Helper()
-	got, err := a.read(t.Context(), from, to)
-	if err != nil {
-		t.Fatalf("bytes %d to %d: %v", from, to, err)
-	}
-	if string(got) != string(body[from:to]) {
-		t.Fatalf("bytes %d to %d are not those of the file", from, to)
-	}
-	return time.Now()
-}
-
-// whole waits for the end of Get, and compares what it made.
-func (a *arrival) whole(t *testing.T, body []byte) {
-	t.Helper()
-	if err := <-a.ended; err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(a.path)
-	if err != nil || sum(got) != sum(body) || a.res.SHA256 != sum(body) {
-		t.Fatalf("got %d bytes (%v), result %+v; not the source", len(got), err, a.res)
-	}
-	if !a.have.Has(spool.Span{To: int64(len(body))}) {
-		t.Errorf("the watcher was told of %v", a.have)
-	}
-	nothingLeft(t, a.path)
-}
 
 // An index at the end costs no more than its own bytes: on a slow link, where
 // all connections together have one rate or each has its own, with room for a
@@ -218,6 +65,39 @@ func TestReaderThatJumps(t *testing.T) {
 			t.Errorf("%.3f of the file was sent", share)
 		}
 	})
+}
+
+// Readers at several places are all served, by three connections at most.
+func TestManyReaders(t *testing.T) {
+	for _, perHost := range []int{1, 2, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLink(t, 60, true)
+			l.client.PerHost = perHost
+			a := arrive(t, l.client, Request{URL: "http://host/a"})
+			a.wantBytes(t, l.body, 0, rate)
+			begin := time.Now()
+			var readers sync.WaitGroup
+			for _, percent := range []int{20, 40, 60, 80} {
+				at := len(l.body) / 100 * percent
+				readers.Go(func() {
+					if got, err := a.read(t.Context(), at, at+4*rate); err != nil || sum(got) != sum(l.body[at:at+4*rate]) {
+						t.Errorf("the bytes at %d %% are others, or %v", percent, err)
+					}
+				})
+			}
+			readers.Wait()
+			if took := time.Since(begin); took > 18*time.Second {
+				t.Errorf("%d connections: 4 s at each of four places took %v", perHost, took)
+			}
+			a.whole(t, l.body)
+			if n := l.most(); n != min(perHost, 1+mostAside) {
+				t.Errorf("%d connections at a time of %d", n, perHost)
+			}
+			if share := l.share("/a"); share > 1.02 {
+				t.Errorf("%.3f of the file was sent", share)
+			}
+		})
+	}
 }
 
 // What an earlier Get left is there at once, and a whole file needs no reader.
@@ -321,6 +201,21 @@ func TestTailBehindARedirect(t *testing.T) {
 		close(s.enough)
 		a.whole(t, s.body)
 		c.Close()
+	}
+}
+
+// A reader that was given wrong bytes is told, whatever Get's error.
+func TestWatcherOfAWrongFile(t *testing.T) {
+	c := quick()
+	defer c.Close()
+	url := start(t, &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }})
+	for code, r := range map[string]Request{"checksum": {SHA256: sum(nil)}, "wrong-size": {Size: 5}} {
+		r.URL = url
+		a := arrive(t, c, r)
+		wantFault(t, <-a.ended, code)
+		if len(a.sizes) != a.resets {
+			t.Errorf("%s: opened %d times, reset %d times", code, len(a.sizes), a.resets)
+		}
 	}
 }
 

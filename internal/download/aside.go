@@ -19,10 +19,9 @@ const (
 	// main connection brings within a second.
 	nearby = 64 << 10
 	// What is fetched out of its turn at once: what comes in two seconds, from
-	// leastAhead to mostAhead bytes, or what is wanted, up to mostAsked.
+	// leastAhead to mostAhead bytes. Then something else may be wanted more.
 	leastAhead = 256 << 10
 	mostAhead  = 8 << 20
-	mostAsked  = 64 << 20
 	// aheadTries is how often in a row that may fail before it is given up.
 	aheadTries = 5
 )
@@ -50,13 +49,16 @@ type aside struct {
 	trouble  error // what ends the attempt: a *misfit, or our disk's
 	changes  int   // how often the file was found to be another one
 	failures int   // in a row
+	refused  bool  // one was told that the link has expired
 	until    time.Time
 	woken    chan struct{} // closed and renewed when a claim ended, or something is urgent
 
 	cut    context.CancelCauseFunc // ends the main request; nil = there is none
 	main   spool.Span              // from its next byte to its end, -1 when that is the file's
 	rate   meter                   // of its bytes
+	all    meter                   // of all connections' bytes
 	urgent spool.Span              // what the main connection is to fetch first
+	serves bool                    // it is what the main connection fetches
 }
 
 // claim is what a connection beside the main one fetches.
@@ -85,6 +87,7 @@ func (a *aside) look(ctx context.Context) {
 	select {
 	case <-a.transfer.tell.shown: // nobody reads before
 	case <-ctx.Done():
+		return
 	}
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
@@ -116,15 +119,14 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 	here := a.transfer.part.spans()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.allowed || time.Now().Before(a.until) || ctx.Err() != nil {
+	if !a.allowed || a.urgent.Len() > 0 || time.Now().Before(a.until) || ctx.Err() != nil {
 		return
 	}
 	gap := here.Missing(spool.Span{From: max(want.From, 0), To: min(want.To, a.length)})
 	if gap.Len() == 0 || a.soon(gap.From) {
 		return
 	}
-	ahead := min(max(int64(2*a.rate.now()), leastAhead), mostAhead)
-	to := max(gap.From+ahead, min(want.To, gap.From+mostAsked))
+	to := gap.From + min(max(int64(2*a.all.now()), leastAhead), mostAhead)
 	if chunk := a.transfer.request.ChunkSize; chunk > 0 {
 		to = min(to, gap.From+max(chunk-seam, 1))
 	}
@@ -146,9 +148,6 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 
 // soon: the main connection brings the byte at once, or will.
 func (a *aside) soon(at int64) bool {
-	if a.urgent.From <= at && at < a.urgent.To {
-		return true
-	}
 	reach := a.main.From + nearby + int64(a.rate.now())
 	return a.cut != nil && a.main.From <= at && at <= reach && (a.main.To < 0 || at < a.main.To)
 }
@@ -185,9 +184,11 @@ func (a *aside) judge(c *claim, err error) {
 		a.fail(err)
 	case !a.allowed, c.dropped: // it was told to end
 	case err == nil:
-		a.failures, a.proved = 0, true
+		a.failures, a.proved, a.refused = 0, true, false
 	case errors.Is(err, errBusy):
 		a.makeRoom(c.Span)
+	case a.expired(err):
+		a.fail(err)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
 		a.off, a.allowed = true, false // the main connection will see for itself
 	case e.Class == spool.Environment:
@@ -202,11 +203,14 @@ func (a *aside) judge(c *claim, err error) {
 
 // makeRoom gives up another connection for what is wanted: one for bytes that
 // nobody waits for any more, or, if it is the only one, the main one. That is
-// not cut in the mere hope that the server sends ranges.
+// not cut in the mere hope that the server sends ranges, and goes on with what
+// somebody else waits for.
 func (a *aside) makeRoom(wanted spool.Span) {
 	if len(a.claims) == 0 && a.proved {
 		a.urgent = wanted
-		a.stopMain(errWanted)
+		if !a.serves {
+			a.stopMain(errWanted)
+		}
 		return
 	}
 	a.until = time.Now().Add(tellEvery)
@@ -271,7 +275,9 @@ func (a *aside) halt() (trouble error) {
 func (a *aside) goes(cut context.CancelCauseFunc, what ask) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut, a.main, a.urgent = cut, spool.Span{From: what.from, To: what.to}, spool.Span{}
+	a.cut, a.main = cut, spool.Span{From: what.from, To: what.to}
+	a.serves = a.urgent.From <= what.from && 0 <= what.to && what.to <= a.urgent.To
+	a.urgent = spool.Span{}
 }
 
 // moved notes that n bytes came of the main request, up to a place.
@@ -280,6 +286,14 @@ func (a *aside) moved(at int64, n int) {
 	defer a.mu.Unlock()
 	a.main.From = at
 	a.rate.came(n)
+	a.all.came(n)
+}
+
+// besides notes that n bytes came of another request.
+func (a *aside) besides(_ int64, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all.came(n)
 }
 
 // rests notes that the main request has ended, and tells why if that was
@@ -287,7 +301,7 @@ func (a *aside) moved(at int64, n int) {
 func (a *aside) rests() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut = nil
+	a.cut, a.serves = nil, false
 	return a.trouble
 }
 

@@ -3,10 +3,13 @@ package download
 import (
 	"crypto/sha256"
 	"encoding"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
+	"net/http"
+	"strings"
 )
 
 // digest is the SHA-256 of a file's beginning. It grows with the run of bytes
@@ -65,3 +68,21 @@ func (d *digest) follow(file io.ReaderAt, end, most int64) error {
 }
 
 func (d *digest) hex() string { return hex.EncodeToString(d.sum.Sum(nil)) }
+
+// announced is the SHA-256 of the whole file, in hex, as an answer's head tells
+// it (RFC 9530 3, RFC 3230 4.3.2); "" when it does not.
+func announced(h http.Header) string {
+	for _, name := range []string{"Repr-Digest", "Digest"} {
+		for item := range strings.SplitSeq(strings.Join(h.Values(name), ","), ",") {
+			kind, value, _ := strings.Cut(strings.TrimSpace(item), "=")
+			if !strings.EqualFold(kind, "sha-256") {
+				continue
+			}
+			sum, err := base64.StdEncoding.DecodeString(strings.Trim(value, ":"))
+			if err == nil && len(sum) == sha256.Size {
+				return hex.EncodeToString(sum)
+			}
+		}
+	}
+	return ""
+}

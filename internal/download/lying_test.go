@@ -95,6 +95,13 @@ func lies() []lie {
 			copy(b[seam*2:], "something else")
 			sendPart(w, b, span(at, to, lying))
 		}), hash: true, reset: true},
+		{name: "announced checksum changes", head: func(w http.ResponseWriter) {
+			w.Header().Set("Repr-Digest", announce(source(lying)))
+		}, aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
+			at, to := asked(r, lying)
+			w.Header().Set("Repr-Digest", announce(nil))
+			sendPart(w, h.body[at:to], span(at, to, lying))
+		}), reset: true},
 		{name: "ETag changes", aside: once(func(h *hostile, w http.ResponseWriter, r *http.Request) {
 			at, to := asked(r, lying)
 			w.Header().Set("ETag", `"two"`)

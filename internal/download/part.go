@@ -28,9 +28,10 @@ type record struct {
 	ETag         string      `json:"etag,omitempty"`
 	LastModified string      `json:"lastModified,omitempty"`
 	ContentType  string      `json:"contentType,omitempty"`
-	Length       int64       `json:"length"` // of the whole file; -1 = unknown
-	Have         spool.Spans `json:"have"`   // bytes that are durable
-	Hashed       int64       `json:"hashed"` // so many bytes from the start are in Hash
+	SHA256       string      `json:"sha256,omitempty"` // of the whole file as the server announces it, hex
+	Length       int64       `json:"length"`           // of the whole file; -1 = unknown
+	Have         spool.Spans `json:"have"`             // bytes that are durable
+	Hashed       int64       `json:"hashed"`           // so many bytes from the start are in Hash
 	Hash         []byte      `json:"hash,omitempty"`
 }
 
@@ -71,12 +72,16 @@ func Finished(path, rawURL string) (Result, bool) {
 	if err != nil {
 		return Result{}, false
 	}
+	return finished(path, identity(u))
+}
+
+func finished(path, key string) (Result, bool) {
 	var f final
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || readJSON(RecordPath(path), &f) != nil {
 		return Result{}, false
 	}
-	same := f.V == finalFormat && f.Key == identity(u) &&
+	same := f.V == finalFormat && f.Key == key &&
 		f.Size == info.Size() && f.Modified == info.ModTime().UnixNano()
 	return f.Result, same
 }
@@ -91,22 +96,26 @@ func Discard(path string) error {
 	return nil
 }
 
-// openPart opens the part of path with the bytes in it that are durable.
-func openPart(path string, u *url.URL) (*part, error) {
+// openPart opens the part of a file that its URL names.
+func openPart(path string, u *url.URL) (*part, error) { return openNamed(path, identity(u), u) }
+
+// openNamed opens the part of path with the bytes in it that are durable, if
+// they are of the file that key stands for.
+func openNamed(path, key string, u *url.URL) (*part, error) {
 	name := PartPath(path)
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, diskFault("open", name, err)
 	}
 	p := &part{path: path, file: file, saved: time.Now()}
-	if p.restore(identity(u)) {
+	if p.restore(key) {
 		if err := file.Truncate(p.Have[len(p.Have)-1].To); err != nil {
 			_ = file.Close() // nothing was written that could be lost
 			return nil, diskFault("truncate", name, err)
 		}
 		return p, nil
 	}
-	p.record = record{V: recordFormat, Key: identity(u), URL: redact(u)}
+	p.record = record{V: recordFormat, Key: key, URL: redact(u)}
 	if err := p.reset(); err != nil {
 		_ = p.file.Close() // nothing was written that could be lost
 		return nil, err
@@ -145,7 +154,7 @@ func (p *part) reset() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.here, p.digest = nil, newDigest()
-	p.ETag, p.LastModified, p.ContentType, p.Length, p.Have, p.Hashed, p.Hash = "", "", "", -1, nil, 0, nil
+	p.record = record{V: p.V, Key: p.Key, URL: p.URL, Length: -1}
 	// The record goes first, and durably: it must never speak of the new file.
 	switch err := os.Remove(p.recordName()); {
 	case err == nil:

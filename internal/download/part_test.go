@@ -2,10 +2,14 @@ package download
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -162,5 +166,38 @@ func TestResetLeavesTheOldFile(t *testing.T) {
 	}
 	if err := p.close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// announce is a file's checksum as a server tells it.
+func announce(of []byte) string {
+	s := sha256.Sum256(of)
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(s[:]) + ":"
+}
+
+// The checksum that a server announces is one that the file must have.
+func TestAnnouncedChecksum(t *testing.T) {
+	body := source(size)
+	for name, tc := range map[string]struct{ header, value, code string }{
+		"right":      {"Repr-Digest", "md5=:AAAA:, " + announce(body), ""},
+		"right, old": {"Digest", strings.ReplaceAll(announce(body), ":", ""), ""},
+		"wrong":      {"Repr-Digest", announce(nil), "checksum"},
+		"wrong, old": {"Digest", strings.ReplaceAll(announce(nil), ":", ""), "checksum"},
+		"garbage":    {"Repr-Digest", "sha-256=:no:, sha-256, =", ""},
+		"another":    {"Repr-Digest", "md5=:AAAA:", ""},
+		"of a part":  {"Content-Digest", announce(nil), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) {
+				w.Header().Set(tc.header, tc.value)
+				h.good(w, r)
+			}}
+			_, _, err := fetchTo(t, quick(), start(t, h))
+			if tc.code != "" {
+				wantFault(t, err, tc.code)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -16,6 +16,8 @@ func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusRequestedRangeNotSatisfiable && held > 0:
 		return nil, t.beyond(resp)
+	case code == http.StatusRequestedRangeNotSatisfiable && resp.Header.Get("Content-Range") == "bytes */0":
+		return nil, t.empty()
 	case code != http.StatusOK && code != http.StatusPartialContent:
 		if code < 400 {
 			return nil, &spool.Error{
@@ -82,7 +84,7 @@ func (t *transfer) acceptWhole(resp *http.Response, a ask) (*stream, error) {
 // learn notes what the server says of the file.
 func (p *part) learn(resp *http.Response) {
 	p.ETag, p.LastModified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
-	p.ContentType = resp.Header.Get("Content-Type")
+	p.ContentType, p.SHA256 = resp.Header.Get("Content-Type"), announced(resp.Header)
 }
 
 // unchanged: a whole file is, beyond doubt, the one that we hold a part of.
@@ -150,7 +152,7 @@ func (t *transfer) changed(resp *http.Response, total int64) bool {
 	differ := func(old, now string) bool { return old != "" && now != "" && old != now }
 	etag, modified := resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	return p.Length >= 0 && total >= 0 && p.Length != total ||
-		differ(p.ETag, etag) || (p.ETag == "" || etag == "") && differ(p.LastModified, modified)
+		differ(p.SHA256, announced(resp.Header)) || differ(p.ETag, etag) || (p.ETag == "" || etag == "") && differ(p.LastModified, modified)
 }
 
 func (t *transfer) anotherFile() error {

@@ -14,13 +14,13 @@ type stream struct {
 	body    io.Reader
 	turn    *turn
 	asked   ask
-	at      int64 // place of the next one
-	to      int64 // where the body must end; -1 = unknown
-	through bool  // read on where the bytes are here already: nothing else comes
-	known   int64 // so many of the last bytes were here already
-	fresh   int64 // so many were not
-	moved   func(at int64, n int)
-	held    bool // it had to stop reading for a while
+	at      int64                 // place of the next one
+	to      int64                 // where the body must end; -1 = unknown
+	through bool                  // read on where the bytes are here already: nothing else comes
+	known   int64                 // so many of the last bytes were here already
+	fresh   int64                 // so many were not
+	moved   func(at int64, n int) // is told of n bytes up to a place
+	held    bool                  // it had to stop reading for a while
 }
 
 // fetch asks for bytes, and keeps what comes. It ends early when what follows
@@ -91,7 +91,7 @@ func (t *transfer) fetchAside(ctx context.Context, span spool.Span) error {
 	if err != nil {
 		return err
 	}
-	s.body, s.turn, s.moved = watched{resp.Body, w}, turn, func(int64, int) {}
+	s.body, s.turn, s.moved = watched{resp.Body, w}, turn, t.aside.besides
 	if err := t.receive(ctx, s); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type transfer struct {
 	spliced  bool // the part holds bytes of more than one answer
 	turn     *turn
 	held     bool // this attempt had to stop reading for a while
+	renewals int  // since the last real progress
 	plain    bool // the server's ranges are of no use but to resume
 }
 
@@ -76,7 +78,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		}
 		e := spool.AsError(err)
 		if t.part.held()-before >= realProgress {
-			tries = 0
+			tries, t.renewals = 0, 0
 		}
 		if t.held && (e.Code == "connection-lost" || e.Code == "short-body") {
 			// The server lost patience with us, which is no fault of its own.
@@ -84,8 +86,8 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			t.restarts = min(t.restarts, maxRestarts-1)
 			continue
 		}
-		pause, ok := t.pause(e, tries)
-		if !ok {
+		pause, err := t.rest(ctx, err, tries)
+		if err != nil {
 			return Result{}, err
 		}
 		if err := t.client.wait(ctx, pause); err != nil {
@@ -94,17 +96,24 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	}
 }
 
-// pause is how long to wait before the next try; false: there is none.
-func (t *transfer) pause(e *spool.Error, tries int) (time.Duration, bool) {
-	c := t.client
-	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
-	if e.Code == codeNoHost {
-		// Asked once more: a resolver that has only just come up knows nobody.
-		return pause, tries < 2
+// rest gets ready for another try after a failure, and says how long to wait
+// before it. Its error is why there is none.
+func (t *transfer) rest(ctx context.Context, failure error, tries int) (time.Duration, error) {
+	c, e := t.client, spool.AsError(failure)
+	if e.Code == codeExpired && t.renewable() {
+		return 0, t.renew(ctx)
 	}
+	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
 	again := e.Class == spool.Transient && tries < orInt(c.Attempts, defaultAttempts) &&
 		e.Code != "dns" && e.After <= orInt(c.Patience, defaultPatience)
-	return pause, again
+	if e.Code == codeNoHost {
+		// Asked once more: a resolver that has only just come up knows nobody.
+		again = tries < 2
+	}
+	if !again {
+		return 0, failure
+	}
+	return pause, nil
 }
 
 // attempt asks for what is missing, and keeps what comes, until that fails.
@@ -208,9 +217,8 @@ func (t *transfer) header(a ask) http.Header {
 		h = http.Header{}
 	}
 	h.Set("Accept-Encoding", "identity")
-	h.Set("User-Agent", t.client.UserAgent)
-	if t.client.UserAgent == "" {
-		h.Set("User-Agent", "spool")
+	if h.Get("User-Agent") == "" {
+		h.Set("User-Agent", cmp.Or(t.client.UserAgent, "spool"))
 	}
 	if a.all() {
 		return h
@@ -233,17 +241,23 @@ func (t *transfer) header(a ask) http.Header {
 func (t *transfer) verify() error {
 	p := t.part
 	if t.request.Size > 0 && p.Length != t.request.Size {
-		return errors.Join(t.wrongSize(p.Length), p.reset())
+		wrong := t.wrongSize(p.Length)
+		return errors.Join(wrong, t.forget(wrong))
 	}
 	sum, err := p.sha256()
-	if err != nil || t.request.SHA256 == "" || strings.EqualFold(sum, t.request.SHA256) {
+	if err != nil {
 		return err
+	}
+	differs := func(want string) bool { return want != "" && !strings.EqualFold(sum, want) }
+	if !differs(t.request.SHA256) && !differs(p.SHA256) {
+		return nil
 	}
 	if t.spliced || t.aside.used {
 		t.plain = true
 		return t.refuse(&misfit{"checksum", "the file's checksum is not the expected one"})
 	}
-	return errors.Join(t.wrongSum(sum), p.reset())
+	wrong := t.wrongSum(sum)
+	return errors.Join(wrong, t.forget(wrong))
 }
 
 // misfit is what came and does not belong to the bytes that are here. Whoever
@@ -265,12 +279,17 @@ func (t *transfer) refuse(no *misfit) error {
 // restart forgets what is here; it fails when that happened too often.
 func (t *transfer) restart(why string) error {
 	_ = t.aside.halt() // it speaks of what is dropped here
-	if err := t.part.reset(); err != nil {
+	if err := t.forget(transient("source-changed", why)); err != nil {
 		return err
 	}
-	t.tell.reset(transient("source-changed", why))
 	t.spliced, t.aside.used = false, false
 	return t.again(why)
+}
+
+// forget drops all bytes, and tells whoever has read them why.
+func (t *transfer) forget(why error) error {
+	t.tell.reset(why)
+	return t.part.reset()
 }
 
 // again counts how often the download has begun anew.

@@ -2,6 +2,7 @@ package download
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spool-video/spool"
 )
@@ -54,6 +55,13 @@ func (t *transfer) at() string {
 }
 
 func (t *transfer) wrongSum(sum string) error {
+	if announced := t.part.SHA256; announced != "" && !strings.EqualFold(announced, sum) {
+		return &spool.Error{
+			Class: spool.Permanent, Code: "checksum",
+			Reason: redact(t.target) + " is not what its server announces: its sha256 is " + sum,
+			Hint:   "the file is damaged at its server, or on the way: try again later",
+		}
+	}
 	return &spool.Error{
 		Class: spool.Permanent, Code: "checksum",
 		Reason: redact(t.target) + " is not the expected file: its sha256 is " + sum,

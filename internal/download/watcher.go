@@ -11,7 +11,7 @@ import (
 //
 //	Opened Arrived… [Reset Opened Arrived…]…
 //
-// and Wanted and Changed at any time. None of them may wait for the download.
+// and Wanted and Changed at any time after the first Opened. None of them may wait for the download.
 // Nothing is told when an earlier Get had fetched the whole file.
 type Watcher interface {
 	// Opened tells that bytes can be read from f, at the places that Arrived

@@ -54,9 +54,24 @@ func LayCopied(t spool.Timeline, keys []int) (spool.Grid, bool) {
 	g.Frames = w.segments()
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
-		g.Packets = packets(t, g.Frames)
+		g.Packets = packets(t, g.Frames, Priming)
 	}
 	return g, true
+}
+
+// Primed divides the sound of a grid anew, for packets of a source that are
+// copied: the first begins priming samples before 0, and there are at most so
+// many. It needs pictures.
+func Primed(g spool.Grid, t spool.Timeline, priming, most int) spool.Grid {
+	g.PrimingSamples = priming
+	g.Packets = packets(t, g.Frames, int64(priming))
+	if last := len(g.Packets) - 1; last >= 0 {
+		for _, n := range g.Packets {
+			most -= n
+		}
+		g.Packets[last] += min(most, 0)
+	}
+	return g
 }
 
 // ways are the segmentations of a timeline, from each key frame to the end.

@@ -38,7 +38,7 @@ func Lay(t spool.Timeline) spool.Grid {
 	}
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
-		g.Packets = packets(t, g.Frames)
+		g.Packets = packets(t, g.Frames, Priming)
 	}
 	return g
 }
@@ -78,21 +78,21 @@ func longest(frames []int, rate spool.Ratio) int {
 	return int(rate.Invert().RescaleNearest(int64(n), spool.Ratio{Num: 1, Den: 1}))
 }
 
-// packets divides the audio. Packet 0 is the priming; packet i > 0 holds the
-// samples from (i-1)*1024 on.
-func packets(t spool.Timeline, frames []int) []int {
-	total := int((t.Samples+PacketSamples-1)/PacketSamples) + 1
+// packets divides the audio. Packet i holds the samples from i*1024-priming on.
+func packets(t spool.Timeline, frames []int, priming int64) []int {
+	total := int((t.Samples + priming + PacketSamples - 1) / PacketSamples)
 	if len(frames) == 0 {
 		segments := balance(total-1, gopPackets)
 		segments[0]++
 		return segments
 	}
-	perPacket := spool.Ratio{Num: PacketSamples, Den: SampleRate}
+	// In units of 1/(SampleRate*Rate.Num) seconds all of it is whole.
+	frame, packet := t.Rate.Den*SampleRate, t.Rate.Num*PacketSamples
 	segments := make([]int, len(frames))
 	shown, done := 0, 0
 	for k, f := range frames {
 		shown += f
-		end := 1 + int(t.Rate.Invert().RescaleNearest(int64(shown), perPacket))
+		end := int((2*(int64(shown)*frame+priming*t.Rate.Num) + packet) / (2 * packet))
 		if k == len(frames)-1 {
 			end = total
 		}

@@ -1,6 +1,9 @@
 package tap_test
 
 import (
+	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"testing"
 
@@ -66,5 +69,36 @@ func BenchmarkWindow(b *testing.B) {
 		if t.Window(middle, middle+18*t.TimeBase.Den).Len() == 0 {
 			b.Fatal("empty")
 		}
+	}
+}
+
+// BenchmarkServer is one program that reads 64 MB which are here.
+func BenchmarkServer(b *testing.B) {
+	const size = 64 << 20
+	var server tap.Server
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer server.Stop()
+	var taps tap.Taps
+	s := taps.Open("a", bytes.NewReader(make([]byte, size)), size)
+	s.Arrived(spool.Spans{span(0, size)})
+	url, closeURL := server.Open(s)
+	defer closeURL()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	b.SetBytes(size)
+	for b.Loop() {
+		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+			b.Fatal(n, err)
+		}
+		_ = resp.Body.Close()
 	}
 }

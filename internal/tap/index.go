@@ -2,7 +2,9 @@ package tap
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -10,7 +12,11 @@ import (
 )
 
 // Index says what ffmpeg.Index finds in the finished file, from the moov box
-// alone. Where the two might differ the error wraps ErrUnsupported: a first
+// alone. Only End may differ, by less than a frame: with B-frames ffprobe
+// guesses for how long the last picture is shown, from what the encoder wrote
+// about its rate or from the time base, where the tables know it. Keys are those
+// that the file lists, which are those that ffmpeg can seek to. Where the two
+// might differ otherwise the error wraps ErrUnsupported: a first
 // picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
 // that do not tell how long the last picture is shown.
 func (m *Movie) Index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
@@ -71,10 +77,16 @@ var wholePackets = map[string]bool{
 	"h264": true, "hevc": true, "mpeg4": true, "vp9": true, "av1": true, "prores": true, "mjpeg": true,
 }
 
+// intra are codecs all of whose pictures are key frames.
+var intra = map[string]bool{"prores": true, "mjpeg": true}
+
 // pictures fills in what is known of the video track.
 func (t *Track) pictures(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Duration) error {
 	if !wholePackets[v.Codec] {
 		return unsupported("index: packets of %s", v.Codec)
+	}
+	if t.unlisted && len(t.Samples) > 1 && !intra[v.Codec] {
+		return unsupported("index: no list of key frames")
 	}
 	x.TimeBase = t.TimeBase
 	for i := range t.Samples {
@@ -119,9 +131,9 @@ func (t *Track) end(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Dura
 	return nil
 }
 
-// lasts is for how long ffprobe says that the picture shown at a time is
-// shown; negative when the tables do not tell. Where pictures are not shown in
-// the order of decoding it estimates that from the frame rate.
+// lasts is for how long the picture shown at a time is shown; negative when
+// the tables do not tell. They tell it at once where pictures are shown in the
+// order of decoding, else by the rate.
 func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
 	if !t.reordered {
 		for i := len(t.Samples) - 1; i >= 0; i-- {
@@ -153,7 +165,7 @@ func (t *Track) jittery() bool {
 	}
 	n := int64(len(t.Samples))
 	for i := range t.Samples[:n-1] {
-		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(1+t.TimeBase.Den/1000) {
+		if off := int64(t.Samples[i].Duration)*n - sum; max(off, -off) > n*(2+t.TimeBase.Den/1000) {
 			return false
 		}
 	}
@@ -161,19 +173,25 @@ func (t *Track) jittery() bool {
 }
 
 // nominal is the distance of pictures at the usual rate that is nearest to
-// the track's, rounded down; negative when none is near.
+// the track's, rounded down as ffprobe does; negative when none is near.
 func (t *Track) nominal() int64 {
 	last := len(t.Samples) - 1
+	if last < 1 {
+		return -1
+	}
 	span := t.TimeBase.Float() * float64(t.Samples[last].DTS-t.Samples[0].DTS)
+	best, off := spool.Ratio{}, 0.01*span
 	for whole := range int64(240) {
 		for _, rate := range []spool.Ratio{{Num: whole + 1, Den: 1}, {Num: (whole + 1) * 1000, Den: 1001}} {
-			// The first and the last are off by no more than a rounding each.
-			if off := span - float64(last)/rate.Float(); last > 0 && max(off, -off) < 0.0025 {
-				return rate.Invert().Rescale(1, t.TimeBase)
+			if d := math.Abs(span - float64(last)/rate.Float()); d < off {
+				best, off = rate, d
 			}
 		}
 	}
-	return -1
+	if !best.Known() {
+		return -1
+	}
+	return best.Invert().Rescale(1, t.TimeBase)
 }
 
 // toNext is how long a sample lasts until the next one is decoded; the last
@@ -190,16 +208,20 @@ func (t *Track) toNext(i int) int64 {
 // they are.
 var wholeSound = map[string]bool{"aac": true, "alac": true, "flac": true, "opus": true, "mp3": true, "ac3": true, "eac3": true}
 
+// plain reports whether sound is not compressed: where its packets begin
+// depends on where reading does.
+func plain(a *spool.AudioStream) bool { return strings.HasPrefix(a.Codec, "pcm_") }
+
 // sound gives the index of a track of sound, nil when nothing of it is heard.
 func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
-	if !wholeSound[a.Codec] || t.reordered {
+	if !wholeSound[a.Codec] && !plain(a) || t.reordered {
 		return nil, unsupported("index: packets of %s", a.Codec)
 	}
 	x := &ffmpeg.SoundIndex{TimeBase: t.TimeBase, PTS: make([]int64, 0, len(t.Samples))}
 	lengths := map[int64]bool{}
 	end := int64(0)
 	for i := range t.Samples {
-		s, length := &t.Samples[i], t.packetLength(i, a.Codec)
+		s, length := &t.Samples[i], t.packetLength(i, a)
 		if length <= 0 {
 			return nil, unsupported("index: how long sample %d of the sound is", i)
 		}
@@ -225,13 +247,15 @@ func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
 
 // packetLength is how long ffprobe says that a packet of sound is; 0 when the
 // tables do not tell.
-func (t *Track) packetLength(i int, codec string) int64 {
+func (t *Track) packetLength(i int, a *spool.AudioStream) int64 {
 	length := t.toNext(i)
-	counted := codec == "ac3" || codec == "eac3" // ffmpeg looks into these
-	if length > 0 && !counted {
+	counted := a.Codec == "ac3" || a.Codec == "eac3" // ffmpeg looks into these
+	switch {
+	case length > 0 && !counted:
 		return length
-	}
-	if counted || codec == "aac" || codec == "mp3" {
+	case plain(a):
+		return int64(t.Samples[i].Duration)
+	case counted || a.Codec == "aac" || a.Codec == "mp3":
 		return t.regular
 	}
 	return 0
@@ -244,7 +268,7 @@ var usual = map[string]int64{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536
 // and follow each other without a break, as ffmpeg.Index counts them: within
 // two ticks of every packet's time; else 0.
 func packetSamples(x *ffmpeg.SoundIndex, a *spool.AudioStream, lengths int) int {
-	if a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
+	if plain(a) || a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
 		return 0
 	}
 	samples := spool.Ratio{Num: 1, Den: int64(a.SampleRate)}

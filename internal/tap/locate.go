@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Reader reads a source: one that is arriving, or a File.
@@ -39,6 +40,23 @@ func (w whole) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 
 // Size is the size that File was given.
 func (w whole) Size() int64 { return w.size }
+
+// Read opens a source to be read: through the tap while it is arriving, else
+// by its path. close is called when it is not read any more.
+func (d *Desk) Read(path string) (r Reader, close func(), err error) {
+	if arriving := d.Arriving(path); arriving != nil {
+		return arriving, func() {}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open source: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open source: %w", err), f.Close())
+	}
+	return File(f, info.Size()), func() { _ = f.Close() }, nil // it is only read
+}
 
 // ReadFull reads all of p. A source that ends before gives
 // io.ErrUnexpectedEOF.

@@ -145,6 +145,8 @@ var codecs = map[string]string{
 	"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "vp09": "vp9", "av01": "av1", "mp4v": "mpeg4",
 	"mp4a": "aac",
 	".mp3": "mp3", "ac-3": "ac3", "ec-3": "eac3", "Opus": "opus", "fLaC": "flac", "alac": "alac",
+	"sowt": "pcm_s16le", "twos": "pcm_s16be", "raw ": "pcm_u8", "ulaw": "pcm_mulaw", "alaw": "pcm_alaw",
+	"in24": "pcm_s24be", "in32": "pcm_s32be", "fl32": "pcm_f32be", "fl64": "pcm_f64be", "lpcm": "pcm_s16le",
 	"apcn": "prores", "apch": "prores", "apcs": "prores", "apco": "prores", "ap4h": "prores", "jpeg": "mjpeg",
 }
 

@@ -21,6 +21,9 @@ type film struct {
 	from string // a film that is made first and is input "SRC"
 	// whole is set when the moov box does not tell all that planning wants.
 	whole bool
+	// guessed is by how many ticks at most ffprobe guesses the end too early: it
+	// takes a tick for the last picture where a second has less than a thousand.
+	guessed int64
 }
 
 const (
@@ -64,6 +67,16 @@ var corpus = []film{
 	{name: "two.mp4", args: pictures + quick + "-frames:v 2"},
 	{name: "remux-24.mp4", args: "-i SRC -c copy", from: "MKV -f lavfi -i testsrc2=s=64x36:r=24:d=2 " + quick},
 	{name: "remux-vfr.mp4", args: "-i SRC -c copy", from: "MKV " + pictures + quick + vfr},
+	{name: "pcm.mov", args: pictures + sound + quick + "-c:a pcm_s16le"},
+	{name: "pcm24.mov", args: pictures + "-itsoffset 0.45 " + sound + quick + "-ac 2 -c:a pcm_s24le"},
+	{name: "pcm-float.mov", args: pictures + sound + quick + "-ac 6 -c:a pcm_f32le -movflags +faststart"},
+	{name: "pcm-mulaw.mov", args: pictures + "-f lavfi -i sine=r=8000:d=2 " + quick + "-c:a pcm_mulaw"},
+	{name: "pcm-big.mov", args: pictures + sound + quick + "-c:a pcm_s16be"},
+	{name: "pcm-8.mov", args: pictures + sound + quick + "-c:a pcm_u8"},
+	{name: "pcm-middle.mov", args: "-ss 0.7 -i SRC -map 0 -c copy", from: "MOV " + pictures + sound + quick + "-c:a pcm_s16le"},
+	{name: "camera.mp4", args: camera("20.013") + quick + "-video_track_timescale 600", guessed: 20},
+	{name: "camera-fast.mp4", args: camera("19.97") + quick + "-video_track_timescale 600", guessed: 20},
+	{name: "camera-hevc.mov", args: camera("10.004") + "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=24:open-gop=0 -video_track_timescale 600", guessed: 20},
 	{name: "prores.mov", args: pictures + "-c:v prores_ks -profile:v 0"},
 	{name: "mp3.mp4", args: pictures + sound + quick + "-c:a libmp3lame"},
 	{name: "ac3.mp4", args: pictures + sound + quick + "-c:a ac3"},
@@ -85,6 +98,12 @@ var corpus = []film{
 // made are the paths of films that were made, by name; removed by TestMain.
 var made = map[string]string{}
 
+// camera is pictures whose clock is off, with so many ticks of 1/600 s each on
+// average.
+func camera(ticks string) string {
+	return "-f lavfi -i testsrc2=s=64x36:r=30:d=4 -vf settb=1/600,setpts='floor(N*" + ticks + "+random(0)*0.9)' -enc_time_base 1/600 -fps_mode passthrough "
+}
+
 // make makes the film, once, and gives its path.
 func (f film) make(t testing.TB) string {
 	t.Helper()
@@ -105,6 +124,9 @@ func (f film) write(t testing.TB) string {
 	from, isMatroska := strings.CutPrefix(f.from, "MKV ")
 	if isMatroska {
 		source = filepath.Join(dir, "source.mkv")
+	}
+	if rest, isQuickTime := strings.CutPrefix(from, "MOV "); isQuickTime {
+		from, source = rest, filepath.Join(dir, "source.mov")
 	}
 	if f.from != "" {
 		mediatest.FFmpeg(t, append(strings.Fields(from), source)...)

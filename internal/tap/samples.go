@@ -9,6 +9,7 @@ import (
 // 8.7): each says one thing of all samples, most of them run-length coded.
 type samples struct {
 	audio  bool
+	size   int64 // of the file, bytes; -1: not known
 	length int64 // of the media, ticks
 	all    []Sample
 
@@ -18,7 +19,8 @@ type samples struct {
 	common  int64   // as in Track
 }
 
-// boxes finds the tables.
+// boxes finds the tables. Of the groupings of samples only that of random
+// access points is one, and is called rap.
 func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 	found, err := one(stbl, "stsd", "stts", "ctts", "stss", "stps", "stsz", "stz2", "stsc", "stco", "co64")
 	if err != nil {
@@ -29,8 +31,11 @@ func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 		return nil, err
 	}
 	for _, b := range all {
-		if b.kind == "sbgp" && len(b.body) >= 8 && string(b.body[4:8]) == "rap " && !s.audio {
-			return nil, unsupported("random access groups")
+		if b.kind == "sbgp" && len(b.body) >= 8 && string(b.body[4:8]) == "rap " {
+			if _, twice := found["rap"]; twice {
+				return nil, unsupported("two groupings of random access points")
+			}
+			found["rap"] = b.body
 		}
 	}
 	return found, nil
@@ -38,6 +43,9 @@ func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 
 // read reads the tables; at most limit samples.
 func (s *samples) read(tables map[string][]byte, limit int) error {
+	if s.inBlocks(tables["stts"]) {
+		return s.blocks(tables, limit)
+	}
 	steps := []func() error{
 		func() error { return s.sizes(tables, limit) },
 		func() error { return s.positions(tables) },
@@ -141,9 +149,28 @@ func (c chunks) offset(i int) uint64 {
 	return uint64(u32(c.entries, 4*i))
 }
 
-// positions says where each sample lies: stsc gives how many there are in each
-// chunk, from a chunk on.
+// positions says where each sample lies.
 func (s *samples) positions(tables map[string][]byte) error {
+	done := 0
+	err := eachChunk(tables, func(at uint64, per int64) error {
+		if per > int64(len(s.all)-done) {
+			return unsupported("stsc: more samples than sizes")
+		}
+		if !run(s.all[done:done+int(per)], at) {
+			return unsupported("a chunk at %d", at)
+		}
+		done += int(per)
+		return nil
+	})
+	if err == nil && done != len(s.all) {
+		err = unsupported("stsc: %d samples of %d", done, len(s.all))
+	}
+	return err
+}
+
+// eachChunk goes through the chunks: where each begins, and how many samples
+// it holds, which stsc says from one chunk on until it says otherwise.
+func eachChunk(tables map[string][]byte, visit func(at uint64, per int64) error) error {
 	name, c := "stco", chunks{width: 4}
 	if _, wide := tables["co64"]; wide {
 		name, c = "co64", chunks{width: 8}
@@ -156,7 +183,6 @@ func (s *samples) positions(tables map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	done := 0
 	for at := 0; at < len(runs); at += 12 {
 		first, per := int64(u32(runs, at))-1, int64(u32(runs, at+4))
 		next := int64(c.count())
@@ -167,17 +193,10 @@ func (s *samples) positions(tables map[string][]byte) error {
 			return unsupported("stsc: entry %d", at/12)
 		}
 		for chunk := first; chunk < next; chunk++ {
-			if per > int64(len(s.all)-done) {
-				return unsupported("stsc: more samples than sizes")
+			if err := visit(c.offset(int(chunk)), per); err != nil {
+				return err
 			}
-			if !run(s.all[done:done+int(per)], c.offset(int(chunk))) {
-				return unsupported("%s: chunk %d at %d", name, chunk, c.offset(int(chunk)))
-			}
-			done += int(per)
 		}
-	}
-	if done != len(s.all) {
-		return unsupported("stsc: %d samples of %d", done, len(s.all))
 	}
 	return nil
 }
@@ -225,9 +244,6 @@ func (s *samples) times(stts []byte) error {
 		s.regular = int64(u32(entries, 4))
 	}
 	s.common = common(s.all)
-	if s.audio && len(entries) == 8 && s.regular == 1 {
-		return unsupported("samples of one tick, which ffmpeg reads in blocks")
-	}
 	return nil
 }
 
@@ -313,20 +329,48 @@ func (s *samples) keys(tables map[string][]byte) error {
 		}
 		listed = listed || name == "stss"
 	}
-	if listed {
+	for i := range s.all {
+		s.all[i].Key = s.all[i].Key || !listed
+	}
+	return s.groups(tables["rap"])
+}
+
+// groups marks the random access points that are not sync samples: pictures of
+// open GOPs (ISO/IEC 14496-12, 8.9.2 and 10.4).
+func (s *samples) groups(sbgp []byte) error {
+	if sbgp == nil {
 		return nil
 	}
-	for i := range s.all {
-		s.all[i].Key = true
+	skip := 4
+	if sbgp[0] == 1 {
+		skip = 8 // with a parameter
+	}
+	if len(sbgp) < skip {
+		return unsupported("sbgp: cut")
+	}
+	entries, err := table("sbgp", sbgp[skip:], 8)
+	if err != nil {
+		return err
+	}
+	at := uint64(0)
+	for e := 0; e < len(entries); e += 8 {
+		count, member := uint64(u32(entries, e)), u32(entries, e+4) > 0
+		if count == 0 || at+count > uint64(len(s.all)) {
+			return unsupported("sbgp: entry %d", e/8)
+		}
+		for i := at; i < at+count; i++ {
+			s.all[i].Key = s.all[i].Key || member
+		}
+		at += count
 	}
 	return nil
 }
 
 // check finds samples that the file does not hold.
-func (s *samples) check(size int64) error {
+func (s *samples) check() error {
 	for i := range s.all {
 		sample := &s.all[i]
-		if size >= 0 && sample.Bytes().To > size {
+		if s.size >= 0 && sample.Bytes().To > s.size {
 			return unsupported("sample %d ends at %d, beyond the end of the file", i, sample.Bytes().To)
 		}
 		if sample.Size == 0 || sample.Size > 1<<29 {

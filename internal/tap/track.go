@@ -34,7 +34,7 @@ func (t *Track) read(trak []byte, movieScale uint32, size int64, limit int) erro
 	if err := selfContained(info["dinf"]); err != nil {
 		return err
 	}
-	s := &samples{audio: t.Handler == "soun", length: mediaLength(media["mdhd"])}
+	s := &samples{audio: t.Handler == "soun", size: size, length: mediaLength(media["mdhd"])}
 	boxes, err := s.boxes(info["stbl"])
 	if err != nil {
 		return fmt.Errorf("stbl: %w", err)
@@ -51,8 +51,8 @@ func (t *Track) read(trak []byte, movieScale uint32, size int64, limit int) erro
 	}
 	s.place(edit, int64(scale))
 	t.Samples, t.length, t.reordered = s.all, s.length, s.offsets != nil
-	t.regular, t.common = s.regular, s.common
-	return s.check(size)
+	t.regular, t.common, t.unlisted = s.regular, s.common, boxes["stss"] == nil
+	return s.check()
 }
 
 func trackID(tkhd []byte) uint32 {

@@ -63,13 +63,15 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	made, err := s.Publisher.Target(job).Run(ctx, part, job.Piece.Segments, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
+			cut := cutter{plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress, alive: func() {}}
+			if job.Plan.Sound.Copied {
+				return s.copy(ctx, job, cut)
+			}
 			if err := s.CPU.Acquire(ctx); err != nil {
 				return publish.Record{}, fmt.Errorf("wait for a CPU slot: %w", err)
 			}
 			defer s.CPU.Release()
-			return s.encode(ctx, job, part, cutter{
-				plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress,
-			})
+			return s.encode(ctx, job, part, cut)
 		})
 	if err != nil {
 		return spool.Result{}, fmt.Errorf("encode sound of %s: %w", job.JobKey, err)

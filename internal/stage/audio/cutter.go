@@ -29,19 +29,38 @@ type cutter struct {
 // cut reads the encoder's pipe to its end. The pre-roll is dropped, and what
 // follows the piece's last packet.
 func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
-	var record publish.Record
 	packets := cmaf.NewADTS(bufio.NewReader(pipe))
 	for range ffmpeg.Preroll(c.piece) {
 		if _, err := packets.Next(); err != nil {
-			return record, fmt.Errorf("cut pre-roll of %s: %w", c.plan.Sound.Name, err)
+			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.plan.Sound.Name, err)
 		}
 	}
+	record, err := c.segments(packets.Next)
+	if err != nil {
+		return record, err
+	}
+	for {
+		if _, err := packets.Next(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return record, fmt.Errorf("cut %s: %w", c.plan.Sound.Name, err)
+		}
+	}
+	init, err := c.init(packets.Config())
+	record.Inits = []publish.Init{init}
+	return record, err
+}
+
+// segments makes all segments of the piece; next gives its packets, io.EOF when
+// there are no more.
+func (c *cutter) segments(next func() ([]byte, error)) (publish.Record, error) {
+	var record publish.Record
 	grid, at := c.plan.Grid.Packets, c.piece.FirstPacket
 	for n := c.piece.FirstSegment; n < c.piece.FirstSegment+c.piece.Segments; n++ {
 		if n < 0 || n >= len(grid) {
 			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.plan.Sound.Name)
 		}
-		plain, err := c.segment(packets, n, at, grid[n])
+		plain, err := c.segment(next, n, at, grid[n])
 		if err != nil {
 			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.plan.Sound.Name, err)
 		}
@@ -57,26 +76,17 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 		return record, fmt.Errorf("%w: the grid has %d packets in this piece, the piece %d",
 			errProof, at-c.piece.FirstPacket, c.piece.Packets)
 	}
-	for {
-		if _, err := packets.Next(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return record, fmt.Errorf("cut %s: %w", c.plan.Sound.Name, err)
-		}
-	}
-	init, err := c.init(packets.Config())
-	record.Inits = []publish.Init{init}
-	return record, err
+	return record, nil
 }
 
-func (c *cutter) segment(packets *cmaf.ADTS, number, first, count int) (publish.Plain, error) {
+func (c *cutter) segment(next func() ([]byte, error), number, first, count int) (publish.Plain, error) {
 	plain := publish.Plain{Rendition: c.plan.Sound.Name, Number: number, Units: count}
 	f := cmaf.Fragment{
 		Sequence: uint32(number) + 1, Decode: uint64(first) * cmaf.PacketSamples,
 		Samples: make([]cmaf.Sample, count),
 	}
 	for i := range f.Samples {
-		data, err := packets.Next()
+		data, err := next()
 		if errors.Is(err, io.EOF) {
 			return plain, fmt.Errorf("%w: %d packets, want %d", errProof, i, count)
 		}

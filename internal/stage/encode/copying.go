@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spool-video/spool"
@@ -65,7 +64,7 @@ func (c *chunk) copy(ctx context.Context, done func(publish.Plain) error) ([]pub
 // pictures opens a source for a copier: through the tap while it is arriving.
 // The returned function closes it.
 func (s Stage) pictures(ctx context.Context, job spool.Job) (pictures, func(), error) {
-	source, end, err := s.source(job.Fetched.Path)
+	source, end, err := s.Sources.Read(job.Fetched.Path)
 	if err != nil {
 		return pictures{}, nil, err
 	}
@@ -75,22 +74,6 @@ func (s Stage) pictures(ctx context.Context, job spool.Job) (pictures, func(), e
 		return pictures{}, nil, err
 	}
 	return p, end, nil
-}
-
-// source opens a source to be read.
-func (s Stage) source(path string) (tap.Reader, func(), error) {
-	if arriving := s.Sources.Arriving(path); arriving != nil {
-		return arriving, func() {}, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open source: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open source: %w", err), f.Close())
-	}
-	return tap.File(f, info.Size()), func() { _ = f.Close() }, nil // only read from
 }
 
 // indexed are the pictures of a source's stream.

@@ -67,6 +67,11 @@ func windows(p *spool.Plan, m *tap.Movie) {
 		}
 	}
 	for i := range p.Pieces {
+		if piece := &p.Pieces[i]; p.Sound.Copied {
+			first := p.Sound.First + piece.FirstPacket
+			piece.Bytes = m.Tracks[p.Sound.Stream].Bytes(first, first+piece.Packets)
+			continue
+		}
 		p.Pieces[i].Bytes = soundWindow(p, &m.Tracks[p.Sound.Stream], p.Pieces[i])
 	}
 }

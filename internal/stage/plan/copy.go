@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,9 +16,9 @@ import (
 	"github.com/spool-video/spool/internal/tap"
 )
 
-// candidate is the top rung of a source that may be copied: what is known of
-// the source's own coded pictures.
+// candidate is what may be copied of a source: the top rung, and the sound.
 type candidate struct {
+	movie   *tap.Movie // nil when nothing is
 	coded   ladder.Coded
 	base    spool.Ratio
 	samples []tap.Sample // in the order of decoding
@@ -29,9 +28,9 @@ type candidate struct {
 // candidate reads the source's index, when it matters.
 func (s Stage) candidate(ctx context.Context, job spool.Job, p *spool.Plan) (candidate, error) {
 	var movie *tap.Movie
-	if job.Settings.Copy != spool.CopyNever && ladder.MayCopy(p.Rungs, p.Facts) && strings.HasPrefix(p.Facts.Format, "mov,") {
+	if job.Settings.Copy != spool.CopyNever && (ladder.MayCopy(p.Rungs, p.Facts) || mayHear(p.Facts)) && strings.HasPrefix(p.Facts.Format, "mov,") {
 		var err error
-		if movie, err = s.movie(ctx, job.Fetched.Path, p.Facts.Size); err != nil {
+		if movie, err = s.movie(ctx, job.Fetched.Path); err != nil {
 			return candidate{}, fmt.Errorf("plan %s: %w", job.JobKey, err)
 		}
 	}
@@ -40,18 +39,12 @@ func (s Stage) candidate(ctx context.Context, job spool.Job, p *spool.Plan) (can
 
 // movie reads the index of an MP4 or QuickTime file; nil when it has none that
 // tells everything.
-func (s Stage) movie(ctx context.Context, path string, size int64) (*tap.Movie, error) {
-	var source tap.Reader
-	if arriving := s.Sources.Arriving(path); arriving != nil {
-		source = arriving
-	} else {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("open source: %w", err)
-		}
-		defer file.Close() //nolint:errcheck // read only
-		source = tap.File(file, size)
+func (s Stage) movie(ctx context.Context, path string) (*tap.Movie, error) {
+	source, end, err := s.Sources.Read(path)
+	if err != nil {
+		return nil, err
 	}
+	defer end()
 	movie, err := tap.Locate(ctx, source)
 	if errors.Is(err, tap.ErrUnsupported) {
 		return nil, nil
@@ -62,12 +55,20 @@ func (s Stage) movie(ctx context.Context, path string, size int64) (*tap.Movie, 
 	return movie, nil
 }
 
-// newCandidate looks at the pictures of a source as its moov box names them.
-// The movie is nil for sources that have none that tells everything.
+// newCandidate looks at what may be copied of a source as its moov box names
+// it. The movie is nil for sources that have none that tells everything.
 func newCandidate(facts spool.Facts, rungs []spool.Rung, settings spool.Settings, movie *tap.Movie) candidate {
-	switch {
-	case settings.Copy == spool.CopyNever:
+	if settings.Copy == spool.CopyNever {
 		return refused("as asked for")
+	}
+	c := codedOf(facts, rungs, movie)
+	c.movie = movie
+	return c
+}
+
+// codedOf looks at the pictures alone.
+func codedOf(facts spool.Facts, rungs []spool.Rung, movie *tap.Movie) candidate {
+	switch {
 	case !ladder.MayCopy(rungs, facts):
 		return candidate{} // what the facts say is reason enough
 	case movie == nil:
@@ -132,11 +133,28 @@ func (c candidate) decide(p *spool.Plan, shown []int64, end int64) {
 	}
 }
 
+// copies reports whether something of the source would be copied, as far as its
+// index tells.
+func (c candidate) copies(p spool.Plan) bool {
+	if len(c.samples) > 0 && copied(c.foresee(p).Rungs) {
+		return true
+	}
+	if c.movie == nil {
+		return false
+	}
+	index, err := c.movie.Index(p.Facts)
+	if err != nil {
+		return false
+	}
+	p.Rungs = slices.Clone(p.Rungs)
+	return lay(&p, index, c, 0) == nil && p.Sound != nil && p.Sound.Copied
+}
+
 // trust takes note that a plan was not right, so many times. The first thing
 // that is given up is the copy: what a source that would be copied did wrong
 // says nothing against decoding it. It gives how often the rest was wrong.
 func (c *candidate) trust(p *spool.Plan, careful int) int {
-	if careful == 0 || len(c.samples) == 0 || !copied(c.foresee(*p).Rungs) {
+	if careful == 0 || !c.copies(*p) {
 		return careful
 	}
 	*c = refused("its pictures are not what its index says")

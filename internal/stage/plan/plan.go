@@ -83,6 +83,7 @@ func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error 
 		p.Chunks = chunks(p, x)
 	}
 	if sound != nil {
+		top.hear(p, sound)
 		p.Pieces = sound.pieces(p)
 	}
 	p.LeftOut = leftOut(p.Facts, p.Sound)

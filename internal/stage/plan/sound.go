@@ -103,6 +103,9 @@ const (
 // pieces says for each piece of sound where reading begins, and which packet
 // of the source ties it to the timeline.
 func (t *track) pieces(p *spool.Plan) []spool.AudioPiece {
+	if p.Sound.Copied {
+		return grid.Pieces(p.Grid)
+	}
 	if t.whole {
 		return []spool.AudioPiece{{Segments: len(p.Grid.Packets), Packets: total(p.Grid.Packets)}}
 	}
