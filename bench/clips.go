@@ -106,16 +106,21 @@ var (
 	indexAtEnd = []string{}
 )
 
-// makeLong makes a video of that length by repeating one clip, packet by packet.
+// makeLong makes a video of that length or a little more, by repeating one clip
+// packet by packet. It ends with the clip: a cut elsewhere would lose a picture
+// before its last one.
 func (b *bench) makeLong(ctx context.Context, name string, seconds int, index []string) (string, error) {
 	r, err := b.makeReel(ctx)
 	if err != nil {
 		return "", err
 	}
+	tape := max(b.tape, shortestTape)
+	times := (seconds + tape - 1) / tape
 	path := filepath.Join(b.dir, name)
 	args := []string{
-		"-stream_loop", "-1", "-i", r.pictures, "-stream_loop", "-1", "-i", r.sound,
-		"-map", "0:v", "-map", "1:a", "-c", "copy", "-t", strconv.Itoa(seconds),
+		"-stream_loop", strconv.Itoa(times - 1), "-i", r.pictures,
+		"-stream_loop", "-1", "-t", strconv.Itoa(times * tape), "-i", r.sound,
+		"-map", "0:v", "-map", "1:a", "-c", "copy",
 	}
 	_, err = b.ffmpeg(ctx, append(append(args, index...), path)...)
 	return path, err

@@ -41,6 +41,10 @@ func (b *bench) firstFrames(ctx context.Context) ([]figure, error) {
 		}
 		for _, c := range firstCases {
 			took, err := b.firstFrame(ctx, long, c)
+			if errors.Is(err, errPatience) {
+				b.note("first frame, %s, %s: %v", length(seconds), c.name, err)
+				took, err = b.patience, nil
+			}
 			if err != nil {
 				failed = append(failed, fmt.Errorf("%s, %s: %w", length(seconds), c.name, err))
 				continue
