@@ -47,11 +47,18 @@ func stub(how string, args []string) int {
 	return stubRun(value)
 }
 
+// stubEncode is how long the stand-in takes for sources from the disk: long
+// against what a link gives back.
+const stubEncode = 10 * catchUp
+
 // stubRun fetches every source of the list, and leaves a master for each.
 func stubRun(value map[string]string) int {
 	list, err := os.ReadFile(value["-f"])
 	if err != nil {
 		return 1
+	}
+	if !strings.Contains(string(list), "http://") {
+		<-time.After(stubEncode)
 	}
 	for line := range strings.Lines(string(list)) {
 		source, id, _ := strings.Cut(strings.TrimSpace(line), " id=")

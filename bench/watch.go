@@ -31,7 +31,7 @@ type viewer struct {
 	server  *http.Server
 	served  chan struct{} // closed when the server has returned
 	browser *exec.Cmd
-	gone    chan error // what the browser ended with; one value
+	gone    chan struct{} // closed when the browser has ended
 	profile string
 }
 
@@ -46,7 +46,7 @@ func (b *bench) openViewer(ctx context.Context, folder string) (*viewer, error) 
 	if err != nil {
 		return nil, err
 	}
-	v := &viewer{words: make(chan word, 16), served: make(chan struct{}), gone: make(chan error, 1), profile: profile}
+	v := &viewer{words: make(chan word, 16), served: make(chan struct{}), gone: make(chan struct{}), profile: profile}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +65,10 @@ func (b *bench) openViewer(ctx context.Context, folder string) (*viewer, error) 
 		v.closeServer()
 		return nil, err
 	}
-	go func() { v.gone <- v.browser.Wait() }()
+	go func() {
+		defer close(v.gone)
+		_ = v.browser.Wait() // whoever still listens to it says so
+	}()
 	return v, nil
 }
 
@@ -104,6 +107,9 @@ func (v *viewer) routes(folder, player string) http.Handler {
 	return mux
 }
 
+// errBrowser says that nobody is watching any more.
+var errBrowser = errors.New("the viewer's browser ended")
+
 // hear waits for a word of that name.
 func (v *viewer) hear(ctx context.Context, what string) (word, error) {
 	for {
@@ -115,9 +121,8 @@ func (v *viewer) hear(ctx context.Context, what string) (word, error) {
 			case "error":
 				return word{}, fmt.Errorf("the viewer's player: %s", said.Text)
 			}
-		case err := <-v.gone:
-			v.gone <- err
-			return word{}, fmt.Errorf("the viewer's browser ended: %w", errors.Join(err, context.Cause(ctx)))
+		case <-v.gone:
+			return word{}, errors.Join(errBrowser, context.Cause(ctx))
 		case <-ctx.Done():
 			return word{}, context.Cause(ctx)
 		}

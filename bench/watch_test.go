@@ -52,7 +52,7 @@ func TestViewerNeedsAPlayer(t *testing.T) {
 }
 
 func TestViewerTellsWhatItHeard(t *testing.T) {
-	v := &viewer{words: make(chan word, 2), gone: make(chan error, 1)}
+	v := &viewer{words: make(chan word, 2), gone: make(chan struct{})}
 	routes := v.routes(t.TempDir(), "player.js")
 	for body, status := range map[string]int{`{"what": "error", "text": "no picture"}`: http.StatusOK, `?`: http.StatusBadRequest} {
 		answer := httptest.NewRecorder()
@@ -64,8 +64,8 @@ func TestViewerTellsWhatItHeard(t *testing.T) {
 	if _, err := v.hear(t.Context(), "frame"); err == nil || !strings.Contains(err.Error(), "no picture") {
 		t.Errorf("the player's error was not heard: %v", err)
 	}
-	v.gone <- errors.New("killed")
-	if _, err := v.hear(t.Context(), "frame"); err == nil || !strings.Contains(err.Error(), "killed") {
+	close(v.gone)
+	if _, err := v.hear(t.Context(), "frame"); !errors.Is(err, errBrowser) {
 		t.Errorf("the browser's end was not heard: %v", err)
 	}
 }
