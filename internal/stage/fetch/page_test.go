@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +126,13 @@ func (s *sending) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// tally is what was asked for and given so far.
+func (s *watch) tally() (asked []*http.Request, served int64, signed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked), s.served, s.signed
+}
+
 func (s *watch) wantClip(t *testing.T, f spool.Fetched) {
 	t.Helper()
 	wantClip(t, &site{clip: s.clip}, f)
@@ -162,7 +170,8 @@ func TestPageArrives(t *testing.T) {
 	if f.Arriving || f.SHA256 == "" || f.Page == nil || f.Page.Extractor != "html5" || f.Tag != `"film"` {
 		t.Errorf("%+v", f)
 	}
-	for _, r := range site.asked {
+	asked, _, _ := site.tally()
+	for _, r := range asked {
 		if !strings.Contains(r.Header.Get("User-Agent"), "Mozilla") || r.Header.Get("Referer") != site.url+"/watch" {
 			t.Errorf("the file was asked for with %v, not with the page's headers", r.Header)
 		}
@@ -185,8 +194,9 @@ func TestPageLinkExpires(t *testing.T) {
 	}
 	site.wantClip(t, *res.Fetched)
 	const seams = 3 * 64
-	if site.served > int64(len(site.clip)+seams) || announced != 1 || site.signed != 3 {
-		t.Errorf("%d bytes of %d were served, by %d links; announced %d times", site.served, len(site.clip), site.signed, announced)
+	_, served, signed := site.tally()
+	if served > int64(len(site.clip)+seams) || announced != 1 || signed != 3 {
+		t.Errorf("%d bytes of %d were served, by %d links; announced %d times", served, len(site.clip), signed, announced)
 	}
 }
 
@@ -204,14 +214,14 @@ func TestPageGoesOn(t *testing.T) {
 	if !errors.Is(err, drained) {
 		t.Fatalf("Run = %v, want the cause of the cancel", err)
 	}
-	before := site.served
+	_, before, _ := site.tally()
 	f, err := run(t, s, site.url+"/watch")
 	if err != nil {
 		t.Fatal(err)
 	}
 	site.wantClip(t, f)
-	if before == 0 || site.served > int64(len(site.clip)+2*64) {
-		t.Errorf("%d bytes were served, %d before the break; the film has %d", site.served, before, len(site.clip))
+	if _, served, _ := site.tally(); before == 0 || served > int64(len(site.clip)+2*64) {
+		t.Errorf("%d bytes were served, %d before the break; the film has %d", served, before, len(site.clip))
 	}
 }
 
@@ -291,8 +301,8 @@ func TestPageLeftToTheTool(t *testing.T) {
 				t.Fatal(err)
 			}
 			site.wantClip(t, f)
-			if f.Page == nil || f.Page.ID != "by-tool" || len(site.asked) != 0 {
-				t.Errorf("%+v, %d requests", f.Page, len(site.asked))
+			if asked, _, _ := site.tally(); f.Page == nil || f.Page.ID != "by-tool" || len(asked) != 0 {
+				t.Errorf("%+v, %d requests", f.Page, len(asked))
 			}
 		})
 	}
