@@ -14,7 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/verify"
 )
 
-// takes are sources that are watched while they arrive: 26 s in segments of
+// takes are sources that are watched while they arrive: 32 s in segments of
 // six, with the index at either end.
 var takes = map[string]string{
 	"head":  "-movflags +faststart",
@@ -34,7 +34,7 @@ var reel = func() func(t *testing.T, kind string) []byte {
 			return made[kind]
 		}
 		file := filepath.Join(t.TempDir(), kind+".mp4")
-		mediatest.FFmpeg(t, append(strings.Fields("-f lavfi -i testsrc2=s=320x180:r=25:d=26 -f lavfi -i sine=f=440:d=26 -c:v libx264 -preset ultrafast -qp 12 "+
+		mediatest.FFmpeg(t, append(strings.Fields("-f lavfi -i testsrc2=s=320x180:r=25:d=32 -f lavfi -i sine=f=440:d=32 -c:v libx264 -preset ultrafast -qp 12 "+
 			"-pix_fmt yuv420p -g 50 -c:a aac -b:a 96k "+takes[kind]), file)...)
 		var err error
 		if made[kind], err = os.ReadFile(file); err != nil {
@@ -94,7 +94,7 @@ func TestWatchedWhileItArrives(t *testing.T) {
 			h := newHome(t)
 			body := reel(t, kind.take)
 			site := newLink(t)
-			source := site.put("/film.mp4", offer{body: body, tag: "1", rate: len(body) / 13})
+			source := site.put("/film.mp4", offer{body: body, tag: "1", rate: len(body) / 16})
 			run := append([]string{"run", h.publishAs(t, "film", source), "--early", "soon"}, kind.flags...)
 			keys := ""
 			if strings.HasPrefix(strings.Join(kind.flags, " "), "--keys") {
@@ -145,7 +145,7 @@ func (v *viewer) report(t *testing.T) {
 		if !g.Ended || g.grew < 3 || g.longest > time.Duration(g.Target)*time.Second*3/2 {
 			t.Errorf("%s: ended %v, grew %d times, and stood still for %s", name, g.Ended, g.grew, g.longest)
 		}
-		if g.Length() < 25*time.Second {
+		if g.Length() < 31*time.Second {
 			t.Errorf("%s plays for %s", name, g.Length())
 		}
 	}
