@@ -20,6 +20,7 @@ var takes = map[string]string{
 	"head":  "-movflags +faststart",
 	"tail":  "",
 	"other": "-vf negate -movflags +faststart",
+	"long":  "-g 900 -sc_threshold 0", // from key frame to key frame it is too long to be copied
 }
 
 // reel makes a take, each once for all tests.
@@ -30,12 +31,16 @@ var reel = func() func(t *testing.T, kind string) []byte {
 		t.Helper()
 		mu.Lock()
 		defer mu.Unlock()
+		args, known := takes[kind]
+		if !known {
+			t.Fatalf("no take %q", kind)
+		}
 		if made[kind] != nil {
 			return made[kind]
 		}
 		file := filepath.Join(t.TempDir(), kind+".mp4")
 		mediatest.FFmpeg(t, append(strings.Fields("-f lavfi -i testsrc2=s=320x180:r=25:d=32 -f lavfi -i sine=f=440:d=32 -c:v libx264 -preset ultrafast -qp 12 "+
-			"-pix_fmt yuv420p -g 50 -c:a aac -b:a 96k "+takes[kind]), file)...)
+			"-pix_fmt yuv420p -g 50 -c:a aac -b:a 96k "+args), file)...)
 		var err error
 		if made[kind], err = os.ReadFile(file); err != nil {
 			t.Fatal(err)
