@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/server"
 )
@@ -75,7 +77,7 @@ func preview(ctx context.Context, cfg config.Config, port int, open bool, out io
 	return running.Stop(end)
 }
 
-// listings are the published videos, newest first.
+// listings are the videos that can be watched, newest first.
 func (h *house) listings(ctx context.Context) ([]server.Listing, error) {
 	videos, err := h.ledger.List(ctx, ledger.Filter{})
 	if err != nil {
@@ -83,11 +85,17 @@ func (h *house) listings(ctx context.Context) ([]server.Listing, error) {
 	}
 	var all []server.Listing
 	for _, v := range slices.Backward(videos) {
-		if v.Published != "" {
+		if v.Published != "" || !v.Status.Ended() && h.offered(v.ID) {
 			all = append(all, server.Listing{ID: v.ID, Title: v.Title, Sizes: v.Sizes, Encrypted: v.Settings.Encrypt, Published: v.Changed})
 		}
 	}
 	return all, nil
+}
+
+// offered reports whether a video can be watched although it is not ready.
+func (h *house) offered(id string) bool {
+	_, err := os.Stat(filepath.Join(h.cfg.To, id, early.Name))
+	return err == nil
 }
 
 // keySource gives keys out of the ledger, to programs on this machine.

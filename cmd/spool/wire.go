@@ -116,7 +116,7 @@ func tag(cfg config.Config) string { return cfg.State }
 
 // stages makes the stages of the worker in this process, and says how many
 // jobs of each kind it has room for.
-func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, int) int, error) {
+func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, []spool.Progress) int, error) {
 	tools, err := ffmpeg.Find(ctx, h.cfg.FFmpeg, h.cfg.FFprobe)
 	if err != nil {
 		return nil, nil, err
@@ -143,7 +143,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
 		stages[kind] = present{stages[kind], h.sources}
 	}
-	return stages, h.room(cpu), nil
+	return stages, h.room(encoders), nil
 }
 
 // present is a stage that reads the source, and begins anew when somebody has
@@ -204,17 +204,18 @@ func ladders(cfg config.Config) map[string]ladder.Spec {
 	return specs
 }
 
-// room is how many more jobs of a kind the worker here takes. Encoders get a
-// new chunk as soon as one has its CPU slot back, while the last chunks are
-// still being published; not more than a few of those, or scratch would fill
-// when the destination is slow. A full scratch holds downloads back as long as
-// there is something at work that may free it; when there is nothing, one goes
-// on, and either there is room for it or it says that there is none.
-func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
+// room is how many more jobs of a kind the worker here takes. There are as many
+// encoders as CPU slots; a chunk that is only being published has given its
+// slot back, and the next one begins meanwhile. Of those there are not more
+// than a few, or scratch would fill when the destination is slow. A full
+// scratch holds downloads back as long as there is something at work that may
+// free it; when there is nothing, one goes on, and either there is room for it
+// or it says that there is none.
+func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 	const publishing, others, idle = 2, 2, 2 * time.Second
 	busy := time.Now() // when anything was last seen running
-	return func(kind spool.Kind, running int) int {
-		if running > 0 {
+	return func(kind spool.Kind, running []spool.Progress) int {
+		if len(running) > 0 {
 			busy = time.Now()
 		}
 		switch kind {
@@ -222,12 +223,18 @@ func (h *house) room(cpu *flow.Slots) func(spool.Kind, int) int {
 			if h.scratch.Full() {
 				return min(1, int(time.Since(busy)/idle))
 			}
-			return h.cfg.Downloads - running
+			return h.cfg.Downloads - len(running)
 		case spool.Encode:
-			return min(cpu.Free(), cpu.Size()+publishing-running)
+			encoding := 0
+			for _, p := range running {
+				if p.Phase != spool.Publishing {
+					encoding++
+				}
+			}
+			return min(encoders-encoding, encoders+publishing-len(running))
 		case spool.Draft, spool.Audio, spool.Finish:
 		}
-		return others - running
+		return others - len(running)
 	}
 }
 

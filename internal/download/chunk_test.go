@@ -73,6 +73,18 @@ func TestChunkSize(t *testing.T) {
 	}
 }
 
+// An empty file has no range that could be sent.
+func TestChunkOfNothing(t *testing.T) {
+	c := quick()
+	defer c.Close()
+	url := start(t, &hostile{trick: func(_ *hostile, w http.ResponseWriter, _ *http.Request, _ int) {
+		w.Header().Set("Content-Range", "bytes */0")
+		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+	}})
+	_, err := c.Get(t.Context(), Request{URL: url, Path: filepath.Join(t.TempDir(), "v"), ChunkSize: 1 << 20}, nil)
+	wantFault(t, err, "empty-file")
+}
+
 // What is wanted before its turn comes in chunks, too.
 func TestChunkSizeAside(t *testing.T) {
 	const chunk = 40 << 10

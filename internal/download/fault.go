@@ -127,6 +127,10 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 // codeNoHost is the error of a name that does not exist.
 const codeNoHost = "no-such-host"
 
+// codeExpired is the error of a link that brought a part of the file, and is
+// refused now.
+const codeExpired = "link-expired"
+
 func dialFault(host string, err error) *spool.Error {
 	if de, ok := errors.AsType[*net.DNSError](err); ok {
 		e := transient("dns", "the name "+host+" cannot be resolved")
@@ -188,7 +192,7 @@ func (t *transfer) statusFault(resp *http.Response) error {
 	}
 	switch {
 	case t.part.held() > 0 && (code == 401 || code == 403 || code == 404 || code == 410):
-		e.Code = "link-expired"
+		e.Code = codeExpired
 		e.Reason = fmt.Sprintf("the link expired%s: %s answered %s", t.at(), sanitise(t.target.Host), status(code))
 		e.Hint = "add the video again with a fresh link"
 	case code == http.StatusNotFound || code == http.StatusGone:

@@ -16,6 +16,8 @@ func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusRequestedRangeNotSatisfiable && held > 0:
 		return nil, t.beyond(resp)
+	case code == http.StatusRequestedRangeNotSatisfiable && resp.Header.Get("Content-Range") == "bytes */0":
+		return nil, t.empty()
 	case code != http.StatusOK && code != http.StatusPartialContent:
 		if code < 400 {
 			return nil, &spool.Error{

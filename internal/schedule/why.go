@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ func sofar(rec ledger.Record) string {
 	if all == 0 {
 		return ""
 	}
+	if all == 1 {
+		return "" // what its only chunk does is said already
+	}
 	return fmt.Sprintf(" (%d of %d chunks done)", done, all)
 }
 
@@ -88,6 +92,9 @@ func waitingFor(rec ledger.Record, now time.Time) string {
 		case spool.Draft, spool.Finish:
 			return "waits for its turn"
 		}
+	}
+	if slices.ContainsFunc(rec.Jobs, func(j ledger.Job) bool { return j.State == spool.JobWaiting }) {
+		return "waits for more of its source" + sofar(rec)
 	}
 	return "waits for its turn"
 }

@@ -75,6 +75,23 @@ func (h *handler) listings(ctx context.Context) ([]Listing, error) {
 	return inFolder(ctx, h.root)
 }
 
+// The names of master playlists: of what is ready, and of what can be watched
+// while it is made.
+const (
+	masterName = "master.m3u8"
+	earlyName  = "early.m3u8"
+)
+
+// masterOf finds a video's master playlist.
+func masterOf(root *os.Root, id string) (name string, info fs.FileInfo, err error) {
+	for _, name = range []string{masterName, earlyName} {
+		if info, err = root.Stat(path.Join(id, name)); err == nil {
+			return name, info, nil
+		}
+	}
+	return masterName, nil, fmt.Errorf("look for the playlist of %s: %w", id, err)
+}
+
 // inFolder lists the folders of root that hold a master playlist, newest
 // first, with the titles that their video.json gives them.
 func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
@@ -90,7 +107,7 @@ func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("list videos: %w", err)
 		}
-		info, err := root.Stat(path.Join(entry.Name(), "master.m3u8"))
+		_, info, err := masterOf(root, entry.Name())
 		if err != nil || !spool.ValidID(entry.Name()) {
 			continue
 		}
@@ -127,6 +144,7 @@ type details struct {
 }
 
 type detail struct {
+	master    string
 	modified  time.Time
 	seconds   float64
 	sizes     []string
@@ -146,6 +164,7 @@ func (d *details) fill(v Listing) Listing {
 	_, err := d.root.Stat(path.Join(v.ID, "poster.jpg"))
 	v.Poster = err == nil
 	found, err := d.read(v.ID)
+	v.Master = found.master
 	if err != nil {
 		v.Missing = true
 		return v
@@ -164,19 +183,19 @@ func (d *details) fill(v Listing) Listing {
 }
 
 func (d *details) read(id string) (detail, error) {
-	info, err := d.root.Stat(path.Join(id, "master.m3u8"))
+	name, info, err := masterOf(d.root, id)
 	if err != nil {
-		return detail{}, fmt.Errorf("read %s: %w", id, err)
+		return detail{master: name}, err
 	}
 	d.mu.Lock()
 	known, ok := d.known[id]
 	d.mu.Unlock()
-	if ok && known.modified.Equal(info.ModTime()) {
+	if ok && known.master == name && known.modified.Equal(info.ModTime()) {
 		return known, nil
 	}
-	found := detail{modified: info.ModTime()}
+	found := detail{master: name, modified: info.ModTime()}
 	if err := found.scan(d.root, id); err != nil {
-		return detail{}, err
+		return detail{master: name}, err
 	}
 	d.mu.Lock()
 	d.known[id] = found
@@ -189,7 +208,7 @@ func (d *details) read(id string) (detail, error) {
 // with less.
 func (d *detail) scan(root *os.Root, id string) error {
 	first, sides := "", map[int]bool{}
-	err := eachLine(root, path.Join(id, "master.m3u8"), func(line string) {
+	err := eachLine(root, path.Join(id, d.master), func(line string) {
 		if line != "" && !strings.HasPrefix(line, "#") && first == "" {
 			first = line
 		}

@@ -32,6 +32,9 @@ type Listing struct {
 	Published time.Time `json:"published,omitzero"`
 	Poster    bool      `json:"poster"`            // there is a poster.jpg; always read from the folder
 	Missing   bool      `json:"missing,omitempty"` // there is no master playlist; always read from the folder
+	// Master is the master playlist: early.m3u8 of a video that is still being
+	// made; always read from the folder.
+	Master string `json:"master"`
 }
 
 // KeyRequest asks for the AES-128 key that a playlist names.

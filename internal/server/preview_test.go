@@ -227,6 +227,11 @@ func TestPlaylistsNameLocalKeys(t *testing.T) {
 			"#EXT-X-KEY:KEYFORMAT=\"a,URI=b\",URI=\"x\",METHOD=AES-128\n",
 			"#EXT-X-KEY:KEYFORMAT=\"a,URI=b\",URI=\"/keys/clip/r1.key?uri=x\",METHOD=AES-128\n",
 		},
+		{
+			"clip/live-r1/v0-360p.m3u8",
+			"#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n",
+			"#EXT-X-KEY:METHOD=AES-128,URI=\"/keys/clip/r1.key?uri=k\"\n",
+		},
 		{"clip/r1/v0/index.m3u8", "#EXT-X-KEY:METHOD=NONE\na.m4s\n", "#EXT-X-KEY:METHOD=NONE\na.m4s\n"},
 		{"clip/r1/v0/index.m3u8", "#EXT-X-KEY:METHOD=AES-128,URI=\"open\n", "#EXT-X-KEY:METHOD=AES-128,URI=\"open\n"},
 		{"clip/master.m3u8", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"x\"\nr1/v0/index.m3u8\n", "r1/v0/index.m3u8\n"},
@@ -234,6 +239,42 @@ func TestPlaylistsNameLocalKeys(t *testing.T) {
 		if got := string(localKeys([]byte(c[1]), c[0])); got != c[2] {
 			t.Errorf("%s %q:\n got %q\nwant %q", c[0], c[1], got, c[2])
 		}
+	}
+}
+
+// A video that is being made is listed by its early list, and by its master
+// playlist from when that is there.
+func TestListOfWhatIsBeingMade(t *testing.T) {
+	dir := bucket(t)
+	early := filepath.Join(dir, "unfinished", "early.m3u8")
+	for path, text := range map[string]string{
+		early: "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360\nlive-r1/v0-360p.m3u8\n",
+		filepath.Join(dir, "unfinished", "live-r1", "v0-360p.m3u8"): "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:6,\n../r1/x.m4s\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := opened(t, Preview{Dir: dir})
+	find := func() Listing {
+		t.Helper()
+		list := listed(t, h, "?id=unfinished")
+		if len(list.Videos) != 1 {
+			t.Fatalf("%+v", list)
+		}
+		return list.Videos[0]
+	}
+	if v := find(); v.Master != "early.m3u8" || v.Missing || !v.Encrypted || fmt.Sprint(v.Sizes) != "[360p]" {
+		t.Errorf("while it is made: %+v", v)
+	}
+	if err := os.Rename(early, filepath.Join(dir, "unfinished", "master.m3u8")); err != nil {
+		t.Fatal(err)
+	}
+	if v := find(); v.Master != "master.m3u8" {
+		t.Errorf("when it is ready: %+v", v)
 	}
 }
 

@@ -150,7 +150,7 @@ func TestMoviesThatOnlyTheWholeFileTells(t *testing.T) {
 // TestIndexAsksForWhatIsThere: facts that do not fit the movie are not taken
 // for another track's.
 func TestIndexAsksForWhatIsThere(t *testing.T) {
-	tools, err := ffmpeg.Find(t.Context(), "", "")
+	tools, err := find()
 	if err != nil {
 		t.Fatal(err)
 	}

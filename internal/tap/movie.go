@@ -54,6 +54,7 @@ type Track struct {
 	length    int64 // of what is shown, ticks
 	regular   int64 // distance of the frames when it is always the same; 0: it is not, or unknown
 	common    int64 // what the first distances are multiples of; 0: not certain
+	unlisted  bool  // there is no list of the key frames
 	reordered bool  // the samples are not shown in the order in which they are decoded
 }
 

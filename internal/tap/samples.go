@@ -19,7 +19,8 @@ type samples struct {
 	common  int64   // as in Track
 }
 
-// boxes finds the tables.
+// boxes finds the tables. Of the groupings of samples only that of random
+// access points is one, and is called rap.
 func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 	found, err := one(stbl, "stsd", "stts", "ctts", "stss", "stps", "stsz", "stz2", "stsc", "stco", "co64")
 	if err != nil {
@@ -30,8 +31,11 @@ func (s *samples) boxes(stbl []byte) (map[string][]byte, error) {
 		return nil, err
 	}
 	for _, b := range all {
-		if b.kind == "sbgp" && len(b.body) >= 8 && string(b.body[4:8]) == "rap " && !s.audio {
-			return nil, unsupported("random access groups")
+		if b.kind == "sbgp" && len(b.body) >= 8 && string(b.body[4:8]) == "rap " {
+			if _, twice := found["rap"]; twice {
+				return nil, unsupported("two groupings of random access points")
+			}
+			found["rap"] = b.body
 		}
 	}
 	return found, nil
@@ -325,11 +329,39 @@ func (s *samples) keys(tables map[string][]byte) error {
 		}
 		listed = listed || name == "stss"
 	}
-	if listed {
+	for i := range s.all {
+		s.all[i].Key = s.all[i].Key || !listed
+	}
+	return s.groups(tables["rap"])
+}
+
+// groups marks the random access points that are not sync samples: pictures of
+// open GOPs (ISO/IEC 14496-12, 8.9.2 and 10.4).
+func (s *samples) groups(sbgp []byte) error {
+	if sbgp == nil {
 		return nil
 	}
-	for i := range s.all {
-		s.all[i].Key = true
+	skip := 4
+	if sbgp[0] == 1 {
+		skip = 8 // with a parameter
+	}
+	if len(sbgp) < skip {
+		return unsupported("sbgp: cut")
+	}
+	entries, err := table("sbgp", sbgp[skip:], 8)
+	if err != nil {
+		return err
+	}
+	at := uint64(0)
+	for e := 0; e < len(entries); e += 8 {
+		count, member := uint64(u32(entries, e)), u32(entries, e+4) > 0
+		if count == 0 || at+count > uint64(len(s.all)) {
+			return unsupported("sbgp: entry %d", e/8)
+		}
+		for i := at; i < at+count; i++ {
+			s.all[i].Key = s.all[i].Key || member
+		}
+		at += count
 	}
 	return nil
 }

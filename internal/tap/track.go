@@ -51,7 +51,7 @@ func (t *Track) read(trak []byte, movieScale uint32, size int64, limit int) erro
 	}
 	s.place(edit, int64(scale))
 	t.Samples, t.length, t.reordered = s.all, s.length, s.offsets != nil
-	t.regular, t.common = s.regular, s.common
+	t.regular, t.common, t.unlisted = s.regular, s.common, boxes["stss"] == nil
 	return s.check()
 }
 

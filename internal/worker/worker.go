@@ -30,9 +30,9 @@ type Config struct {
 	Name   string
 	Queue  queue.Queue
 	Stages map[spool.Kind]Stage
-	// Room says how many more jobs of a kind may start when so many of it are
-	// running. It is asked for every beat and must not block.
-	Room func(kind spool.Kind, running int) int
+	// Room says how many more jobs of a kind may start beside those that are
+	// running, which are that far. It is asked for every beat and must not block.
+	Room func(kind spool.Kind, running []spool.Progress) int
 	// Every is the time between beats when nothing changes. Default 5 s.
 	Every time.Duration
 	Log   *slog.Logger
@@ -311,16 +311,16 @@ func (w *Worker) beat() spool.Beat {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := spool.Beat{Worker: w.cfg.Name, Free: map[spool.Kind]int{}}
-	count := map[spool.Kind]int{}
+	running := map[spool.Kind][]spool.Progress{}
 	for key, r := range w.running {
 		b.Running = append(b.Running, spool.Running{JobKey: key, Epoch: r.job.Epoch, Progress: r.progress})
-		count[key.Kind]++
+		running[key.Kind] = append(running[key.Kind], r.progress)
 	}
 	if w.draining {
 		return b
 	}
 	for kind := range w.cfg.Stages {
-		b.Free[kind] = max(w.cfg.Room(kind, count[kind]), 0)
+		b.Free[kind] = max(w.cfg.Room(kind, running[kind]), 0)
 	}
 	return b
 }

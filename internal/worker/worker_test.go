@@ -74,7 +74,7 @@ func open(t *testing.T, path string, fail func(ctx context.Context, job spool.Jo
 	s.scheduler = schedule.New(schedule.Scheduler{Ledger: l, Queue: q, Tick: 10 * time.Millisecond})
 	s.worker = worker.New(worker.Config{
 		Name: "w", Queue: q, Stages: stages, Every: 20 * time.Millisecond,
-		Room: func(_ spool.Kind, running int) int { return 2 - running },
+		Room: func(_ spool.Kind, running []spool.Progress) int { return 2 - len(running) },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.stop = cancel
@@ -291,7 +291,7 @@ func TestHandedOutAnew(t *testing.T) {
 	})
 	w := worker.New(worker.Config{
 		Name: "w", Queue: q, Stages: map[spool.Kind]worker.Stage{spool.Fetch: stage},
-		Room: func(spool.Kind, int) int { return 1 },
+		Room: func(spool.Kind, []spool.Progress) int { return 1 },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -57,7 +57,7 @@ export async function open(video, keysAt) {
   hls.on(Hls.Events.MANIFEST_PARSED, () => switches());
   hls.on(Hls.Events.LEVEL_SWITCHED, () => read());
   hls.on(Hls.Events.ERROR, (_, data) => failed(Hls, data, video, keysAt));
-  hls.loadSource(`/media/${encodeURIComponent(video.id)}/master.m3u8`);
+  hls.loadSource(`/media/${encodeURIComponent(video.id)}/${video.master}`);
   hls.attachMedia(screen);
   timer = setInterval(read, 500);
   // A browser that wants a click first refuses; the controls are there.
@@ -80,10 +80,11 @@ function describe(video) {
   $('title').textContent = video.title || video.id;
   document.title = `${video.title || video.id} · Spool preview`;
   $('facts').replaceChildren();
-  const facts = [video.id, clock(video.seconds), day(video.published), video.encrypted ? 'encrypted (AES-128)' : 'not encrypted'];
+  const early = video.master === 'early.m3u8';
+  const facts = [video.id, early ? 'being made' : clock(video.seconds), early ? '' : day(video.published), video.encrypted ? 'encrypted (AES-128)' : 'not encrypted'];
   for (const fact of facts.filter(Boolean)) $('facts').append(make('span', '', fact));
   if (video.poster) screen.poster = `/media/${encodeURIComponent(video.id)}/poster.jpg`;
-  $('address').value = new URL(`/media/${encodeURIComponent(video.id)}/master.m3u8`, location.href).href;
+  $('address').value = new URL(`/media/${encodeURIComponent(video.id)}/${video.master}`, location.href).href;
   $('sizes').replaceChildren(make('legend', 'hidden', 'Size'));
   for (const id of ['showing', 'stream', 'bandwidth', 'buffer', 'dropped']) $(id).textContent = '–';
   $('buffer-meter').value = 0;

@@ -40,7 +40,7 @@ function card(video) {
   const sizes = make('p', 'chips');
   for (const size of video.sizes || []) sizes.append(make('span', 'chip', size));
   if (video.missing) sizes.append(make('span', 'chip bad', 'not in the folder'));
-  sizes.append(make('time', '', day(video.published)));
+  sizes.append(make('time', '', video.master === 'early.m3u8' ? 'being made' : day(video.published)));
   anchor.append(poster(video), title, sizes);
   item.append(anchor);
   return item;
