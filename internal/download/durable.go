@@ -18,12 +18,12 @@ func (p *part) due(bytes int64, age time.Duration) bool {
 	defer p.saving.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	age = min(age, max(checkpointOften, quick*p.took))
+	age = min(age, max(checkpointOften, idleFor*p.took))
 	return p.here.Len()-p.Have.Len() >= bytes || time.Since(p.saved) >= age
 }
 
-// quick is how many times as long as a checkpoint takes there is none.
-const quick = 25
+// idleFor is how many times as long as a checkpoint takes there is none.
+const idleFor = 25
 
 // checkpoint makes all bytes that are here durable, then the record that says
 // so. Others may go on writing meanwhile.
