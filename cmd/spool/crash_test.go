@@ -151,7 +151,7 @@ func (w *world) wait(random *rand.Rand, child bool) time.Duration {
 // starts, and kills it. The same place may die three times before its video
 // fails, so there is a limit to it.
 func (b *bucket) killChild(p *child, page bool, count *tally) bool {
-	patience := time.NewTimer(time.Second + 2*b.world.calmly)
+	patience := time.NewTimer(time.Second + 3*b.world.calmly)
 	defer patience.Stop()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
