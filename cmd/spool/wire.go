@@ -48,6 +48,7 @@ type house struct {
 	sources *tap.Desk        // only while an engine runs
 	fetch   *fetch.Stage     // as sources
 	fresh   bool             // the destination was deleted, and is made anew
+	hasty   time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
 	close   func() error
 }
 
