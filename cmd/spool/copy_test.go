@@ -18,7 +18,7 @@ import (
 func TestCopiedPackagesPlay(t *testing.T) {
 	s := newStudio(t)
 	film := programme{
-		"film", "-f lavfi -i testsrc2=s=320x180:r=25:d=14 -f lavfi -i sine=f=440:d=14 -c:v libx264 -preset veryfast -pix_fmt yuv420p " +
+		"film", "-f lavfi -i testsrc2=s=320x180:r=25:d=14 -f lavfi -i sine=f=440:r=48000:d=14 -c:v libx264 -preset veryfast -pix_fmt yuv420p " +
 			"-bf 3 -g 250 -force_key_frames expr:eq(n,117)+eq(n,230) -c:a aac",
 		14, 350,
 		[][2]int{{160, 90}, {320, 180}},
@@ -30,8 +30,11 @@ func TestCopiedPackagesPlay(t *testing.T) {
 	if code != exitReady || !strings.Contains(out, "180p   copy   320×180    good as it is: H.264 of at most") || !strings.Contains(out, "3 segments in 3 chunks") {
 		t.Errorf("spool plan ends with %d:\n%s%s", code, out, errs)
 	}
+	if !strings.Contains(out, "sound  copy   1 ch       good as it is: AAC-LC of") {
+		t.Errorf("spool plan says of the sound:\n%s", out)
+	}
 	out, errs, code = s.spool(t, "plan", source, "--sizes", "90,180", "--to", s.path("copied"), "--copy", "never")
-	if code != exitReady || !strings.Contains(out, "180p   encode 320×180    the source's own size; encoded: as asked for") {
+	if code != exitReady || strings.Contains(out, "good as it is") || !strings.Contains(out, "180p   encode 320×180    the source's own size; encoded: as asked for") {
 		t.Errorf("spool plan --copy never ends with %d:\n%s%s", code, out, errs)
 	}
 
@@ -43,8 +46,12 @@ func TestCopiedPackagesPlay(t *testing.T) {
 		}
 	}
 	list := filepath.Base(filepath.Dir(filepath.Dir(s.find(t, "clear", film.id, "r*", "v1-180p", "index.m3u8")[0]))) + "/v1-180p/index.m3u8"
-	if want, got := s.packets(t, source), s.packets(t, s.join(t, "clear", film.id, list)); !slices.Equal(got, want) || len(got) != film.frames {
+	if want, got := s.packets(t, "v:0", source), s.packets(t, "v:0", s.join(t, "clear", film.id, list)); !slices.Equal(got, want) || len(got) != film.frames {
 		t.Errorf("%d packets of the source, %d others are published", len(want), len(got))
+	}
+	list = filepath.Base(filepath.Dir(filepath.Dir(s.find(t, "clear", film.id, "r*", "a0-und", "index.m3u8")[0]))) + "/a0-und/index.m3u8"
+	if want, got := s.packets(t, "a:0", source), s.packets(t, "a:0", s.join(t, "clear", film.id, list)); !slices.Equal(got, want) || len(got) < 600 {
+		t.Errorf("%d packets of the source's sound, %d others are published", len(want), len(got))
 	}
 
 	address := s.preview(t, "copied", "--keys", s.path("keys"))
@@ -57,15 +64,15 @@ func TestCopiedPackagesPlay(t *testing.T) {
 	}
 }
 
-// packets are the SHA-256 sums of a file's coded pictures.
-func (s studio) packets(t *testing.T, path string) []string {
+// packets are the SHA-256 sums of the packets of a file's stream.
+func (s studio) packets(t *testing.T, stream, path string) []string {
 	t.Helper()
 	var found struct {
 		Packets []struct {
 			Hash string `json:"data_hash"`
 		}
 	}
-	out := mediatest.FFprobe(t, "-select_streams", "v:0", "-show_data_hash", "sha256", "-show_entries", "packet=data_hash", "-of", "json", "file:"+path)
+	out := mediatest.FFprobe(t, "-select_streams", stream, "-show_data_hash", "sha256", "-show_entries", "packet=data_hash", "-of", "json", "file:"+path)
 	if err := json.Unmarshal(out, &found); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,7 @@ type aside struct {
 	trouble  error // what ends the attempt: a *misfit, or our disk's
 	changes  int   // how often the file was found to be another one
 	failures int   // in a row
+	refused  bool  // one was told that the link has expired
 	until    time.Time
 	woken    chan struct{} // closed and renewed when a claim ended, or something is urgent
 
@@ -183,9 +184,11 @@ func (a *aside) judge(c *claim, err error) {
 		a.fail(err)
 	case !a.allowed, c.dropped: // it was told to end
 	case err == nil:
-		a.failures, a.proved = 0, true
+		a.failures, a.proved, a.refused = 0, true, false
 	case errors.Is(err, errBusy):
 		a.makeRoom(c.Span)
+	case a.expired(err):
+		a.fail(err)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
 		a.off, a.allowed = true, false // the main connection will see for itself
 	case e.Class == spool.Environment:

@@ -61,8 +61,21 @@ type Request struct {
 	// ChunkSize is how many bytes one request may ask for at most: some sites
 	// slow longer ones down. 0 = no limit.
 	ChunkSize int64
+	// Identity names the file for good where its URL does not, because it is
+	// signed anew for each visitor: what an earlier Get of the same identity
+	// left is used. "" = the URL names it.
+	Identity string
+	// Renew gives another link to the same file when this one, which brought a
+	// part of it, is refused. Nil: the download fails then.
+	Renew func(ctx context.Context) (Link, error)
 	// Watcher is told of the file while it arrives. Nil: nobody.
 	Watcher Watcher
+}
+
+// Link is where a file can be had.
+type Link struct {
+	URL    string
+	Header http.Header // as in Request
 }
 
 // Result is what was downloaded.
@@ -84,7 +97,8 @@ const (
 	defaultPatience   = 30 * time.Second
 	defaultCheckpoint = 16 << 20
 	longestBackoff    = 30 * time.Second
-	checkpointEvery   = time.Second // what a pulled plug may cost
+	checkpointEvery   = time.Second            // what a pulled plug may cost
+	checkpointOften   = 250 * time.Millisecond // what it costs where checkpoints are quick
 	// realProgress is what an attempt must gain to be no attempt in vain.
 	realProgress = 1 << 20
 	// maxRestarts is how often a file may turn out to be another one before
@@ -106,11 +120,12 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	if err != nil {
 		return Result{}, err
 	}
-	if res, ok := Finished(r.Path, r.URL); ok {
+	key := r.key(target)
+	if res, ok := finished(r.Path, key); ok {
 		progress(res.Size, res.Size)
 		return res, nil
 	}
-	p, err := openPart(r.Path, target)
+	p, err := openNamed(r.Path, key, target)
 	if err != nil {
 		return Result{}, err
 	}

@@ -56,7 +56,8 @@ type part struct {
 	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Hashed and Hash
 	here   spool.Spans // bytes written, durable or not
 	digest digest
-	saved  time.Time // last checkpoint
+	saved  time.Time     // last checkpoint
+	took   time.Duration // how long it took
 }
 
 // RecordPath names the file beside path that says how path was downloaded.
@@ -72,12 +73,16 @@ func Finished(path, rawURL string) (Result, bool) {
 	if err != nil {
 		return Result{}, false
 	}
+	return finished(path, identity(u))
+}
+
+func finished(path, key string) (Result, bool) {
 	var f final
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || readJSON(RecordPath(path), &f) != nil {
 		return Result{}, false
 	}
-	same := f.V == finalFormat && f.Key == identity(u) &&
+	same := f.V == finalFormat && f.Key == key &&
 		f.Size == info.Size() && f.Modified == info.ModTime().UnixNano()
 	return f.Result, same
 }
@@ -92,22 +97,26 @@ func Discard(path string) error {
 	return nil
 }
 
-// openPart opens the part of path with the bytes in it that are durable.
-func openPart(path string, u *url.URL) (*part, error) {
+// openPart opens the part of a file that its URL names.
+func openPart(path string, u *url.URL) (*part, error) { return openNamed(path, identity(u), u) }
+
+// openNamed opens the part of path with the bytes in it that are durable, if
+// they are of the file that key stands for.
+func openNamed(path, key string, u *url.URL) (*part, error) {
 	name := PartPath(path)
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, diskFault("open", name, err)
 	}
 	p := &part{path: path, file: file, saved: time.Now()}
-	if p.restore(identity(u)) {
+	if p.restore(key) {
 		if err := file.Truncate(p.Have[len(p.Have)-1].To); err != nil {
 			_ = file.Close() // nothing was written that could be lost
 			return nil, diskFault("truncate", name, err)
 		}
 		return p, nil
 	}
-	p.record = record{V: recordFormat, Key: identity(u), URL: redact(u)}
+	p.record = record{V: recordFormat, Key: key, URL: redact(u)}
 	if err := p.reset(); err != nil {
 		_ = p.file.Close() // nothing was written that could be lost
 		return nil, err

@@ -68,3 +68,12 @@ func identity(u *url.URL) string {
 	sum := sha256.Sum256([]byte(same.String()))
 	return hex.EncodeToString(sum[:])
 }
+
+// key is the file's identity.
+func (r Request) key(target *url.URL) string {
+	if r.Identity == "" {
+		return identity(target)
+	}
+	sum := sha256.Sum256([]byte("identity " + r.Identity))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type transfer struct {
 	spliced  bool // the part holds bytes of more than one answer
 	turn     *turn
 	held     bool // this attempt had to stop reading for a while
+	renewals int  // since the last real progress
 	plain    bool // the server's ranges are of no use but to resume
 }
 
@@ -76,7 +78,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		}
 		e := spool.AsError(err)
 		if t.part.held()-before >= realProgress {
-			tries = 0
+			tries, t.renewals = 0, 0
 		}
 		if t.held && (e.Code == "connection-lost" || e.Code == "short-body") {
 			// The server lost patience with us, which is no fault of its own.
@@ -84,8 +86,8 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			t.restarts = min(t.restarts, maxRestarts-1)
 			continue
 		}
-		pause, ok := t.pause(e, tries)
-		if !ok {
+		pause, err := t.rest(ctx, err, tries)
+		if err != nil {
 			return Result{}, err
 		}
 		if err := t.client.wait(ctx, pause); err != nil {
@@ -94,17 +96,24 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	}
 }
 
-// pause is how long to wait before the next try; false: there is none.
-func (t *transfer) pause(e *spool.Error, tries int) (time.Duration, bool) {
-	c := t.client
-	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
-	if e.Code == codeNoHost {
-		// Asked once more: a resolver that has only just come up knows nobody.
-		return pause, tries < 2
+// rest gets ready for another try after a failure, and says how long to wait
+// before it. Its error is why there is none.
+func (t *transfer) rest(ctx context.Context, failure error, tries int) (time.Duration, error) {
+	c, e := t.client, spool.AsError(failure)
+	if e.Code == codeExpired && t.renewable() {
+		return 0, t.renew(ctx)
 	}
+	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
 	again := e.Class == spool.Transient && tries < orInt(c.Attempts, defaultAttempts) &&
 		e.Code != "dns" && e.After <= orInt(c.Patience, defaultPatience)
-	return pause, again
+	if e.Code == codeNoHost {
+		// Asked once more: a resolver that has only just come up knows nobody.
+		again = tries < 2
+	}
+	if !again {
+		return 0, failure
+	}
+	return pause, nil
 }
 
 // attempt asks for what is missing, and keeps what comes, until that fails.
@@ -208,9 +217,8 @@ func (t *transfer) header(a ask) http.Header {
 		h = http.Header{}
 	}
 	h.Set("Accept-Encoding", "identity")
-	h.Set("User-Agent", t.client.UserAgent)
-	if t.client.UserAgent == "" {
-		h.Set("User-Agent", "spool")
+	if h.Get("User-Agent") == "" {
+		h.Set("User-Agent", cmp.Or(t.client.UserAgent, "spool"))
 	}
 	if a.all() {
 		return h

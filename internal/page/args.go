@@ -41,6 +41,14 @@ func describing() []option {
 	)
 }
 
+// choosing asks what would be downloaded of one video.
+func choosing() []option {
+	return append(safety(),
+		option{[]string{"--playlist-items", "1"}, true},
+		option{[]string{"--dump-json"}, true},
+	)
+}
+
 // downloading asks for one video, in a file dl.<ext> of the working folder, and
 // for a line of JSON about it.
 func downloading(known map[string]bool, ffmpeg string) []option {
@@ -86,8 +94,9 @@ func formats(sortable bool) []string {
 
 // arguments picks the options that the release knows. The URL comes last and
 // behind "--": whatever it looks like, it is not an option. missing names an
-// option that the release should know and does not.
-func arguments(known map[string]bool, options []option, url string) (args []string, missing string) {
+// option that the release should know and does not. want names formats of the
+// site; "" = the best.
+func arguments(known map[string]bool, options []option, url, want string) (args []string, missing string) {
 	for _, o := range options {
 		switch {
 		case known[o.args[0]]:
@@ -96,6 +105,10 @@ func arguments(known map[string]bool, options []option, url string) (args []stri
 			return nil, o.args[0]
 		}
 	}
-	args = append(args, formats(known["--format-sort"])...)
+	if want != "" {
+		args = append(args, "--format", want)
+	} else {
+		args = append(args, formats(known["--format-sort"])...)
+	}
 	return append(args, "--", url), ""
 }

@@ -192,7 +192,7 @@ func TestOptionAsURL(t *testing.T) {
 	evil := "--exec=touch " + filepath.Join(dir, "pwned")
 	_, _, err := tool.Download(t.Context(), evil, dir, nil)
 	wantFault(t, err, "bad-url")
-	args, missing := arguments(tool.options, downloading(tool.options, ""), evil)
+	args, missing := arguments(tool.options, downloading(tool.options, ""), evil, "")
 	if missing != "" || args[len(args)-2] != "--" || args[len(args)-1] != evil {
 		t.Fatalf("arguments = %q, %q", args, missing)
 	}
@@ -252,8 +252,8 @@ func TestGoldenArguments(t *testing.T) {
 	}
 	known["youtube-dl-2021"] = parseOptions(string(help))
 	for release, options := range known {
-		for name, asked := range map[string][]option{"describe": describing(), "download": downloading(options, "/opt/ffmpeg")} {
-			args, missing := arguments(options, asked, "https://example.org/watch?v=1&list=2")
+		for name, asked := range map[string][]option{"describe": describing(), "choose": choosing(), "download": downloading(options, "/opt/ffmpeg")} {
+			args, missing := arguments(options, asked, "https://example.org/watch?v=1&list=2", "")
 			if missing != "" {
 				t.Errorf("%s does not know %s", release, missing)
 			}

@@ -18,24 +18,9 @@ func (t *Tool) Resolve(ctx context.Context, url string) (pages []spool.Page, pla
 	if err != nil {
 		return nil, false, err
 	}
-	home, err := os.MkdirTemp("", "spool-page-")
-	if err != nil {
-		return nil, false, homeFault(err)
-	}
-	defer os.RemoveAll(home)
-	cmd, err := run.command(describing(), home)
+	out, err := run.tell(ctx, describing())
 	if err != nil {
 		return nil, false, err
-	}
-	cmd.Dir = home
-	limited, cancel := context.WithTimeoutCause(ctx, t.patience(), errSilent)
-	defer cancel()
-	out, err := process.Run(limited, cmd)
-	if ctx.Err() != nil {
-		return nil, false, context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, false, run.fault(limited, err)
 	}
 	v, ok := parseInfo(out)
 	switch {
@@ -49,6 +34,30 @@ func (t *Tool) Resolve(ctx context.Context, url string) (pages []spool.Page, pla
 	return []spool.Page{v.page(url)}, false, nil
 }
 
+// tell asks the tool for what it prints, and for nothing on the disk.
+func (r *run) tell(ctx context.Context, options []option) ([]byte, error) {
+	home, err := os.MkdirTemp("", "spool-page-")
+	if err != nil {
+		return nil, homeFault(err)
+	}
+	defer os.RemoveAll(home)
+	cmd, err := r.command(options, home)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Dir = home
+	limited, cancel := context.WithTimeoutCause(ctx, r.tool.patience(), errSilent)
+	defer cancel()
+	out, err := process.Run(limited, cmd)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, r.fault(limited, err)
+	}
+	return out, nil
+}
+
 // run is one use of a prepared tool.
 type run struct {
 	tool    *Tool
@@ -56,7 +65,8 @@ type run struct {
 	version Version
 	options map[string]bool
 	url     string
-	partial bool // there are bytes of an earlier run
+	want    string // formats of the site; "" = the best
+	partial bool   // there are bytes of an earlier run
 }
 
 // open prepares the tool for a URL.
@@ -87,7 +97,7 @@ func (r *run) command(options []option, home string) (process.Command, error) {
 		}
 		options = append(options, option{[]string{"--cookies", jar}, true})
 	}
-	args, missing := arguments(r.options, options, r.url)
+	args, missing := arguments(r.options, options, r.url, r.want)
 	if missing != "" {
 		return process.Command{}, r.tooOld(missing)
 	}

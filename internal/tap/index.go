@@ -14,7 +14,8 @@ import (
 // Index says what ffmpeg.Index finds in the finished file, from the moov box
 // alone. Only End may differ, by less than a frame: with B-frames ffprobe
 // guesses for how long the last picture is shown, from what the encoder wrote
-// about its rate or from the time base, where the tables know it. Where the two
+// about its rate or from the time base, where the tables know it. Keys are those
+// that the file lists, which are those that ffmpeg can seek to. Where the two
 // might differ otherwise the error wraps ErrUnsupported: a first
 // picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
 // that do not tell how long the last picture is shown.
@@ -134,14 +135,9 @@ func (t *Track) end(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Dura
 // the tables do not tell. They tell it at once where pictures are shown in the
 // order of decoding, else by the rate.
 func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
-	if !t.reordered {
-		for i := len(t.Samples) - 1; i >= 0; i-- {
-			if t.Samples[i].PTS == pts && !t.Samples[i].Hidden {
-				if d := t.toNext(i); d > 0 {
-					return d
-				}
-				break
-			}
+	if i := t.shownAt(pts); i >= 0 && !t.reordered {
+		if d := t.toNext(i); d > 0 {
+			return d
 		}
 	}
 	switch {
@@ -151,6 +147,16 @@ func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
 		return t.common
 	case t.jittery():
 		return t.nominal()
+	}
+	return -1
+}
+
+// shownAt is the last sample that is shown at a time; -1 when there is none.
+func (t *Track) shownAt(pts int64) int {
+	for i := len(t.Samples) - 1; i >= 0; i-- {
+		if t.Samples[i].PTS == pts && !t.Samples[i].Hidden {
+			return i
+		}
 	}
 	return -1
 }

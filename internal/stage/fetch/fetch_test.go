@@ -26,7 +26,12 @@ import (
 	"github.com/spool-video/spool/internal/page"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == stubName {
+		os.Exit(stub(os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // tool is shared, because asking it for its version takes a second.
 var tool = &page.Tool{Path: "yt-dlp"}
@@ -40,7 +45,7 @@ var clip = sync.OnceValues(func() ([]byte, error) {
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "clip.mp4")
 	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=160x90:d=1",
-		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", file).CombinedOutput()
+		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", file).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("ffmpeg: %w: %s", err, out)
 	}
@@ -212,8 +217,8 @@ func TestPage(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	left, err := os.ReadDir(filepath.Dir(f.Path))
-	if err != nil || len(left) != 2 {
-		t.Errorf("the work folder holds %v (%v), want the source and its note", left, err)
+	if err != nil || len(left) != 4 {
+		t.Errorf("the work folder holds %v (%v), want the source, its record and two notes", left, err)
 	}
 }
 

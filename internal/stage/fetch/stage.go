@@ -122,77 +122,53 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	if g.stage.Sources == nil || g.job.Careful > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
+	if g.stage.Sources == nil || g.job.Careful > 0 || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
 		res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
 		return res, path, err
 	}
-	res, err := g.arriving(ctx, path)
+	res, err := g.arriving(ctx, download.Request{URL: g.job.Source, Path: path}, nil)
 	return res, path, err
 }
 
-// arriving downloads the source so that it can be read meanwhile.
-func (g *get) arriving(ctx context.Context, path string) (download.Result, error) {
+// arriving downloads the source, of which a page may have told something, so
+// that it can be read meanwhile.
+func (g *get) arriving(ctx context.Context, r download.Request, about *spool.Page) (download.Result, error) {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	a := &arrival{
 		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost,
-		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
+		told: spool.Fetched{Path: r.Path, Scratch: g.stage.DownloadDir == "", Page: about, Arriving: true},
 	}
-	res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path, Watcher: a}, a.count)
+	r.Watcher = a
+	res, err := g.stage.Client.Get(ctx, r, a.count)
 	a.end()
 	switch {
 	case errors.Is(context.Cause(ctx), errChanged):
-		return res, &spool.Error{
-			Class: spool.Replan, Code: "source-changed", Err: errChanged,
-			Reason: "the source was replaced at its server while it was being downloaded",
-			Hint:   "it is downloaded anew; if that happens again, wait until the file is complete there",
-		}
+		return res, replaced()
 	case err == nil:
 		a.complete()
 	}
 	return res, err
 }
 
-// page has the page tool get what the source shows.
-func (g *get) page(ctx context.Context) (spool.Fetched, error) {
-	dir := filepath.Join(g.work, "page")
-	if g.stage.DownloadDir != "" {
-		// On the same file system as where it is to be kept.
-		dir = filepath.Join(g.stage.DownloadDir, "."+g.job.Video+".page")
+func replaced() error {
+	return &spool.Error{
+		Class: spool.Replan, Code: spool.SourceChanged, Err: errChanged,
+		Reason: "the source was replaced at its server while it was being downloaded",
+		Hint:   "it is downloaded anew; if that happens again, wait until the file is complete there",
 	}
-	file, about, err := g.stage.Pages.Download(ctx, g.job.Source, dir, g.count)
-	if err != nil {
-		return spool.Fetched{}, err
-	}
-	if err := checkMedia(file, "the page's video"); err != nil {
-		return spool.Fetched{}, errors.Join(err, os.RemoveAll(dir))
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return spool.Fetched{}, folderFault("read", filepath.Dir(file), err)
-	}
-	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), "."))
-	if !slices.Contains(mediaExtensions, ext) {
-		ext = unknownExtension
-	}
-	if err := makeDurable(file); err != nil {
-		return spool.Fetched{}, err
-	}
-	got, err := g.settle(file, spool.Fetched{Size: info.Size(), Page: &about}, ext)
-	if err != nil {
-		return spool.Fetched{}, err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return spool.Fetched{}, folderFault("clear", dir, err)
-	}
-	return got, nil
 }
 
-// settle gives a complete file its place, and notes what it is.
+// settle gives a complete file its place, and notes what it is. One that was
+// read while it arrived stays where it is.
 func (g *get) settle(file string, f spool.Fetched, ext string) (spool.Fetched, error) {
-	f.Path, f.Scratch = filepath.Join(g.work, sourceName), true
-	if g.stage.DownloadDir != "" {
-		f.Path, f.Scratch = g.keepAs(ext), false
+	f.Scratch = g.stage.DownloadDir == ""
+	switch {
+	case f.Path != "":
+	case f.Scratch:
+		f.Path = filepath.Join(g.work, sourceName)
+	default:
+		f.Path = g.keepAs(ext)
 	}
 	// The note comes first: a file without one would be got again.
 	if err := g.note(f); err != nil {
@@ -204,7 +180,7 @@ func (g *get) settle(file string, f spool.Fetched, ext string) (spool.Fetched, e
 	if err := makeDurable(filepath.Dir(f.Path)); err != nil {
 		return spool.Fetched{}, err
 	}
-	if g.stage.DownloadDir == "" {
+	if f.Scratch {
 		return f, nil
 	}
 	if err := os.Remove(download.RecordPath(file)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -9,13 +9,19 @@ import (
 	"github.com/spool-video/spool/internal/ladder"
 )
 
-// Foresee gives what a source's header promises of its plan: which of the rungs
-// is copied, the grid and its chunks. The plan that it gets has facts and
-// rungs; of the source at path it reads no more than a moov box.
+// Foresee gives what a source's header promises of its plan: what is copied,
+// the grid and its chunks. The plan that it gets has facts and rungs; of the
+// source at path it reads no more than a moov box, which tells all of it.
 func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings, p spool.Plan) (spool.Plan, error) {
 	c, err := s.candidate(ctx, spool.Job{Fetched: &spool.Fetched{Path: path}, Settings: settings}, &p)
 	if err != nil {
 		return p, err
+	}
+	if c.movie != nil {
+		if index, err := c.movie.Index(p.Facts); err == nil {
+			err := lay(&p, index, c, 0)
+			return p, err
+		}
 	}
 	p = c.foresee(p)
 	switch {
