@@ -42,9 +42,9 @@ soak: ## what is too long for test: the tests named TestSoak…, for hours
 	@go test -race -tags soak -run '^TestSoak' -timeout 6h -v ./...
 
 .PHONY: bench
-bench: build ## the figures that Spool promises, as ratios, in one run of minutes
-	@scripts/install-deps $(RUN_NEEDS)
-	@go run ./bench -spool bin/spool
+bench: build ## the figures that Spool promises; ONLY=batch,kill for some, FLAGS=-help for more
+	@scripts/install-deps $(RUN_NEEDS) chromium
+	@go run ./bench -spool bin/spool $(if $(ONLY),-only $(ONLY)) $(FLAGS)
 
 .PHONY: lint
 lint: ## golangci-lint, pinned in tools/go.mod; .golangci.yml says why it is as it is

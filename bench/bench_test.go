@@ -3,12 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,22 +27,42 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// stub takes the arguments that the benchmark gives to spool, fetches every
-// source, and leaves a master for each.
+// stub takes the arguments that the benchmark gives to spool.
 func stub(how string, args []string) int {
-	if args[0] == "--help" || how == "lazy" {
-		return 0
-	}
 	value := map[string]string{}
 	for i := 1; i+1 < len(args); i += 2 {
 		value[args[i]] = args[i+1]
 	}
+	switch {
+	case args[0] == "--help" || how == "lazy":
+		return 0
+	case args[0] == "plan":
+		fmt.Println(`[{"rungs": [{"action": "encode"}, {"action": "copy"}]}]`)
+		return 0
+	case args[0] == "show":
+		return stubShow(filepath.Dir(args[3]))
+	case value["--progress"] == "json":
+		return stubKilled(filepath.Dir(value["--to"]), value)
+	}
+	return stubRun(value)
+}
+
+// stubEncode is how long the stand-in takes for sources from the disk: long
+// against what a link gives back.
+const stubEncode = 10 * catchUp
+
+// stubRun fetches every source of the list, and leaves a master for each.
+func stubRun(value map[string]string) int {
 	list, err := os.ReadFile(value["-f"])
 	if err != nil {
 		return 1
 	}
-	for i, source := range strings.Fields(string(list)) {
-		folder := filepath.Join(value["--to"], strconv.Itoa(i))
+	if !strings.Contains(string(list), "http://") {
+		<-time.After(stubEncode)
+	}
+	for line := range strings.Lines(string(list)) {
+		source, id, _ := strings.Cut(strings.TrimSpace(line), " id=")
+		folder := filepath.Join(value["--to"], id)
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return 1
 		}
@@ -57,55 +78,137 @@ func stub(how string, args []string) int {
 	return 0
 }
 
+// stubKilled is half done when it is run first, and waits to be killed; the
+// second time it does the rest.
+func stubKilled(home string, value map[string]string) int {
+	mark := filepath.Join(home, "begun")
+	if _, err := os.Stat(mark); err == nil {
+		if err := os.WriteFile(filepath.Join(home, "again"), nil, 0o600); err != nil {
+			return 1
+		}
+		return stubRun(value)
+	}
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		return 1
+	}
+	for _, done := range []string{"0", "49", "50"} {
+		fmt.Fprintf(os.Stderr, `{"type": "progress", "progress": {"encode": {"done": %s, "total": 100}}}`+"\n", done)
+	}
+	<-time.After(time.Minute)
+	return 1
+}
+
+// stubShow tells of one chunk that was done, one that was begun, and one that
+// was only handed out.
+func stubShow(home string) int {
+	states, epochs := []string{"done", "running", "sent"}, []int{1, 1, 1}
+	if _, err := os.Stat(filepath.Join(home, "again")); err == nil {
+		states, epochs = []string{"done", "done", "done"}, []int{1, 2, 2}
+	}
+	var jobs []string
+	for i := range states {
+		jobs = append(jobs, fmt.Sprintf(`{"revision": "r1", "kind": "encode", "number": %d, "state": %q, "epoch": %d}`, i, states[i], epochs[i]))
+	}
+	fmt.Printf(`{"revision": "r1", "jobs": [%s, {"revision": "r1", "kind": "audio"}]}`, strings.Join(jobs, ", "))
+	return 0
+}
+
 // small is a run of seconds with the test binary as a spool of that kind.
 func small(t *testing.T, how string) *bench {
 	t.Helper()
 	t.Setenv(stubVariable, how)
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
-		spool: os.Args[0], preset: "ultrafast", size: "160x90", clips: 2, seconds: 1, one: 1, ready: 3,
-		rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
+		spool: os.Args[0], preset: "ultrafast", quick: "ultrafast", size: "160x90", clips: 2, seconds: 1, cpu: 1, tape: 1, one: 2,
+		kill: 2, slots: 2, ready: 3, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
 	}
 }
 
+// measured are the figures of the parts with those names.
+func (b *bench) measured(ctx context.Context, only string) ([]figure, error) {
+	b.only = only
+	parts, err := b.chosen()
+	if err != nil {
+		return nil, err
+	}
+	var figures []figure
+	err = b.measure(ctx, parts, func(f figure) { figures = append(figures, f) })
+	return figures, err
+}
+
 func TestMeasure(t *testing.T) {
-	figures, err := small(t, "good").measure(t.Context())
+	figures, err := small(t, "good").measured(t.Context(), "cpu,help,batch,one,kill,again")
 	if err != nil {
 		t.Fatal(err)
 	}
+	values := map[string]float64{}
 	var names []string
 	for _, f := range figures {
+		values[f.name] = f.value
 		names = append(names, f.name)
 		if f.value <= 0 {
 			t.Errorf("%s is %v", f.name, f.value)
 		}
 	}
-	want := "spool --help, batch: wall / max(Σ download, Σ encode), batch: wall / yardstick's wall, one video: CPU / three serial runs' CPU, run again with 3 ready videos"
-	if got := strings.Join(names, ", "); got != want {
-		t.Errorf("measured %s\nwant %s", got, want)
+	want := []string{
+		"spool --help", "batch: wall / max(Σ download, Σ encode)", "batch: wall / yardstick's wall", "one video: wall / max(download, encode)",
+		"one video: CPU / three serial runs' CPU", "one video: CPU, top rung copied / encoded",
+		"killed at 50 %: chunks encoded twice / encoders", "killed at 50 %: bytes sent / bytes of the source", "run again with 3 ready videos",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("measured %q\nwant %q", names, want)
 	}
 	// The stub encodes nothing, and still it cannot be faster than the link.
-	if batch := figures[1].value; batch < 0.9 {
-		t.Errorf("a batch that only downloads took %.2f of the downloads' time", batch)
+	for _, name := range want[1:4:4] {
+		if value := values[name]; value < 0.9 && name != want[2] {
+			t.Errorf("%s: %.2f, although all was downloaded", name, value)
+		}
+	}
+	if twice := values[want[6]]; twice != 0.5 {
+		t.Errorf("one chunk of two encoders was done twice: %v, want 0.5", twice)
+	}
+	if sent := values[want[7]]; sent != 1 {
+		t.Errorf("the source was sent %v times, want once", sent)
+	}
+}
+
+func TestChunksThatAreLostAreRepeated(t *testing.T) {
+	before := chunks{{Revision: "r1", Number: 0, State: chunkDone, Epoch: 1}, {Revision: "r1", Number: 1, State: "ready"}}
+	if n := before.repeated(chunks{{Revision: "r2", Number: 0, State: chunkDone, Epoch: 1}}); n != 1 {
+		t.Errorf("%d, want 1: the revision with the chunk is gone, and what had not begun was not lost", n)
 	}
 }
 
 func TestUnpublishedVideosAreNoResult(t *testing.T) {
-	if _, err := small(t, "lazy").measure(t.Context()); err == nil {
-		t.Error("a program that published nothing was measured")
+	figures, err := small(t, "lazy").measured(t.Context(), "help,batch,again")
+	if err == nil || !strings.Contains(err.Error(), "batch: ") || !strings.Contains(err.Error(), "again: ") {
+		t.Errorf("a program that published nothing: %v", err)
+	}
+	if len(figures) != 1 {
+		t.Errorf("%d figures, want what could be measured: 1", len(figures))
+	}
+}
+
+func TestSpoolThatEndsCannotBeKilled(t *testing.T) {
+	b := small(t, "lazy")
+	b.dir = t.TempDir()
+	if _, err := b.runAndKill(t.Context(), order{name: "x"}); !errors.Is(err, errNotKilled) {
+		t.Errorf("there was nothing to kill: %v", err)
 	}
 }
 
 func TestRunTellsWhatIsMissing(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"-spool", "no-such-spool"}, &out, &errs); code != 1 {
+	if code := run(t.Context(), []string{"-spool", "no-such-spool", "-only", "help"}, &out, &errs); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	if !strings.Contains(errs.String(), "no-such-spool") {
 		t.Errorf("said %q", errs.String())
 	}
-	if code := run(t.Context(), []string{"-no-such-flag"}, &out, &errs); code != 2 {
-		t.Errorf("exit code %d, want 2", code)
+	for _, wrong := range [][]string{{"-no-such-flag"}, {"-only", "no-such-part"}, {"-first", "1m"}} {
+		if code := run(t.Context(), wrong, &out, &errs); code != 2 {
+			t.Errorf("%v: exit code %d, want 2", wrong, code)
+		}
 	}
 }
 

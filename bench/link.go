@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,7 @@ func (l *link) pass(ctx context.Context, n int) error {
 // site serves clips on 127.0.0.1 through one link.
 type site struct {
 	link   *link
+	sent   atomic.Int64 // bytes of clips that went through
 	clips  []string
 	bytes  int64
 	server *http.Server
@@ -62,15 +64,33 @@ type site struct {
 // openSite serves the clips on a link on which all of them together take as
 // long as said.
 func openSite(ctx context.Context, clips []string, takes time.Duration) (*site, error) {
-	s := &site{clips: clips, ended: make(chan struct{})}
-	for _, clip := range clips {
-		info, err := os.Stat(clip)
-		if err != nil {
-			return nil, err
-		}
-		s.bytes += info.Size()
+	bytes, err := sizes(clips)
+	if err != nil {
+		return nil, err
 	}
-	s.link = &link{rate: float64(s.bytes) / takes.Seconds()}
+	return openSiteAt(ctx, clips, float64(bytes)/takes.Seconds())
+}
+
+// sizes adds up the bytes of files.
+func sizes(files []string) (int64, error) {
+	var bytes int64
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return 0, err
+		}
+		bytes += info.Size()
+	}
+	return bytes, nil
+}
+
+// openSiteAt serves the clips on a link of that many bytes per second.
+func openSiteAt(ctx context.Context, clips []string, rate float64) (*site, error) {
+	bytes, err := sizes(clips)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{clips: clips, bytes: bytes, link: &link{rate: rate}, ended: make(chan struct{})}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,6 +127,9 @@ func (s *site) Takes() time.Duration {
 	return time.Duration(float64(s.bytes) / s.link.rate * float64(time.Second))
 }
 
+// Sent is how many bytes of the clips were sent, however often.
+func (s *site) Sent() int64 { return s.sent.Load() }
+
 // URLs are the clips' addresses.
 func (s *site) URLs() []string {
 	var urls []string
@@ -135,7 +158,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Content-Type", "video/mp4")
 		w.Header().Set("ETag", `"`+strconv.FormatInt(info.Size(), 16)+`"`)
-		http.ServeContent(w, r, clip, info.ModTime(), &slowFile{file, s.link, r})
+		http.ServeContent(w, r, clip, info.ModTime(), &slowFile{file, s, r})
 		return
 	}
 	http.NotFound(w, r)
@@ -145,7 +168,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // file can do: the server would send a file it recognises past the link.
 type slowFile struct {
 	file    *os.File
-	link    *link
+	site    *site
 	request *http.Request
 }
 
@@ -153,7 +176,10 @@ type slowFile struct {
 func (f *slowFile) Read(p []byte) (int, error) {
 	n, err := f.file.Read(p[:min(len(p), block)])
 	if n > 0 {
-		err = errors.Join(err, f.link.pass(f.request.Context(), n))
+		err = errors.Join(err, f.site.link.pass(f.request.Context(), n))
+	}
+	if err == nil {
+		f.site.sent.Add(int64(n))
 	}
 	return n, err
 }

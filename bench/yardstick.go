@@ -35,14 +35,23 @@ func (r rung) encoder(preset string) []string {
 // spent is what a process, with all that it started, used.
 type spent struct{ wall, cpu time.Duration }
 
-// call runs a program to its end. Its settings are not the user's: home and
-// working folder are scratch.
-func (b *bench) call(ctx context.Context, program string, args ...string) (spent, error) {
+// env is not the user's: home and settings are scratch.
+func (b *bench) env() []string {
+	return append(os.Environ(), "HOME="+b.dir, "XDG_CONFIG_HOME="+b.dir, "XDG_STATE_HOME="+b.dir, "XDG_CACHE_HOME="+b.dir)
+}
+
+// command is a program that is asked to end when the context does.
+func (b *bench) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, args...)
-	command.Dir = b.dir
-	command.Env = append(os.Environ(), "HOME="+b.dir, "XDG_CONFIG_HOME="+b.dir, "XDG_STATE_HOME="+b.dir, "XDG_CACHE_HOME="+b.dir)
+	command.Dir, command.Env = b.dir, b.env()
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 20 * time.Second
+	return command
+}
+
+// call runs a program to its end.
+func (b *bench) call(ctx context.Context, program string, args ...string) (spent, error) {
+	command := b.command(ctx, program, args...)
 	var said bytes.Buffer
 	command.Stderr = &said
 	began := time.Now()

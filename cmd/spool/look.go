@@ -14,6 +14,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/lock"
 	"github.com/spool-video/spool/internal/plaintext"
@@ -28,12 +29,15 @@ type card struct {
 	Source string `json:"source"` // without secrets, hiding the video's own
 	Why    string `json:"why,omitempty"`
 	Master string `json:"master,omitempty"`
+	Early  string `json:"early,omitempty"` // where it can be watched while it is made
 }
 
 func (h *house) card(rec ledger.Record, attended bool) card {
 	c := card{Video: rec.Video, Source: rec.Video.Canonical, Why: schedule.Why(rec, attended, time.Now())}
 	if c.Published != "" {
 		c.Master = h.master(c.ID)
+	} else if !c.Status.Ended() && h.offered(c.ID) {
+		c.Early = h.store.Properties().Address + "/" + c.ID + "/" + early.Name
 	}
 	return c
 }
@@ -169,6 +173,7 @@ func (h *house) show(ctx context.Context, out io.Writer, id string, asJSON bool)
 	row("left out", strings.Join(c.LeftOut, ", "))
 	row("notes", strings.Join(c.Notes, "; "))
 	row("master", c.Master)
+	row("watch", c.Early)
 	row("revision", c.Revision)
 	row("added", c.Added.Local().Format(time.DateTime))
 	row("changed", c.Changed.Local().Format(time.DateTime))

@@ -21,6 +21,9 @@ const keptEarly = 24 * time.Hour
 // not look for them.
 const forgotten = 30 * 24 * time.Hour
 
+// worthTelling is the least wait for a list that a person is told of.
+const worthTelling = 20 * time.Second
+
 // watchable tells the keeper of early lists what the scheduler hears.
 type watchable struct {
 	*house
@@ -32,6 +35,9 @@ type watchable struct {
 func newWatchable(h *house, emit func(progress.Event)) *watchable {
 	k := &early.Keeper{Store: h.store, Mode: early.Mode(h.cfg.Early)}
 	k.Say = func(video string, n early.Note) {
+		if n.In > 0 && n.In < worthTelling {
+			return // it comes before it is read
+		}
 		e := progress.Event{Type: progress.Noted, Video: video, Text: n.Text, Path: n.URL}
 		if n.URL != "" {
 			e.Type = progress.Watchable

@@ -175,7 +175,9 @@ func (x *FrameIndex) finish(scan *scan) {
 		nominal = scan.rate.Invert().RescaleNearest(1, x.TimeBase)
 	}
 	length := scan.pictures.duration[last+scan.shift(scan.video)]
-	if length <= 0 || x.TimeBase.Duration(length) > max(10*time.Second, scan.header) {
+	// A single tick is what ffprobe says when it does not know: of the last
+	// picture that is decoded, when that is not the last one shown.
+	if length <= 1 || x.TimeBase.Duration(length) > max(10*time.Second, scan.header) {
 		length = nominal
 	}
 	x.End = last + max(length, 1)

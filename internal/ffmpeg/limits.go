@@ -65,7 +65,8 @@ func guarded(source string) []string {
 	if strings.HasPrefix(source, loopback) {
 		// What is read ahead only to learn more must not wait for what has not
 		// arrived: a second tells as much where a movie's index tells the rest.
-		return append(guards("http,tcp"), "-analyzeduration", "1000000", "-i", source)
+		// A small receive buffer makes it seek over gaps instead of reading them.
+		return append(guards("http,tcp"), "-analyzeduration", "1000000", "-recv_buffer_size", "65536", "-i", source)
 	}
 	return append(guards("file"), "-i", "file:"+source)
 }

@@ -4,6 +4,8 @@ package scratch
 
 import (
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,4 +18,13 @@ func Free(path string) (int64, error) {
 		return 0, fmt.Errorf("free space of %s: %w", path, err)
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert,gosec // the types differ between systems; both are far below 2^63
+}
+
+// occupied is how much of the disk a file takes: downloads have holes where
+// nothing has arrived yet.
+func occupied(info fs.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return min(info.Size(), int64(st.Blocks)*512) //nolint:unconvert // the type differs between systems
+	}
+	return info.Size()
 }

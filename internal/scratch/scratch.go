@@ -133,7 +133,7 @@ func (s *Scratch) measure() (used, limit int64) {
 			return nil // what vanishes while we look holds nothing
 		}
 		if info, err := d.Info(); err == nil {
-			s.used += info.Size()
+			s.used += occupied(info)
 		}
 		return nil
 	})

@@ -135,14 +135,9 @@ func (t *Track) end(x *ffmpeg.FrameIndex, v *spool.VideoStream, header time.Dura
 // the tables do not tell. They tell it at once where pictures are shown in the
 // order of decoding, else by the rate.
 func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
-	if !t.reordered {
-		for i := len(t.Samples) - 1; i >= 0; i-- {
-			if t.Samples[i].PTS == pts && !t.Samples[i].Hidden {
-				if d := t.toNext(i); d > 0 {
-					return d
-				}
-				break
-			}
+	if i := t.shownAt(pts); i >= 0 && !t.reordered {
+		if d := t.toNext(i); d > 0 {
+			return d
 		}
 	}
 	switch {
@@ -152,6 +147,16 @@ func (t *Track) lasts(pts int64, v *spool.VideoStream) int64 {
 		return t.common
 	case t.jittery():
 		return t.nominal()
+	}
+	return -1
+}
+
+// shownAt is the last sample that is shown at a time; -1 when there is none.
+func (t *Track) shownAt(pts int64) int {
+	for i := len(t.Samples) - 1; i >= 0; i-- {
+		if t.Samples[i].PTS == pts && !t.Samples[i].Hidden {
+			return i
+		}
 	}
 	return -1
 }

@@ -37,7 +37,7 @@ const piece = 32 << 10
 
 // Start begins to listen on a free port of 127.0.0.1.
 func (s *Server) Start() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen for readers of arriving sources: %w", err)
 	}

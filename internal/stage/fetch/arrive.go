@@ -60,7 +60,7 @@ var errChanged = errors.New("the source was replaced while it was being download
 // Opened takes the file that bytes are written to. One that was registered
 // by an earlier try is read on: its bytes are those of this one.
 func (a *arrival) Opened(f *os.File, size int64) {
-	source := a.stage.Sources.Taps.Find(a.told.Path)
+	source := a.stage.kept(a.video, f)
 	if source == nil || source.Err() != nil || source.Size() != size {
 		source = a.stage.Sources.Taps.Open(a.told.Path, f, size)
 		a.stage.keep(a.video, source, f)
@@ -109,7 +109,8 @@ func (a *arrival) Reset(why error) {
 	a.have = nil
 	a.source.End(why)
 	a.stage.Sources.Taps.Forget(a.source)
-	if a.announced {
+	// A failure for good is the download's to tell.
+	if a.announced && spool.AsError(why).Class != spool.Permanent {
 		a.lost(errChanged)
 	}
 }
@@ -174,6 +175,22 @@ func (s *Stage) keep(video string, source *tap.Source, file *os.File) {
 		s.readers = map[string][]reader{}
 	}
 	s.readers[video] = append(s.readers[video], reader{source, file})
+}
+
+// kept is what a video's jobs read from that is the same file as this one.
+func (s *Stage) kept(video string, file *os.File) *tap.Source {
+	info, err := file.Stat()
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.readers[video] {
+		if old, err := r.file.Stat(); err == nil && os.SameFile(info, old) {
+			return r.source
+		}
+	}
+	return nil
 }
 
 // Release closes what a video's jobs have read from: it has ended.

@@ -46,6 +46,7 @@ func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
 		"head.mp4":   in + quick + aac + "-movflags +faststart",
 		"tail.mp4":   in + quick + aac,
 		"late.mov":   late + quick + aac,
+		"heard.mp4":  fmt.Sprintf(large, "25", "14") + fmt.Sprintf(tone, 48000, "14") + still + aac,
 		"silent.mp4": fmt.Sprintf(large, "25", "20") + quick,
 	} {
 		t.Run(name, func(t *testing.T) {

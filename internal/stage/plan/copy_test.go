@@ -88,6 +88,26 @@ func TestCopyIsOff(t *testing.T) {
 	}
 }
 
+// A plan that was not right gives up copied sound, too.
+func TestCopyOfSoundIsOff(t *testing.T) {
+	path := source(t, "a.mp4", fmt.Sprintf(small, "25", "2")+fmt.Sprintf(tone, 48000, "2")+"-c:v mpeg4 -g 25 "+aac)
+	for _, c := range []struct {
+		settings           spool.Settings
+		careful            int
+		copied, sequential bool
+	}{
+		{spool.Settings{}, 0, true, false},
+		{spool.Settings{Copy: spool.CopyNever}, 0, false, false},
+		{spool.Settings{}, 1, false, false},
+		{spool.Settings{}, 2, false, true},
+	} {
+		p := mustPlan(t, path, func(j *spool.Job) { j.Settings, j.Careful = c.settings, c.careful })
+		if p.Sound.Copied != c.copied || p.Sequential != c.sequential {
+			t.Errorf("%+v: %+v, sequential: %v", c, p.Sound, p.Sequential)
+		}
+	}
+}
+
 func TestCopiedGrid(t *testing.T) {
 	path := source(t, "a.mp4", fmt.Sprintf(small, "25", "25")+"-c:v libx264 -preset ultrafast -crf 40 -pix_fmt yuv420p -g 250 -force_key_frames expr:eq(n,120)")
 	p := mustPlan(t, path)
