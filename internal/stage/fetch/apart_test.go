@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -206,6 +208,51 @@ func TestApartLinkExpires(t *testing.T) {
 	site.want(t, f)
 	if site.signed != 2 || site.served[1] > int64(len(site.files[1])+2*64) {
 		t.Errorf("%d links, %d bytes of sound served, it has %d", site.signed, site.served[1], len(site.files[1]))
+	}
+}
+
+// What an interrupted run left of either file is used; one that is here already
+// is told of as such.
+func TestApartGoesOn(t *testing.T) {
+	site, s := newApartSite(t), arrivingStage(t)
+	s.Pages = stubTool(t)
+	site.gate = func(i, n int, w http.ResponseWriter, r *http.Request) bool {
+		if i == 0 || n > 1 {
+			return false
+		}
+		site.half(i, w)
+		<-r.Context().Done()
+		return true
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	drained := errors.New("drained")
+	enough := int64(len(site.files[0]) + len(site.files[1])/2)
+	_, err := s.Run(ctx, jobFor(site.page), func(p spool.Progress) {
+		if p.Done >= enough {
+			cancel(drained)
+		}
+	})
+	if !errors.Is(err, drained) {
+		t.Fatalf("Run = %v, want the cause of the cancel", err)
+	}
+	var last spool.Progress
+	announced := 0
+	res, err := s.Run(t.Context(), jobFor(site.page), func(p spool.Progress) {
+		if p.Result != nil {
+			announced++
+			return
+		}
+		last = p
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site.want(t, *res.Fetched)
+	if all := int64(len(site.files[0]) + len(site.files[1])); site.served[0]+site.served[1] > all+2*64 {
+		t.Errorf("%v bytes were served of %d", site.served, all)
+	}
+	if announced != 1 || last.Have.Len() != res.Fetched.Size || last.HaveSound.Len() != res.Fetched.Sound.Size {
+		t.Errorf("announced %d times, last %+v", announced, last)
 	}
 }
 
