@@ -64,6 +64,7 @@ type Job struct {
 	Title     string      `json:"title,omitempty"`
 	Settings  Settings    `json:"settings"`
 	Careful   int         `json:"careful,omitempty"`   // how often planning has been too trusting: Video.Replans
+	Replaced  int         `json:"replaced,omitempty"`  // as Video.Replaced: a source that does not stand still is read when it is whole
 	Fetched   *Fetched    `json:"fetched,omitempty"`   // all kinds but fetch
 	Plan      *Plan       `json:"plan,omitempty"`      // encode, audio, finish; Chunks and Pieces only for finish
 	Chunk     *Chunk      `json:"chunk,omitempty"`     // encode
