@@ -63,3 +63,7 @@ func AsError(err error) *Error {
 	}
 	return &Error{Class: Transient, Code: "unexpected", Reason: err.Error(), Err: nil}
 }
+
+// SourceChanged is the code of a Replan error of a source that was replaced
+// while it was downloaded: what is planned next is as trusting as before.
+const SourceChanged = "source-changed"

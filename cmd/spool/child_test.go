@@ -41,7 +41,9 @@ func (c *child) await(t *testing.T, what string) {
 			}
 			return
 		case <-late:
-			t.Fatalf("it never said %q:\n%s", what, text)
+			_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it says what it waits for
+			<-c.ended
+			t.Fatalf("it never said %q:\n%s", what, c.said())
 		}
 	}
 }

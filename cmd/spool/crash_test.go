@@ -22,18 +22,8 @@ import (
 // if nothing had happened and that nothing durable is done twice. SPOOL_SOAK=1
 // makes it longer; SPOOL_SEED repeats a run.
 func TestPulledPlug(t *testing.T) {
-	kills := 30
-	if os.Getenv("SPOOL_SOAK") != "" {
-		kills = 200
-	}
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
-	if s := os.Getenv("SPOOL_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("SPOOL_SEED=%d repeats these kills", seed)
+	kills := killsOf(16, 100)
+	seed := killSeed(t)
 	w := newWorld(t)
 	calm := w.bucket(t)
 	calm.finish(t)
@@ -48,6 +38,27 @@ func TestPulledPlug(t *testing.T) {
 		count.took = time.Since(began)
 	}
 	t.Log(count)
+}
+
+// killsOf is how often a test kills.
+func killsOf(usual, soak int) int {
+	if os.Getenv("SPOOL_SOAK") != "" {
+		return soak
+	}
+	return usual
+}
+
+func killSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	if s := os.Getenv("SPOOL_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("SPOOL_SEED=%d repeats these kills", seed)
+	return seed
 }
 
 // tally is what the kills came to.
@@ -95,19 +106,15 @@ func (b *bucket) suffer(t *testing.T, random *rand.Rand, budget int, count *tall
 func (b *bucket) disturb(t *testing.T, p *child, random *rand.Rand, budget int, count *tally) (ended bool) {
 	t.Helper()
 	for ; ; budget-- {
-		// Many early ones: that is when most begins and ends.
-		wait := time.Duration(50+random.IntN([]int{500, 2000}[random.IntN(2)])) * time.Millisecond
 		child := budget > 1 && random.IntN(2) == 0
-		if child {
-			wait /= 8
-		}
+		wait := b.world.wait(random, child)
 		select {
 		case <-p.ended:
 			b.mustEnd(t, p)
 			return true
 		case <-time.After(wait):
 		}
-		if child && b.killChild(p, random.IntN(3) == 0, count) {
+		if child && b.killChild(p, random.IntN(3) == 0 && b.world.pages, count) {
 			continue
 		}
 		select {
@@ -127,14 +134,24 @@ func (b *bucket) disturb(t *testing.T, p *child, random *rand.Rand, budget int, 
 	}
 }
 
+// wait is how long a run is left alone. Many kills come early: that is when
+// most begins and ends.
+func (w *world) wait(random *rand.Rand, child bool) time.Duration {
+	if w.calmly > 0 {
+		return w.calmly + time.Duration(random.Int64N(int64(w.calmly)))
+	}
+	wait := time.Duration(50+random.IntN([]int{500, 2000}[random.IntN(2)])) * time.Millisecond
+	if child {
+		wait /= 8
+	}
+	return wait
+}
+
 // killChild waits a moment for a page tool or for another program that the run
 // starts, and kills it. The same place may die three times before its video
 // fails, so there is a limit to it.
 func (b *bucket) killChild(p *child, page bool, count *tally) bool {
-	if b.deaths[page] >= 2 {
-		return false
-	}
-	patience := time.NewTimer(time.Second)
+	patience := time.NewTimer(time.Second + 3*b.world.calmly)
 	defer patience.Stop()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
@@ -148,10 +165,11 @@ func (b *bucket) killChild(p *child, page bool, count *tally) bool {
 		}
 		for _, pid := range marked(b.state) {
 			line := commandLine(pid)
-			if strings.HasPrefix(line, "sleep") || page != strings.Contains(line, "yt-dlp") || syscall.Kill(pid, syscall.SIGKILL) != nil {
+			place, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+			if err != nil || b.deaths[place] >= 2 || strings.HasPrefix(line, "sleep") || page != strings.Contains(line, "yt-dlp") || syscall.Kill(pid, syscall.SIGKILL) != nil {
 				continue
 			}
-			b.deaths[page]++
+			b.deaths[place]++
 			if page {
 				count.ytdlp++
 			} else {
@@ -185,7 +203,7 @@ func (b *bucket) wreck(t *testing.T, count *tally) {
 		}
 	}
 	lost := b.notDurable(t)
-	if lost > slow*3/2 {
+	if lost > b.world.rate*3/2 {
 		t.Errorf("%d bytes were not durable, more than a second and a half of the download", lost)
 	}
 	b.lost += lost
@@ -221,22 +239,40 @@ func (b *bucket) mustEnd(t *testing.T, p *child) {
 // inspect holds a destination against the undisturbed one.
 func (b *bucket) inspect(t *testing.T, count *tally) {
 	t.Helper()
-	if left := marked(b.state); len(left) > 0 {
-		t.Errorf("processes are left: %v", left)
-	}
 	if got := b.published(t); !maps.EqualFunc(got, b.world.calm, maps.Equal[map[string]string, map[string]string]) {
 		t.Errorf("published %v\nwant %v", got, b.world.calm)
 	}
-	if out, err := b.command(t.Context(), "verify", "--all").CombinedOutput(); err != nil || bytes.Count(out, []byte("good")) < 4 {
+	b.clean(t)
+	b.strangers(t)
+	b.once(t, count)
+	served, size := b.world.site.served("/direct.mp4"), b.world.site.size
+	if limit := size*105/100 + b.lost + int64(count.spool)*socketSlack; served > limit {
+		t.Errorf("%d bytes were served of %d, at most %d may be", served, size, limit)
+	}
+	count.size, count.served, count.lost = count.size+size, count.served+served, count.lost+b.lost
+}
+
+// clean holds that all videos are ready and whole, and nothing else is left.
+func (b *bucket) clean(t *testing.T) {
+	t.Helper()
+	if left := marked(b.state); len(left) > 0 {
+		t.Errorf("processes are left: %v", left)
+	}
+	videos := len(b.world.calm)
+	if out, err := b.command(t.Context(), "verify", "--all").CombinedOutput(); err != nil || bytes.Count(out, []byte("good")) < videos {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
-	if out, err := b.command(t.Context(), "ls", "--status", "ready").Output(); err != nil || bytes.Count(out, []byte("\n")) != 4 {
+	if out, err := b.command(t.Context(), "ls", "--status", "ready").Output(); err != nil || bytes.Count(out, []byte("\n")) != videos {
 		t.Errorf("ls: %v\n%s", err, out)
 	}
-	b.strangers(t)
 	if left := files(t, filepath.Join(b.dir, "work")); len(left) > 0 {
 		t.Errorf("left in scratch: %v", left)
 	}
+}
+
+// once holds that nothing that was durable was made again.
+func (b *bucket) once(t *testing.T, count *tally) {
+	t.Helper()
 	starts := b.starts(t)
 	for part, n := range b.durable {
 		if starts[part] != n {
@@ -244,11 +280,6 @@ func (b *bucket) inspect(t *testing.T, count *tally) {
 		}
 	}
 	count.durable += len(b.durable)
-	served, size := b.world.site.served("/direct.mp4"), b.world.site.size
-	if limit := size*105/100 + b.lost + int64(count.spool)*socketSlack; served > limit {
-		t.Errorf("%d bytes were served of %d, at most %d may be", served, size, limit)
-	}
-	count.size, count.served, count.lost = count.size+size, count.served+served, count.lost+b.lost
 }
 
 // socketSlack is what may be under way in a connection that is cut, in bytes.
@@ -257,7 +288,7 @@ const socketSlack = 64 << 10
 // start begins a run that publishes everything.
 func (b *bucket) start(t *testing.T) *child {
 	t.Helper()
-	return launch(t, b.command(t.Context(), append([]string{"run", "--keys", "keys", "--verbose"}, b.world.sources...)...))
+	return launch(t, b.command(t.Context(), append([]string{"run", "--keys", "keys", "--verbose"}, b.sources...)...))
 }
 
 func (b *bucket) command(ctx context.Context, args ...string) *exec.Cmd {

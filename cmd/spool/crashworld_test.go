@@ -31,6 +31,9 @@ type world struct {
 	log           string // a line for each start of ffmpeg: its folder
 	calm          published
 	buckets       int
+	rate          int64         // of all downloads together, bytes per second
+	pages         bool          // a page tool is at work, too
+	calmly        time.Duration // the shortest time between two kills; 0 = they come at any time
 }
 
 // published is, for each video, the sum of each segment before encryption.
@@ -41,7 +44,8 @@ type bucket struct {
 	world   *world
 	dir     string
 	state   string
-	deaths  map[bool]int   // of page tools and others
+	sources []string       // what is run
+	deaths  map[string]int // by the folder in which the process worked
 	orphans map[int]string // start time by process
 	durable map[string]int // how often ffmpeg had been started for a part that is durable
 	lost    int64          // bytes that were downloaded and not yet durable
@@ -51,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	needTools(t, "ffmpeg", "ffprobe", "yt-dlp")
 	clips := &clips{dir: t.TempDir()}
-	w := &world{dir: t.TempDir()}
+	w := &world{dir: t.TempDir(), rate: slow, pages: true}
 	w.log = filepath.Join(w.dir, "starts")
 	var media []byte
 	for _, kind := range []string{"heard", "silent"} {
@@ -97,8 +101,8 @@ func (w *world) bucket(t *testing.T) *bucket {
 	t.Helper()
 	w.buckets++
 	b := &bucket{
-		world: w, dir: filepath.Join(w.dir, fmt.Sprintf("r%d", w.buckets)),
-		deaths: map[bool]int{}, orphans: map[int]string{}, durable: map[string]int{},
+		world: w, sources: w.sources, dir: filepath.Join(w.dir, fmt.Sprintf("r%d", w.buckets)),
+		deaths: map[string]int{}, orphans: map[int]string{}, durable: map[string]int{},
 	}
 	b.state = filepath.Join(b.dir, "state")
 	if err := os.MkdirAll(filepath.Join(b.dir, "home"), 0o755); err != nil {

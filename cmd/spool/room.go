@@ -16,7 +16,7 @@ import (
 // length, else when that much has come. Where scratch has a share of the disk,
 // that is no limit of its own: a full disk is waited for.
 func (h *house) downloader() *download.Client {
-	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.cfg.ScratchLimit.Bytes}
+	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.cfg.ScratchLimit.Bytes, Stall: h.hasty, Backoff: h.hasty / 5}
 }
 
 // enough is a limit within which a source can be worked on: as it is written

@@ -97,7 +97,8 @@ const (
 	defaultPatience   = 30 * time.Second
 	defaultCheckpoint = 16 << 20
 	longestBackoff    = 30 * time.Second
-	checkpointEvery   = time.Second // what a pulled plug may cost
+	checkpointEvery   = time.Second            // what a pulled plug may cost
+	checkpointOften   = 250 * time.Millisecond // what it costs where checkpoints are quick
 	// realProgress is what an attempt must gain to be no attempt in vain.
 	realProgress = 1 << 20
 	// maxRestarts is how often a file may turn out to be another one before

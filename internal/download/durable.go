@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// due reports whether it is time for a checkpoint, and nobody makes one.
+// due reports whether it is time for a checkpoint, and nobody makes one: age is
+// the longest time between two. Where they take little of it there are more.
 func (p *part) due(bytes int64, age time.Duration) bool {
 	if !p.saving.TryLock() {
 		return false
@@ -17,8 +18,12 @@ func (p *part) due(bytes int64, age time.Duration) bool {
 	defer p.saving.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	age = min(age, max(checkpointOften, idleFor*p.took))
 	return p.here.Len()-p.Have.Len() >= bytes || time.Since(p.saved) >= age
 }
+
+// idleFor is how many times as long as a checkpoint takes there is none.
+const idleFor = 25
 
 // checkpoint makes all bytes that are here durable, then the record that says
 // so. Others may go on writing meanwhile.
@@ -37,6 +42,7 @@ func (p *part) checkpoint() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.took = time.Since(p.saved)
 	p.Have, p.Hashed, p.Hash = next.Have, next.Hashed, next.Hash
 	return nil
 }

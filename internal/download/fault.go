@@ -96,11 +96,16 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 		err = ue.Err
 	}
 	host := sanitise(t.target.Host)
+	const later = "it may be the server or the network; try again later, it goes on with what is here"
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStalled):
-		return transient("stalled", fmt.Sprintf("%s sent nothing for %v", host, orInt(t.client.Stall, defaultStall)))
+		e := transient("stalled", fmt.Sprintf("%s sent nothing for %v%s", host, orInt(t.client.Stall, defaultStall), t.at()))
+		e.Hint = later
+		return e
 	case errors.Is(cause, errSlow):
-		return transient("too-slow", fmt.Sprintf("%s sent less than %d bytes/s", host, orInt(t.client.MinRate, defaultMinRate)))
+		e := transient("too-slow", fmt.Sprintf("%s sent less than %d bytes/s", host, orInt(t.client.MinRate, defaultMinRate)))
+		e.Hint = later
+		return e
 	}
 	if e := dialFault(host, err); e != nil {
 		if e.Code == codeNoHost && t.part.held() > 0 {
@@ -112,6 +117,7 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 		return e
 	}
 	e := transient("connection-lost", "the connection to "+host+" was lost"+t.at())
+	e.Hint = later
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		e.Err = err
 	}
@@ -188,7 +194,7 @@ func (t *transfer) statusFault(resp *http.Response) error {
 	case t.part.held() > 0 && (code == 401 || code == 403 || code == 404 || code == 410):
 		e.Code = codeExpired
 		e.Reason = fmt.Sprintf("the link expired%s: %s answered %s", t.at(), sanitise(t.target.Host), status(code))
-		e.Hint = "add the video again with a fresh link; what is here already is kept"
+		e.Hint = "add the video again with a fresh link"
 	case code == http.StatusNotFound || code == http.StatusGone:
 		e.Hint = "check the link; the file is not there (any more)"
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:

@@ -56,7 +56,8 @@ type part struct {
 	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Hashed and Hash
 	here   spool.Spans // bytes written, durable or not
 	digest digest
-	saved  time.Time // last checkpoint
+	saved  time.Time     // last checkpoint
+	took   time.Duration // how long it took
 }
 
 // RecordPath names the file beside path that says how path was downloaded.

@@ -133,6 +133,28 @@ func TestPartAfterAFailedSync(t *testing.T) {
 	}
 }
 
+// Checkpoints follow each other more closely where they are quick.
+func TestCheckpointsAreDue(t *testing.T) {
+	p, _ := newPart(t)
+	for _, c := range []struct {
+		age, took time.Duration
+		due       bool
+	}{
+		{checkpointOften / 2, 0, false},
+		{checkpointEvery / 2, 0, true},
+		{checkpointEvery / 2, checkpointEvery, false},
+		{2 * checkpointEvery, checkpointEvery, true},
+	} {
+		p.saved, p.took = time.Now().Add(-c.age), c.took
+		if due := p.due(1<<20, checkpointEvery); due != c.due {
+			t.Errorf("%s after one that took %s: %v", c.age, c.took, due)
+		}
+	}
+	if err := p.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Who reads the part while it is begun anew sees the old bytes.
 func TestResetLeavesTheOldFile(t *testing.T) {
 	p, _ := newPart(t)

@@ -39,7 +39,7 @@ func NewRecord(v spool.Video, now time.Time) ledger.Record {
 // Again begins a new revision of a video, whatever became of the last one.
 // What is published stays published until the new revision is.
 func Again(rec *ledger.Record, now time.Time) {
-	rec.Video.Replans = 0
+	rec.Video.Replans, rec.Video.Replaced = 0, 0
 	begin(rec, now)
 }
 
@@ -169,7 +169,7 @@ func learn(v *spool.Video, r *spool.Result) {
 			}
 		}
 	}
-	if r.Fetched != nil && r.Fetched.SHA256 != "" { // a link, downloaded by ourselves
+	if r.Fetched != nil && r.Fetched.SHA256 != "" && r.Fetched.Page == nil { // a link, downloaded by ourselves
 		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
 	}
 	if r.Plan == nil {
@@ -236,17 +236,21 @@ const SourceGone = "source-gone"
 
 // replan begins a revision that trusts the source less.
 func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
-	if f.Code == SourceGone {
+	count := &rec.Video.Replans
+	switch f.Code {
+	case SourceGone:
 		begin(rec, now)
 		return
+	case spool.SourceChanged:
+		count = &rec.Video.Replaced
 	}
-	if rec.Video.Replans >= maxReplans {
+	if *count >= maxReplans {
 		failed := *f
 		failed.Class = spool.Permanent
 		rec.Video.Status, rec.Video.Failure = spool.Failed, &failed
 		return
 	}
-	rec.Video.Replans++
+	*count++
 	begin(rec, now)
 }
 

@@ -182,6 +182,29 @@ func TestReplanBeginsAnotherRevision(t *testing.T) {
 	}
 }
 
+// A source that was replaced says nothing against how it was planned; one that
+// never stands still ends it all the same.
+func TestReplacedSource(t *testing.T) {
+	rec := sent()
+	for n := range maxReplans + 1 {
+		first := rec.Video.Revision
+		rec.Jobs[0].State = spool.JobSent
+		r := report(rec, spool.Broke, spool.Replan)
+		r.Failure.Code = spool.SourceChanged
+		Apply(&rec, r, noon)
+		if again := rec.Video.Revision != first; again != (n < maxReplans) || rec.Video.Replans != 0 {
+			t.Errorf("the %d. time: %+v", n+1, rec.Video)
+		}
+	}
+	if rec.Video.Status != spool.Failed || rec.Video.Failure.Class != spool.Permanent {
+		t.Errorf("%+v", rec.Video)
+	}
+	Again(&rec, noon)
+	if rec.Video.Replaced != 0 {
+		t.Errorf("%+v", rec.Video)
+	}
+}
+
 // TestLateReports: a report of an older epoch may not fail or return a job,
 // but the first done counts whoever says it.
 func TestLateReports(t *testing.T) {

@@ -14,7 +14,7 @@ func order(v spool.Video, j spool.JobRecord) *spool.Job {
 	return &spool.Job{
 		JobKey: j.JobKey, Epoch: j.Epoch,
 		Source: v.Source, Canonical: v.Canonical, Title: v.Title,
-		Settings: v.Settings, Careful: v.Replans, Published: v.Published,
+		Settings: v.Settings, Careful: v.Replans, Replaced: v.Replaced, Published: v.Published,
 	}
 }
 

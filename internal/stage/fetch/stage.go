@@ -122,7 +122,7 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	if g.stage.Sources == nil || g.job.Careful > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
+	if g.stage.Sources == nil || g.job.Careful > 0 || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
 		res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
 		return res, path, err
 	}
@@ -135,25 +135,18 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 func (g *get) arriving(ctx context.Context, r download.Request, about *spool.Page) (download.Result, error) {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	a := &arrival{
-		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost,
-		told: spool.Fetched{Path: r.Path, Scratch: g.stage.DownloadDir == "", Page: about, Arriving: true},
-	}
-	r.Watcher = a
-	res, err := g.stage.Client.Get(ctx, r, a.count)
-	a.end()
-	switch {
-	case errors.Is(context.Cause(ctx), errChanged):
+	a := g.arrival(ctx, lost, r.Path)
+	a.told.Page = about
+	res, err := a.get(ctx, r)
+	if errors.Is(context.Cause(ctx), errChanged) {
 		return res, replaced()
-	case err == nil:
-		a.complete()
 	}
 	return res, err
 }
 
 func replaced() error {
 	return &spool.Error{
-		Class: spool.Replan, Code: "source-changed", Err: errChanged,
+		Class: spool.Replan, Code: spool.SourceChanged, Err: errChanged,
 		Reason: "the source was replaced at its server while it was being downloaded",
 		Hint:   "it is downloaded anew; if that happens again, wait until the file is complete there",
 	}
