@@ -136,7 +136,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	stages := map[spool.Kind]worker.Stage{
 		spool.Fetch:  bounded{h.fetch, h.cfg.ScratchLimit.Bytes, client.Ask},
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
-		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
+		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads, Rush: min(runtime.NumCPU(), rush)},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
 	}
@@ -169,13 +169,19 @@ func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Pro
 }
 
 func (p present) lost(job spool.Job) error {
-	if job.Fetched == nil || p.sources.Taps.Find(job.Fetched.Path) != nil {
+	if job.Fetched == nil {
 		return nil
 	}
-	_, err := os.Stat(job.Fetched.Path)
-	if !errors.Is(err, os.ErrNotExist) {
-		return nil
+	for _, path := range []string{job.Fetched.Path, job.Fetched.Hearing().Path} {
+		_, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) && p.sources.Taps.Find(path) == nil {
+			return sourceGone(err)
+		}
 	}
+	return nil
+}
+
+func sourceGone(err error) error {
 	return &spool.Error{
 		Class: spool.Replan, Code: schedule.SourceGone, Err: err,
 		Reason: "the source that was fetched is not there any more", Hint: "it is fetched again",
@@ -192,6 +198,9 @@ func encoders(wanted, cores int) (n, threads int) {
 	}
 	return n, max(1, (cores+n-1)/n)
 }
+
+// rush is how many threads of an encoder are of use when it is in a hurry.
+const rush = 4
 
 // ladders are the ladders of the config file, in the words of package ladder.
 func ladders(cfg config.Config) map[string]ladder.Spec {

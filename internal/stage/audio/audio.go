@@ -83,7 +83,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cut cutter) (publish.Record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	address, release := s.Sources.Address(job.Fetched.Path)
+	address, release := s.Sources.Address(job.Fetched.Hearing().Path)
 	defer release()
 	args, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
 		Input: ffmpeg.InputArgs(address), Plan: job.Plan, Piece: *job.Piece,
