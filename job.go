@@ -92,6 +92,26 @@ type Fetched struct {
 	// Arriving is set while not all bytes are here: the source is read through
 	// the worker's tap, by Path.
 	Arriving bool `json:"arriving,omitempty"`
+	// Sound is the file that the sound lies in, where pictures and sound are
+	// apart; this one's own sound is then not heard. Each file has a clock of
+	// its own, and both clocks begin at the same time.
+	Sound *Fetched `json:"sound,omitempty"`
+}
+
+// Hearing is the file that the sound is read from.
+func (f *Fetched) Hearing() *Fetched {
+	if f.Sound != nil {
+		return f.Sound
+	}
+	return f
+}
+
+// Bytes is how large the source is, in bytes.
+func (f *Fetched) Bytes() int64 {
+	if f.Sound != nil {
+		return f.Size + f.Sound.Size
+	}
+	return f.Size
 }
 
 // Page is what a web page said of its video.
@@ -186,6 +206,8 @@ type Progress struct {
 	Total int64  `json:"total"`          // 0 = unknown
 	Note  string `json:"note,omitempty"` // what it waits for, when it waits
 	Have  Spans  `json:"have,omitempty"` // fetch: the bytes of the source that can be read
+	// HaveSound is Have of the file that the sound lies in, where it is apart.
+	HaveSound Spans `json:"haveSound,omitempty"`
 	// Result is what can be used of the job although it goes on. The worker
 	// sends it as a report of its own (Arrived); beats do not carry it. When
 	// Phase is "" the rest says nothing.

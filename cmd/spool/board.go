@@ -66,7 +66,7 @@ func (b *board) reported(r spool.Report) {
 	case r.Result.Plan != nil && s.plan != nil && s.revision == r.Revision:
 		s.plan = r.Result.Plan // what is done of it stays done
 	case r.Result.Fetched != nil:
-		s.download = progress.Count{Done: r.Result.Fetched.Size, Total: r.Result.Fetched.Size}
+		s.download = progress.Count{Done: r.Result.Fetched.Bytes(), Total: r.Result.Fetched.Bytes()}
 	case r.Result.Plan != nil:
 		*s = standing{status: s.status, began: s.began, revision: r.Revision, plan: r.Result.Plan, download: s.download}
 	case r.Kind == spool.Encode && s.plan != nil && r.Number < len(s.plan.Chunks):

@@ -169,13 +169,19 @@ func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Pro
 }
 
 func (p present) lost(job spool.Job) error {
-	if job.Fetched == nil || p.sources.Taps.Find(job.Fetched.Path) != nil {
+	if job.Fetched == nil {
 		return nil
 	}
-	_, err := os.Stat(job.Fetched.Path)
-	if !errors.Is(err, os.ErrNotExist) {
-		return nil
+	for _, path := range []string{job.Fetched.Path, job.Fetched.Hearing().Path} {
+		_, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) && p.sources.Taps.Find(path) == nil {
+			return sourceGone(err)
+		}
 	}
+	return nil
+}
+
+func sourceGone(err error) error {
 	return &spool.Error{
 		Class: spool.Replan, Code: schedule.SourceGone, Err: err,
 		Reason: "the source that was fetched is not there any more", Hint: "it is fetched again",

@@ -169,7 +169,7 @@ func learn(v *spool.Video, r *spool.Result) {
 			}
 		}
 	}
-	if r.Fetched != nil && r.Fetched.SHA256 != "" { // a link, downloaded by ourselves
+	if r.Fetched != nil && r.Fetched.SHA256 != "" && r.Fetched.Page == nil { // a link, downloaded by ourselves
 		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
 	}
 	if r.Plan == nil {

@@ -55,11 +55,19 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 
 // bring makes the parts ready whose windows of the source are here.
 func bring(rec *ledger.Record, p *spool.Plan, have spool.Spans) bool {
+	return bringApart(rec, p, have, have)
+}
+
+// bringApart is bring for a source whose sound lies in a file of its own.
+func bringApart(rec *ledger.Record, p *spool.Plan, pictures, sound spool.Spans) bool {
 	if rec.Video.Status.Ended() {
 		return false
 	}
 	return release(rec, func(k spool.JobKey) bool {
-		window := window(p, k)
+		window, have := window(p, k), pictures
+		if k.Kind == spool.Audio {
+			have = sound
+		}
 		return window.Len() > 0 && have.Has(window)
 	})
 }
@@ -77,9 +85,10 @@ func window(p *spool.Plan, k spool.JobKey) spool.Span {
 
 // heard takes what a running fetch says of the bytes that are here.
 func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
-	have := run.Progress.Have
+	have, sound := run.Progress.Have, run.Progress.HaveSound
+	held := have.Len() + sound.Len()
 	before, known := s.have[run.JobKey]
-	if run.Kind != spool.Fetch || known && have.Len() == before {
+	if run.Kind != spool.Fetch || known && held == before {
 		return nil
 	}
 	rec, err := s.Ledger.Get(ctx, run.Video)
@@ -93,10 +102,16 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 	if rec.Video.Revision != run.Revision || draft == nil || draft.State == spool.JobReady || draft.State == spool.JobWaiting {
 		return nil // there is no plan yet
 	}
-	s.have[run.JobKey] = have.Len()
+	s.have[run.JobKey] = held
 	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings})
-	if err != nil || planned.plan == nil || !bring(&rec, planned.plan, have) {
+	if err != nil || planned.plan == nil {
 		return err
 	}
-	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bring(rec, planned.plan, have) })
+	if planned.fetched.Sound == nil {
+		sound = have
+	}
+	if !bringApart(&rec, planned.plan, have, sound) {
+		return nil
+	}
+	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bringApart(rec, planned.plan, have, sound) })
 }

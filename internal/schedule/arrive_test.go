@@ -202,3 +202,58 @@ func TestBeatsBringParts(t *testing.T) {
 		t.Fatalf("the second chunk got %+v", second)
 	}
 }
+
+// Sound in a file of its own waits for the bytes of that file, and pictures
+// for those of theirs.
+func TestPartsWaitForTheirOwnFile(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Sound: &spool.Fetched{Path: "/a"}}})
+	p := windowed(1)
+	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
+	all := spool.Spans{{From: 0, To: 1000}}
+	if !bringApart(&rec, p, nil, all) || bringApart(&rec, p, nil, all) {
+		t.Error("the sound is not brought by its own file")
+	}
+	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobWaiting, spool.JobReady)
+	if !bringApart(&rec, p, all, nil) {
+		t.Error("the pictures are not brought by their own file")
+	}
+}
+
+// A beat that brings only sound is heard, too.
+func TestBeatsBringSound(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute)
+	fetch := b.next()
+	say := func(job spool.Job, r *spool.Result, o spool.Outcome) {
+		b.send(queue.ReportTopic, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: "w", Outcome: o, Result: r})
+	}
+	next := func(sound spool.Spans) spool.Job {
+		return b.beating(func() spool.Beat {
+			return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Draft: 1, spool.Audio: 1}, Running: []spool.Running{{
+				JobKey: fetch.JobKey, Epoch: fetch.Epoch,
+				Progress: spool.Progress{Phase: spool.Downloading, Have: spool.Spans{{From: 0, To: 1}}, HaveSound: sound},
+			}}}
+		})
+	}
+	say(fetch, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Sound: &spool.Fetched{Path: "/a"}}}, spool.Arrived)
+	draft := next(nil)
+	p := windowed(1)
+	p.Chunks = nil
+	say(draft, &spool.Result{Plan: p}, spool.Done)
+	piece := next(spool.Spans{{From: 0, To: 1000}})
+	if piece.Kind != spool.Audio || piece.Fetched.Hearing().Path != "/a" {
+		t.Errorf("got %+v", piece)
+	}
+}
+
+// A page is not asked whether it has changed: what its video looked like says
+// nothing of the page.
+func TestOnlyLinksAreStamped(t *testing.T) {
+	for _, page := range []*spool.Page{nil, {Title: "x"}} {
+		rec := NewRecord(spool.Video{ID: "v"}, noon)
+		tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{Size: 9, SHA256: "ab", Page: page}})
+		if stamped := rec.Video.Stamp != (spool.SourceStamp{}); stamped != (page == nil) {
+			t.Errorf("page %v: stamp %+v", page, rec.Video.Stamp)
+		}
+	}
+}

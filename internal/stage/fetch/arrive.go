@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/tap"
 )
 
@@ -20,7 +21,9 @@ type arrival struct {
 	tell  func(spool.Progress)
 	ctx   context.Context //nolint:containedctx // the download's: the arrival ends with it
 	lost  context.CancelCauseFunc
-	group sync.WaitGroup // the look at what is arriving
+	// readable waits until enough is here to plan by.
+	readable func(context.Context, *tap.Source) error
+	group    sync.WaitGroup // the look at what is arriving
 
 	mu        sync.Mutex // guards what follows
 	source    *tap.Source
@@ -29,6 +32,25 @@ type arrival struct {
 	total     int64
 	have      spool.Spans
 	announced bool
+}
+
+// arrival is one into path. lost ends ctx, which is that of the download.
+func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
+	return &arrival{
+		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable,
+		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
+	}
+}
+
+// get downloads the file.
+func (a *arrival) get(ctx context.Context, r download.Request) (download.Result, error) {
+	r.Watcher = a
+	res, err := a.stage.Client.Get(ctx, r, a.count)
+	a.end()
+	if err == nil {
+		a.complete()
+	}
+	return res, err
 }
 
 // errChanged is why a download ends whose file became another one while it was
@@ -55,7 +77,7 @@ func (a *arrival) Opened(f *os.File, size int64) {
 
 // look waits until enough of the source is here to plan it.
 func (a *arrival) look(ctx context.Context, source *tap.Source) {
-	if err := tap.Readable(ctx, source); err != nil {
+	if err := a.readable(ctx, source); err != nil {
 		return // it is planned when all of it is here
 	}
 	a.mu.Lock()

@@ -44,10 +44,8 @@ func (g *get) note(f spool.Fetched) error {
 func (g *get) kept() (spool.Fetched, bool) {
 	var n note
 	b, err := os.ReadFile(g.notePath())
-	if err == nil && json.Unmarshal(b, &n) == nil && n.Canonical == g.job.Canonical && n.Fetched.Path != "" {
-		if info, err := os.Lstat(n.Fetched.Path); err == nil && info.Mode().IsRegular() && info.Size() == n.Fetched.Size {
-			return n.Fetched, true
-		}
+	if err == nil && json.Unmarshal(b, &n) == nil && n.Canonical == g.job.Canonical && here(n.Fetched) && here(*n.Fetched.Hearing()) {
+		return n.Fetched, true
 	}
 	if g.stage.DownloadDir == "" {
 		return spool.Fetched{}, false
@@ -59,6 +57,12 @@ func (g *get) kept() (spool.Fetched, bool) {
 		}
 	}
 	return spool.Fetched{}, false
+}
+
+// here: the file is the one that was noted, as far as its size tells.
+func here(f spool.Fetched) bool {
+	info, err := os.Lstat(f.Path)
+	return f.Path != "" && err == nil && info.Mode().IsRegular() && info.Size() == f.Size
 }
 
 // adopt takes over what a download that ended right before a crash had still to

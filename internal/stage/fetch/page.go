@@ -31,16 +31,24 @@ func (g *get) page(ctx context.Context) (spool.Fetched, error) {
 	if !g.plain(choice) {
 		return g.byTool(ctx)
 	}
-	got, err := g.film(ctx, choice)
-	if _, held := os.Stat(download.PartPath(got.Path)); err != nil && held != nil && refusesUs(err) {
+	bring := g.film
+	if len(choice.Files) == 2 {
+		bring = g.apart
+	}
+	got, err := bring(ctx, choice)
+	if err != nil && refusesUs(err) && !begun(got.Path) {
 		return g.byTool(ctx)
 	}
 	return got, err
 }
 
-// plain: the choice can be downloaded as a file.
+// plain: the choice can be downloaded as a file, or as two. A source that is to
+// be kept is one file.
 func (g *get) plain(c page.Choice) bool {
-	return len(c.Files) == 1 && (g.stage.DownloadDir == "" || slices.Contains(mediaExtensions, c.Files[0].Ext))
+	if g.stage.DownloadDir == "" {
+		return len(c.Files) > 0
+	}
+	return len(c.Files) == 1 && slices.Contains(mediaExtensions, c.Files[0].Ext)
 }
 
 // film downloads the one file of a page's video.
@@ -56,9 +64,7 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	if err := g.stick(choice, f.Path); err != nil {
 		return f, err
 	}
-	r := download.Request{
-		URL: file.URL, Header: file.Header, ChunkSize: file.Chunk, Path: f.Path, Identity: file.Name, Renew: g.renewal(choice, 0),
-	}
+	r := g.request(choice, 0, f.Path)
 	var res download.Result
 	var err error
 	if g.stage.Sources == nil || g.job.Careful > 0 {
@@ -71,6 +77,15 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	}
 	f.Size, f.SHA256, f.Tag = res.Size, res.SHA256, res.ETag
 	return g.settle(f.Path, f, file.Ext)
+}
+
+// request asks for one file of a choice.
+func (g *get) request(choice page.Choice, number int, path string) download.Request {
+	file := choice.Files[number]
+	return download.Request{
+		URL: file.URL, Header: file.Header, ChunkSize: file.Chunk, Path: path, Identity: file.Name,
+		Renew: g.renewal(choice, number),
+	}
 }
 
 // chosen is what a job's folder says of the formats that were begun.
@@ -102,8 +117,8 @@ func (g *get) choose(ctx context.Context) (page.Choice, error) {
 }
 
 // stick notes the choice, so that the next run takes the same one. Bytes of
-// another one that lie at path end what was made of them.
-func (g *get) stick(choice page.Choice, path string) error {
+// another one that lie at its paths end what was made of them.
+func (g *get) stick(choice page.Choice, paths ...string) error {
 	now := chosen{Canonical: g.job.Canonical, Name: choice.Name}
 	for _, f := range choice.Files {
 		now.Files = append(now.Files, f.Name)
@@ -116,18 +131,45 @@ func (g *get) stick(choice page.Choice, path string) error {
 	if err != nil {
 		return fmt.Errorf("note the formats of %s: %w", g.job.Video, err)
 	}
-	_, begun := os.Stat(download.PartPath(path))
 	if err := os.WriteFile(g.chosenPath(), b, 0o600); err != nil {
 		return folderFault("write to", g.work, err)
 	}
-	if !ok || begun != nil || g.stage.Sources == nil {
+	if !ok || g.stage.Sources == nil || !slices.ContainsFunc(paths, begun) {
 		return nil
 	}
+	return errors.Join(replaced(), g.drop(paths...))
+}
+
+// begun: there are bytes of a file.
+func begun(path string) bool {
+	_, part := os.Lstat(download.PartPath(path))
+	_, whole := os.Lstat(path)
+	return part == nil || whole == nil
+}
+
+// drop forgets files that are not wanted any more.
+func (g *get) drop(paths ...string) error {
+	var errs []error
+	for _, path := range paths {
+		if g.stage.Sources != nil {
+			g.unread(path)
+		}
+		errs = append(errs, download.Discard(path))
+		for _, name := range []string{path, download.RecordPath(path)} {
+			if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, folderFault("clear", g.work, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unread ends the reading of a file.
+func (g *get) unread(path string) {
 	if source := g.stage.Sources.Taps.Find(path); source != nil {
 		source.End(errChanged)
 		g.stage.Sources.Taps.Forget(source)
 	}
-	return errors.Join(replaced(), download.Discard(path))
 }
 
 // renewal asks the page for another link to a file of the choice.

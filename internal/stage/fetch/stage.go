@@ -135,18 +135,11 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 func (g *get) arriving(ctx context.Context, r download.Request, about *spool.Page) (download.Result, error) {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	a := &arrival{
-		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost,
-		told: spool.Fetched{Path: r.Path, Scratch: g.stage.DownloadDir == "", Page: about, Arriving: true},
-	}
-	r.Watcher = a
-	res, err := g.stage.Client.Get(ctx, r, a.count)
-	a.end()
-	switch {
-	case errors.Is(context.Cause(ctx), errChanged):
+	a := g.arrival(ctx, lost, r.Path)
+	a.told.Page = about
+	res, err := a.get(ctx, r)
+	if errors.Is(context.Cause(ctx), errChanged) {
 		return res, replaced()
-	case err == nil:
-		a.complete()
 	}
 	return res, err
 }

@@ -7,7 +7,6 @@ import (
 	"sort"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/tap"
@@ -16,14 +15,8 @@ import (
 // arriving plans a source of which only the head and its moov box need be
 // here: that box tells when each frame is shown, and where it lies. What it
 // does not tell exactly is planned when all of the source is here.
-func (s Stage) arriving(ctx context.Context, job spool.Job, source *tap.Source) (*spool.Plan, error) {
-	movie, err := tap.Locate(ctx, source)
-	if err != nil {
-		return nil, whole(err)
-	}
-	address, release := s.Sources.Address(job.Fetched.Path)
-	defer release()
-	facts, err := ffmpeg.ProbeArriving(ctx, s.Tools, address, source.Size())
+func (s Stage) arriving(ctx context.Context, job spool.Job) (*spool.Plan, error) {
+	m, facts, err := s.look(ctx, job.Fetched)
 	if err != nil {
 		return nil, err
 	}
@@ -31,14 +24,14 @@ func (s Stage) arriving(ctx context.Context, job spool.Job, source *tap.Source) 
 	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
 		return nil, err
 	}
-	index, err := movie.Index(facts)
+	index, err := m.index(facts)
 	if err != nil {
 		return nil, whole(err)
 	}
-	if err := lay(p, index, newCandidate(facts, p.Rungs, job.Settings, movie), 0); err != nil {
+	if err := lay(p, index, newCandidate(facts, p.Rungs, job.Settings, m), 0); err != nil {
 		return nil, err
 	}
-	windows(p, movie)
+	windows(p, m)
 	return p, nil
 }
 
@@ -56,23 +49,23 @@ func whole(err error) error {
 
 // windows says which bytes of the source each part of a plan needs. A part
 // that has no window needs all of them.
-func windows(p *spool.Plan, m *tap.Movie) {
+func windows(p *spool.Plan, m movies) {
 	for i := range p.Chunks {
 		if c := &p.Chunks[i]; !p.Sequential {
 			seek := int64(tap.Start)
 			if c.Seek != nil {
 				seek = *c.Seek
 			}
-			c.Bytes = m.Tracks[p.Facts.Video.Index].Window(seek, c.LastPTS)
+			c.Bytes = m.pictures.Tracks[p.Facts.Video.Index].Window(seek, c.LastPTS)
 		}
 	}
 	for i := range p.Pieces {
 		if piece := &p.Pieces[i]; p.Sound.Copied {
 			first := p.Sound.First + piece.FirstPacket
-			piece.Bytes = m.Tracks[p.Sound.Stream].Bytes(first, first+piece.Packets)
+			piece.Bytes = m.sound.Tracks[p.Sound.Stream].Bytes(first, first+piece.Packets)
 			continue
 		}
-		p.Pieces[i].Bytes = soundWindow(p, &m.Tracks[p.Sound.Stream], p.Pieces[i])
+		p.Pieces[i].Bytes = soundWindow(p, &m.sound.Tracks[p.Sound.Stream], p.Pieces[i])
 	}
 }
 

@@ -102,3 +102,54 @@ func TestSourceThatDoesNotArrive(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Pictures and sound that arrive in two files are planned as they are when
+// both are here, and each part knows its bytes of its own file.
+func TestArrivingApart(t *testing.T) {
+	const large = "-f lavfi -i testsrc2=s=320x180:r=25:d=20 "
+	path := source(t, "v.mp4", large+quick+"-movflags +faststart")
+	sound := source(t, "a.m4a", fmt.Sprintf(tone, 44100, "20")+aac)
+	apart := func(j *spool.Job) { j.Fetched.Sound = &spool.Fetched{Path: sound} }
+	want := mustPlan(t, path, apart)
+	stage, pictures := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size / 2}} })
+	file, err := os.Open(sound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() }) // it was only read
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := stage.Sources.Taps.Open(sound, file, info.Size())
+	heard.Arrived(spool.Spans{{From: 0, To: info.Size()}})
+	job := spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true, Sound: &spool.Fetched{Path: sound, Arriving: true}}}
+	got := func() *spool.Plan {
+		t.Helper()
+		r, err := stage.Run(t.Context(), job, func(spool.Progress) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Plan.Chunks {
+			if b := &r.Plan.Chunks[i].Bytes; b.Len() == 0 || b.To > pictures.Size() {
+				t.Errorf("chunk %d needs %+v", i, *b)
+			}
+			r.Plan.Chunks[i].Bytes = spool.Span{}
+		}
+		for i := range r.Plan.Pieces {
+			if b := &r.Plan.Pieces[i].Bytes; b.Len() == 0 || b.To > info.Size() {
+				t.Errorf("piece %d needs %+v", i, *b)
+			}
+			r.Plan.Pieces[i].Bytes = spool.Span{}
+		}
+		return r.Plan
+	}
+	if diff := cmp.Diff(want, got()); diff != "" {
+		t.Error(diff)
+	}
+	// The sound is wholly here, and the pictures are not.
+	heard.End(nil)
+	if diff := cmp.Diff(want, got()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -18,7 +18,7 @@ import (
 
 // candidate is what may be copied of a source: the top rung, and the sound.
 type candidate struct {
-	movie   *tap.Movie // nil when nothing is
+	movies  movies // none when nothing is
 	coded   ladder.Coded
 	base    spool.Ratio
 	samples []tap.Sample // in the order of decoding
@@ -27,14 +27,14 @@ type candidate struct {
 
 // candidate reads the source's index, when it matters.
 func (s Stage) candidate(ctx context.Context, job spool.Job, p *spool.Plan) (candidate, error) {
-	var movie *tap.Movie
+	var m movies
 	if job.Settings.Copy != spool.CopyNever && (ladder.MayCopy(p.Rungs, p.Facts) || mayHear(p.Facts)) && strings.HasPrefix(p.Facts.Format, "mov,") {
 		var err error
-		if movie, err = s.movie(ctx, job.Fetched.Path); err != nil {
+		if m, err = s.movies(ctx, job.Fetched); err != nil {
 			return candidate{}, fmt.Errorf("plan %s: %w", job.JobKey, err)
 		}
 	}
-	return newCandidate(p.Facts, p.Rungs, job.Settings, movie), nil
+	return newCandidate(p.Facts, p.Rungs, job.Settings, m), nil
 }
 
 // movie reads the index of an MP4 or QuickTime file; nil when it has none that
@@ -56,18 +56,20 @@ func (s Stage) movie(ctx context.Context, path string) (*tap.Movie, error) {
 }
 
 // newCandidate looks at what may be copied of a source as its moov box names
-// it. The movie is nil for sources that have none that tells everything.
-func newCandidate(facts spool.Facts, rungs []spool.Rung, settings spool.Settings, movie *tap.Movie) candidate {
+// it. There are no movies of sources that have none that tells
+// everything.
+func newCandidate(facts spool.Facts, rungs []spool.Rung, settings spool.Settings, m movies) candidate {
 	if settings.Copy == spool.CopyNever {
 		return refused("as asked for")
 	}
-	c := codedOf(facts, rungs, movie)
-	c.movie = movie
+	c := codedOf(facts, rungs, m)
+	c.movies = m
 	return c
 }
 
 // codedOf looks at the pictures alone.
-func codedOf(facts spool.Facts, rungs []spool.Rung, movie *tap.Movie) candidate {
+func codedOf(facts spool.Facts, rungs []spool.Rung, m movies) candidate {
+	movie := m.pictures
 	switch {
 	case !ladder.MayCopy(rungs, facts):
 		return candidate{} // what the facts say is reason enough
@@ -94,7 +96,7 @@ func codedOf(facts spool.Facts, rungs []spool.Rung, movie *tap.Movie) candidate 
 		return refused("its parameters and its index differ about the size")
 	}
 	return candidate{
-		base: track.TimeBase, samples: track.Samples, heard: heard(facts, movie),
+		base: track.TimeBase, samples: track.Samples, heard: heard(facts, m.sound),
 		coded: ladder.Coded{
 			Profile: h.Profile, Level: h.Level, Chroma: h.Chroma, BitDepth: h.BitDepth,
 			Progressive: h.Progressive, FullRange: h.FullRange,
@@ -105,6 +107,9 @@ func codedOf(facts spool.Facts, rungs []spool.Rung, movie *tap.Movie) candidate 
 // heard is when the sound of a movie ends, in seconds; 0 without sound.
 func heard(facts spool.Facts, movie *tap.Movie) float64 {
 	end, audio := 0.0, ffmpeg.MainAudio(facts)
+	if movie == nil {
+		return 0
+	}
 	for _, t := range movie.Tracks {
 		if audio == nil || t.Index != audio.Index || t.Err != nil {
 			continue
@@ -139,10 +144,10 @@ func (c candidate) copies(p spool.Plan) bool {
 	if len(c.samples) > 0 && copied(c.foresee(p).Rungs) {
 		return true
 	}
-	if c.movie == nil {
+	if !c.movies.known() {
 		return false
 	}
-	index, err := c.movie.Index(p.Facts)
+	index, err := c.movies.index(p.Facts)
 	if err != nil {
 		return false
 	}

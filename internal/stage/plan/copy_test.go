@@ -159,7 +159,7 @@ func TestIndexThatCannotBePublished(t *testing.T) {
 	} {
 		track := movie.Tracks[0]
 		c.change(&track)
-		got := newCandidate(p.Facts, p.Rungs, spool.Settings{}, &tap.Movie{Tracks: []tap.Track{track}})
+		got := newCandidate(p.Facts, p.Rungs, spool.Settings{}, movies{pictures: &tap.Movie{Tracks: []tap.Track{track}}})
 		if got.coded.Refused != c.why || (len(got.samples) == 0) != (c.why != "") {
 			t.Errorf("got %q, want %q", got.coded.Refused, c.why)
 		}

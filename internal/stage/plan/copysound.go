@@ -31,7 +31,7 @@ func mayHear(facts spool.Facts) bool {
 // plan's pictures are laid, and the sound is on their timeline. A copied sound
 // is exact in its place: what it holds before 0 is the grid's priming.
 func (c candidate) hear(p *spool.Plan, t *track) {
-	if c.movie == nil || !mayHear(p.Facts) || p.Timeline.Frames == 0 {
+	if !c.movies.known() || !mayHear(p.Facts) || p.Timeline.Frames == 0 {
 		return
 	}
 	samples, why := c.packets(t)
@@ -47,10 +47,10 @@ func (c candidate) hear(p *spool.Plan, t *track) {
 // why not.
 func (c candidate) packets(t *track) ([]tap.Sample, string) {
 	i := t.stream.Index
-	if i >= len(c.movie.Tracks) || c.movie.Tracks[i].Err != nil || c.movie.Tracks[i].Codec != "mp4a" {
+	if i >= len(c.movies.sound.Tracks) || c.movies.sound.Tracks[i].Err != nil || c.movies.sound.Tracks[i].Codec != "mp4a" {
 		return nil, "its index does not tell where each packet lies"
 	}
-	track := &c.movie.Tracks[i]
+	track := &c.movies.sound.Tracks[i]
 	if !plainAAC(track.Config, t.stream.Channels) {
 		return nil, "not plain AAC-LC"
 	}

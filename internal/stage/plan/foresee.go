@@ -17,8 +17,8 @@ func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings
 	if err != nil {
 		return p, err
 	}
-	if c.movie != nil {
-		if index, err := c.movie.Index(p.Facts); err == nil {
+	if c.movies.known() {
+		if index, err := c.movies.index(p.Facts); err == nil {
 			err := lay(&p, index, c, 0)
 			return p, err
 		}

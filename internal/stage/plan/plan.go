@@ -34,11 +34,11 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
 		return spool.Result{Plan: p}, err
 	}
-	if source := s.Sources.Arriving(job.Fetched.Path); source != nil {
-		p, err := s.arriving(ctx, job, source)
+	if s.Sources.Arriving(job.Fetched.Path) != nil || s.Sources.Arriving(job.Fetched.Hearing().Path) != nil {
+		p, err := s.arriving(ctx, job)
 		return spool.Result{Plan: p}, err
 	}
-	facts, err := ffmpeg.Probe(ctx, s.Tools, job.Fetched.Path)
+	facts, err := s.probe(ctx, job.Fetched)
 	if err != nil {
 		return spool.Result{}, err
 	}
@@ -52,7 +52,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	careful := top.trust(p, job.Careful)
 	progress(spool.Progress{Phase: spool.Probing, Note: "reading the times of all frames"})
-	index, err := ffmpeg.Index(ctx, s.Tools, job.Fetched.Path, facts, careful > 0)
+	index, err := s.index(ctx, job.Fetched, facts, careful > 0)
 	if err != nil {
 		return spool.Result{}, err
 	}

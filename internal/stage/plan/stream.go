@@ -19,8 +19,8 @@ import (
 // source that is planned otherwise.
 func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.Progress)) (*spool.Plan, error) {
 	begun := job.Plan != nil && job.Plan.Open
-	if !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
-		return nil, nil
+	if job.Fetched.Sound != nil || !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
+		return nil, nil // two files are planned from their indexes
 	}
 	source, release, err := s.Sources.Read(job.Fetched.Path)
 	if err != nil {
@@ -84,7 +84,7 @@ func (g *growth) begin(ctx context.Context, s Stage, job spool.Job, in ffmpeg.St
 		return err
 	}
 	g.plan.Facts, g.plan.Rungs = facts, rungs
-	newCandidate(facts, rungs, job.Settings, nil).decide(&g.plan, nil, 0)
+	newCandidate(facts, rungs, job.Settings, movies{}).decide(&g.plan, nil, 0)
 	return nil
 }
 
