@@ -17,7 +17,8 @@ import (
 )
 
 // The test binary plays spool when this variable says how: "good" publishes
-// everything, "lazy" publishes nothing and says that all is well.
+// everything, "lazy" publishes nothing and says that all is well, "stuck" does
+// not end.
 const stubVariable = "SPOOL_BENCH_STUB"
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,9 @@ func stub(how string, args []string) int {
 		value[args[i]] = args[i+1]
 	}
 	switch {
+	case how == "stuck":
+		<-time.After(time.Minute)
+		return 1
 	case args[0] == "--help" || how == "lazy":
 		return 0
 	case args[0] == "plan":
@@ -120,7 +124,7 @@ func small(t *testing.T, how string) *bench {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
 		spool: os.Args[0], preset: "ultrafast", quick: "ultrafast", size: "160x90", clips: 2, seconds: 1, cpu: 1, tape: 1, one: 2,
-		kill: 2, slots: 2, ready: 3, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
+		kill: 2, slots: 2, ready: 3, limit: time.Minute, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
 	}
 }
 
@@ -186,6 +190,23 @@ func TestUnpublishedVideosAreNoResult(t *testing.T) {
 	}
 	if len(figures) != 1 {
 		t.Errorf("%d figures, want what could be measured: 1", len(figures))
+	}
+}
+
+func TestWhatIsStuckSaysWhere(t *testing.T) {
+	b := small(t, "stuck")
+	t.Setenv("TMPDIR", t.TempDir())
+	b.limit = 500 * time.Millisecond
+	if _, err := b.measured(t.Context(), "help"); !errors.Is(err, errStuck) {
+		t.Fatalf("a program that does not end: %v", err)
+	}
+	kept, err := filepath.Glob(filepath.Join(os.TempDir(), "spool-bench-stuck-*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept %q, %v", kept, err)
+	}
+	said, err := os.ReadFile(kept[0])
+	if err != nil || !bytes.Contains(said, []byte("bench.stub(")) {
+		t.Errorf("where it hangs is not told: %v\n%.500s", err, said)
 	}
 }
 

@@ -75,6 +75,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.extra, "flags", "--nice 0", "more flags for spool run, separated by spaces")
 	flags.IntVar(&b.slots, "encodes", min(runtime.NumCPU(), 4), "how many encoders Spool runs at a time where chunks are counted by encoder")
 
+	flags.DurationVar(&b.limit, "limit", 30*time.Minute, "how long one program may take; then it is asked where it hangs")
 	flags.IntVar(&b.clips, "clips", 6, "batch: how many clips")
 	flags.IntVar(&b.seconds, "seconds", 10, "batch: how long a clip is")
 	flags.IntVar(&b.cpu, "cpu", 30, "cpu: how long the video is")
@@ -111,7 +112,8 @@ type bench struct {
 	cpu, tape, one, moov     int
 	kill, ready              int
 	lengths                  []int
-	link                     float64 // MB/s
+	link                     float64       // MB/s
+	limit                    time.Duration // of one program
 	patience                 time.Duration
 	chromium, player         string
 	rungs                    []rung

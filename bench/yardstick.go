@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -49,19 +51,47 @@ func (b *bench) command(ctx context.Context, program string, args ...string) *ex
 	return command
 }
 
-// call runs a program to its end.
+// errStuck ends a program that does not.
+var errStuck = errors.New("it did not end in time (-limit)")
+
+// call runs a program to its end. One that is stuck is asked where it is, and
+// what it answers is kept.
 func (b *bench) call(ctx context.Context, program string, args ...string) (spent, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.limit, errStuck)
+	defer cancel()
 	command := b.command(ctx, program, args...)
+	command.Cancel = func() error {
+		if errors.Is(context.Cause(ctx), errStuck) {
+			return command.Process.Signal(syscall.SIGQUIT)
+		}
+		return command.Process.Signal(os.Interrupt)
+	}
 	var said bytes.Buffer
 	command.Stderr = &said
 	began := time.Now()
 	err := command.Run()
 	wall := time.Since(began)
+	if errors.Is(context.Cause(ctx), errStuck) {
+		err = errors.Join(err, fmt.Errorf("%w: %s", errStuck, keep(said.Bytes())))
+	}
 	if err != nil {
 		return spent{}, fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, tail(said.String()))
 	}
 	state := command.ProcessState
 	return spent{wall, state.UserTime() + state.SystemTime()}, nil
+}
+
+// keep saves what a program said beyond the end of the run, and says where.
+func keep(said []byte) string {
+	file, err := os.CreateTemp("", "spool-bench-stuck-*.txt")
+	if err != nil {
+		return err.Error()
+	}
+	_, err = file.Write(said)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err.Error()
+	}
+	return file.Name()
 }
 
 // tail is the last of what a program said.
