@@ -58,7 +58,7 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
 	})
 	e.worker = worker.New(worker.Config{
-		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log,
+		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log, Stop: resumes,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go e.run(ctx)
@@ -114,6 +114,12 @@ func (e *engine) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// resumes names the jobs that a drain stops at once: downloads go on later
+// where they were, and what is planned while it arrives waits for them.
+func resumes(job spool.Job) bool {
+	return job.Kind == spool.Fetch || job.Kind == spool.Draft && job.Fetched != nil && job.Fetched.Arriving
 }
 
 // drain lets the running jobs end within grace, or until ctx ends, then gives

@@ -25,7 +25,9 @@ func (g *get) apart(ctx context.Context, choice page.Choice) (spool.Fetched, err
 		return f, err
 	}
 	both := &pair{tell: g.progress, page: f.Page}
-	results, err := g.both(ctx, both, [2]download.Request{g.request(choice, 0, f.Path), g.request(choice, 1, sound.Path)})
+	requests := [2]download.Request{g.request(choice, 0, f.Path), g.request(choice, 1, sound.Path)}
+	requests[1].Beside = true
+	results, err := g.both(ctx, both, requests)
 	if err != nil {
 		if refusesUs(err) && !both.told() {
 			// What came of the other one is of no use without this.
