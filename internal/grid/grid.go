@@ -143,16 +143,17 @@ func Whole(g spool.Grid) []spool.Chunk {
 // would be less than half of one is part of the piece before.
 func Pieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(false)) }
 
-// LongPieces are Pieces of about five minutes, for sound whose packets tell
-// their places only roughly: the fewer joints the better.
+// LongPieces are Pieces of about five minutes behind a short first one, for
+// sound whose packets tell their places only roughly: the fewer joints the
+// better.
 func LongPieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(true)) }
 
 // length is how long each piece is.
 func length(long bool) func(number int) time.Duration {
-	if long {
-		return func(int) time.Duration { return longPiece }
-	}
 	return func(number int) time.Duration {
+		if long && number > 0 {
+			return longPiece
+		}
 		return min(2*target*time.Second<<min(number, 8), pieceLength)
 	}
 }
