@@ -47,6 +47,24 @@ func (p *part) checkpoint() error {
 	return nil
 }
 
+// saveIdle makes what is here durable when nothing has come for a while; the
+// function that it returns ends that, and gives its error.
+func (p *part) saveIdle() (end func() error) {
+	var failed error
+	done := make(chan struct{})
+	timer := time.AfterFunc(checkpointOften, func() {
+		defer close(done)
+		failed = p.checkpoint()
+	})
+	return func() error {
+		if timer.Stop() {
+			return nil
+		}
+		<-done
+		return failed
+	}
+}
+
 // snapshot is the record as it will be true after the next fsync.
 func (p *part) snapshot() (record, error) {
 	p.mu.Lock()

@@ -46,6 +46,35 @@ func half() *hostile {
 	}}
 }
 
+// What came before a server fell silent is durable soon, although nothing
+// follows it.
+func TestSilenceIsDurable(t *testing.T) {
+	h := half()
+	path := filepath.Join(t.TempDir(), "source")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := (&Client{}).Get(ctx, Request{URL: start(t, h), Path: path}, nil)
+		ended <- err
+	}()
+	late := time.After(10 * time.Second)
+	for look := time.Tick(5 * time.Millisecond); ; <-look {
+		var rec record
+		if readJSON(PartPath(path)+".json", &rec) == nil && rec.Have.Len() == int64(len(h.body)/2) {
+			break
+		}
+		select {
+		case <-late:
+			t.Fatalf("%d bytes are durable of %d", rec.Have.Len(), len(h.body)/2)
+		default:
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func TestKilledDownloadGoesOn(t *testing.T) {
 	h := half()
 	url := start(t, h)

@@ -119,7 +119,11 @@ func (t *transfer) receive(ctx context.Context, s *stream) error {
 			return t.netFault(ctx, err)
 		}
 		s.held = s.held || held
+		saved := t.part.saveIdle()
 		n, err := s.body.Read(buf)
+		if saveErr := saved(); saveErr != nil {
+			return saveErr
+		}
 		s.turn.came(n)
 		if keepErr := t.keep(s, buf[:n]); keepErr != nil {
 			return keepErr

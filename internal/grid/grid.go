@@ -152,10 +152,16 @@ func Pieces(g spool.Grid) []spool.AudioPiece {
 	})
 }
 
-// LongPieces are Pieces of about five minutes, for sound whose packets tell
-// their places only roughly: the fewer joints the better.
+// LongPieces are Pieces of about five minutes behind a short first one, for
+// sound whose packets tell their places only roughly: the fewer joints the
+// better.
 func LongPieces(g spool.Grid) []spool.AudioPiece {
-	return pieces(g, func(int) time.Duration { return longPiece })
+	return pieces(g, func(number int) time.Duration {
+		if number == 0 {
+			return 2 * target * time.Second
+		}
+		return longPiece
+	})
 }
 
 func pieces(g spool.Grid, length func(number int) time.Duration) []spool.AudioPiece {

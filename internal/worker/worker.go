@@ -33,6 +33,9 @@ type Config struct {
 	// Room says how many more jobs of a kind may start beside those that are
 	// running, which are that far. It is asked for every beat and must not block.
 	Room func(kind spool.Kind, running []spool.Progress) int
+	// Stop names jobs that a drain does not wait for, because they lose nothing
+	// when they are stopped, or would wait for those. Nil: there are none.
+	Stop func(job spool.Job) bool
 	// Every is the time between beats when nothing changes. Default 5 s.
 	Every time.Duration
 	Log   *slog.Logger
@@ -97,12 +100,17 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// Drain takes no more jobs and waits until the running ones have ended, or
-// until ctx does; then it stops them and gives them back. Run must be running
-// until Drain has returned.
+// Drain takes no more jobs and waits until the running ones have ended, but for
+// those that it stops at once, or until ctx does; then it stops them all and
+// gives them back. Run must be running until Drain has returned.
 func (w *Worker) Drain(ctx context.Context) {
 	w.mu.Lock()
 	w.draining = true
+	for _, r := range w.running {
+		if w.cfg.Stop != nil && w.cfg.Stop(r.job) {
+			r.cancel(errDraining)
+		}
+	}
 	w.mu.Unlock()
 	w.touch()
 	ended := make(chan struct{})

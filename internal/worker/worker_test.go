@@ -75,6 +75,7 @@ func open(t *testing.T, path string, fail func(ctx context.Context, job spool.Jo
 	s.worker = worker.New(worker.Config{
 		Name: "w", Queue: q, Stages: stages, Every: 20 * time.Millisecond,
 		Room: func(_ spool.Kind, running []spool.Progress) int { return 2 - len(running) },
+		Stop: func(job spool.Job) bool { return job.Kind == spool.Fetch },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.stop = cancel
@@ -195,6 +196,32 @@ func TestFailuresByClass(t *testing.T) {
 	}
 	if f := s.status(t, "bad").Failure; f == nil || f.Reason != "not a video" {
 		t.Errorf("failure of bad: %+v", f)
+	}
+	s.kill(t, 1)
+}
+
+// What loses nothing when it is stopped is not waited for.
+func TestDrainStopsWhatResumes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	begun := make(chan struct{}, 1)
+	s := open(t, path, func(ctx context.Context, job spool.Job, times int) error {
+		if job.Kind != spool.Fetch || times > 1 {
+			return nil
+		}
+		begun <- struct{}{}
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	s.accept(t, "v")
+	<-begun
+	s.scheduler.Drain()
+	s.worker.Drain(t.Context())
+	if err := <-s.ended; err != nil {
+		t.Fatal(err)
+	}
+	rec, err := s.ledger.Get(t.Context(), "v")
+	if j := rec.Job(spool.Fetch, 0); err != nil || j.State != spool.JobReady || j.Attempts != 0 {
+		t.Errorf("%+v, %v", j, err)
 	}
 	s.kill(t, 1)
 }

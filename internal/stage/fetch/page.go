@@ -28,6 +28,9 @@ func (g *get) page(ctx context.Context) (spool.Fetched, error) {
 		return spool.Fetched{}, err
 	}
 	if !g.plain(choice) {
+		if g.job.Fetched != nil {
+			return spool.Fetched{}, replaced() // by another format
+		}
 		return g.byTool(ctx)
 	}
 	bring := g.film
