@@ -248,7 +248,10 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 				}
 			}
 			return min(encoders-encoding, encoders+publishing-len(running))
-		case spool.Draft, spool.Audio, spool.Finish:
+		case spool.Draft:
+			// The plan of a stream goes on for as long as its download.
+			return h.cfg.Downloads + others - len(running)
+		case spool.Audio, spool.Finish:
 		}
 		return others - len(running)
 	}
