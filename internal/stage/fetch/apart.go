@@ -49,7 +49,7 @@ func (g *get) both(ctx context.Context, both *pair, requests [2]download.Request
 	err := flow.Run(ctx, func(group *flow.Group) {
 		for i, r := range requests {
 			group.Go(func(ctx context.Context) (err error) {
-				if g.stage.Sources == nil || g.job.Careful > 0 {
+				if !g.early() {
 					count := both.part(i)
 					results[i], err = g.stage.Client.Get(ctx, r, func(done, total int64) {
 						count(spool.Progress{Phase: spool.Downloading, Done: done, Total: total})
