@@ -63,3 +63,13 @@ func TestEnough(t *testing.T) {
 		}
 	}
 }
+
+// By default no encoder has two threads: those do not write the same bytes
+// again.
+func TestEncodersFromCores(t *testing.T) {
+	for _, c := range [][4]int{{0, 1, 1, 1}, {0, 2, 2, 1}, {0, 16, 16, 1}, {2, 8, 2, 4}, {3, 8, 3, 3}, {4, 2, 4, 1}} {
+		if n, threads := encoders(c[0], c[1]); n != c[2] || threads != c[3] {
+			t.Errorf("%d wanted on %d cores: %d encoders of %d threads", c[0], c[1], n, threads)
+		}
+	}
+}

@@ -195,13 +195,14 @@ func sourceGone(job spool.Job, err error) error {
 	}
 }
 
-// encoders is how many encoders run at a time by default, and how many threads
-// each has: one a core on small machines, two threads each on large ones
+// encoders is how many encoders run at a time, by default one a core, and how
+// many threads each has: one, since more do not always write the same bytes
+// again, but where somebody wants fewer encoders than there are cores
 // (docs/decisions/0004-encoders-from-cores.md).
 func encoders(wanted, cores int) (n, threads int) {
 	n = wanted
 	if n == 0 {
-		n = min(cores, max(4, (cores+1)/2))
+		n = cores
 	}
 	return n, max(1, (cores+n-1)/n)
 }
