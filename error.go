@@ -64,6 +64,10 @@ func AsError(err error) *Error {
 	return &Error{Class: Transient, Code: "unexpected", Reason: err.Error(), Err: nil}
 }
 
+// SourceGone is the code of a Replan error that says nothing against the
+// source: what was fetched is not there any more, and is fetched again.
+const SourceGone = "source-gone"
+
 // SourceChanged is the code of a Replan error of a source that was replaced
 // while it was downloaded: what is planned next is as trusting as before.
 const SourceChanged = "source-changed"

@@ -20,6 +20,10 @@ type Plan struct {
 	// Open is set while the end of the source is not known: chunks and pieces
 	// are going to be added, and what is there stays as it is.
 	Open bool `json:"open,omitempty"`
+	// Head is what an encoder reads before the window of its part, for sources
+	// that are read through a pipe and not sought in: those that were planned
+	// as streams. Empty otherwise.
+	Head Spans `json:"head,omitempty"`
 }
 
 // Timeline is the planned time axis of the output. 0 is the first video frame

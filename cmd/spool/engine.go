@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
@@ -25,7 +24,7 @@ type engine struct {
 	worker    *worker.Worker
 	queue     queue.Queue
 	sources   *tap.Desk
-	keeper    *early.Keeper
+	watch     *watchable
 	stop      context.CancelFunc
 	ended     chan struct{} // closed when nothing of it runs any more
 	err       error         // why it ended; to be read once ended is closed
@@ -52,10 +51,10 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 		h.sources.Server.Stop()
 		return nil, err
 	}
-	e.keeper = watch.keeper
+	e.watch = watch
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat,
-		Changed:  func(v spool.Video) { h.freed(v); watch.keeper.Changed(v); b.changed(v) },
+		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
 	})
 	e.worker = worker.New(worker.Config{
@@ -80,7 +79,7 @@ func (e *engine) run(ctx context.Context) {
 	// A name of its own: the loops above begin with ctx when they get to run.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var lists sync.WaitGroup
-	lists.Go(func() { e.keeper.Run(after) })
+	lists.Go(func() { e.watch.run(after) })
 	err := g.Wait()
 	stop() // after the scheduler: lists of videos that have ended are ended
 	lists.Wait()

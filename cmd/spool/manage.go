@@ -151,7 +151,7 @@ func (h *house) unpublish(ctx context.Context, id string, r removal) (err error)
 const stopping = time.Minute
 
 // cancel ends a video that is not ready, and waits until the run that works on
-// it, if there is one, has stopped its jobs.
+// it, if there is one, has stopped its jobs and taken back its early list.
 func (h *house) cancel(ctx context.Context, id string) error {
 	err := h.ledger.Update(ctx, id, func(r *ledger.Record) error {
 		if !r.Video.Status.Ended() {
@@ -171,7 +171,8 @@ func (h *house) cancel(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if _, attended := lock.Held(ctx, h.cfg.State); !attended || !isOut(rec) {
+		held := isOut(rec) || rec.Video.Status == spool.Cancelled && h.offered(id)
+		if _, attended := lock.Held(ctx, h.cfg.State); !attended || !held {
 			return nil
 		}
 		select {

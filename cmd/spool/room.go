@@ -16,7 +16,16 @@ import (
 // length, else when that much has come. Where scratch has a share of the disk,
 // that is no limit of its own: a full disk is waited for.
 func (h *house) downloader() *download.Client {
-	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.cfg.ScratchLimit.Bytes, Stall: h.hasty, Backoff: h.hasty / 5}
+	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.sourceLimit(), Stall: h.hasty, Backoff: h.hasty / 5}
+}
+
+// sourceLimit is how many bytes a source may have, 0 when that is not limited:
+// what is kept with --download-dir does not lie in scratch.
+func (h *house) sourceLimit() int64 {
+	if h.cfg.DownloadDir != "" {
+		return 0
+	}
+	return h.cfg.ScratchLimit.Bytes
 }
 
 // enough is a limit within which a source can be worked on: as it is written

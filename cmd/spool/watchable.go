@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -17,8 +21,8 @@ import (
 // viewers who opened them play to the end.
 const keptEarly = 24 * time.Hour
 
-// forgotten is when early lists were swept for sure: runs that came later need
-// not look for them.
+// forgotten is when runs do not look for early lists any more: they need not ask
+// the destination about every video that was ever published.
 const forgotten = 30 * 24 * time.Hour
 
 // worthTelling is the least wait for a list that a person is told of.
@@ -28,6 +32,9 @@ const worthTelling = 20 * time.Second
 type watchable struct {
 	*house
 	keeper *early.Keeper
+
+	mu    sync.Mutex
+	shown map[string]spool.Video // unfinished videos that the keeper was told of; guarded by mu
 }
 
 // newWatchable keeps early lists for a run; emit shows what a person should
@@ -50,11 +57,61 @@ func newWatchable(h *house, emit func(progress.Event)) *watchable {
 		}
 		return keys.Export(h.cfg.Keys, video, key.ID, key.Bytes)
 	}
-	return &watchable{house: h, keeper: k}
+	return &watchable{house: h, keeper: k, shown: map[string]spool.Video{}}
 }
 
-// resume tells the keeper what earlier runs have made, and sweeps the lists of
-// videos that have long been ready.
+// run keeps the lists until ctx ends.
+func (w *watchable) run(ctx context.Context) {
+	var g sync.WaitGroup
+	g.Go(func() { w.keeper.Run(ctx) })
+	g.Go(func() { w.sweep(ctx) })
+	g.Go(func() { w.lookAround(ctx) })
+	g.Wait()
+}
+
+// lookEvery is how soon the lists of a video end that somebody has removed.
+const lookEvery = 500 * time.Millisecond
+
+// lookAround notices what other processes do: a video may be cancelled or
+// removed while no job of it is out, and then the scheduler has nothing to say
+// of it.
+func (w *watchable) lookAround(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		w.mu.Lock()
+		shown := slices.Collect(maps.Values(w.shown))
+		w.mu.Unlock()
+		for _, v := range shown {
+			rec, err := w.ledger.Get(ctx, v.ID)
+			switch {
+			case errors.Is(err, ledger.ErrNotFound):
+				v.Status = spool.Cancelled
+				w.changed(v)
+			case err == nil && rec.Video.Status == spool.Cancelled:
+				w.changed(rec.Video)
+			}
+		}
+	}
+}
+
+// changed passes on what became of a video.
+func (w *watchable) changed(v spool.Video) {
+	if v.Status.Ended() {
+		w.mu.Lock()
+		delete(w.shown, v.ID)
+		w.mu.Unlock()
+		w.freed(v)
+	}
+	w.keeper.Changed(v)
+}
+
+// resume tells the keeper what earlier runs have made.
 func (w *watchable) resume(ctx context.Context) error {
 	all, err := w.ledger.List(ctx, ledger.Filter{})
 	if err != nil {
@@ -67,14 +124,29 @@ func (w *watchable) resume(ctx context.Context) error {
 			err = w.again(ctx, v)
 		case age < keptEarly:
 			w.keeper.Changed(v)
-		case age < forgotten:
-			err = finish.SweepEarly(ctx, w.store, v.ID, time.Now().Add(-keptEarly))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sweep removes the lists of videos that have long been ready. One that cannot
+// be swept is tried again by the next run.
+func (w *watchable) sweep(ctx context.Context) {
+	all, err := w.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Ready}})
+	if err != nil {
+		w.log.Warn("early lists were not swept", "error", err)
+	}
+	for _, v := range all {
+		if age := time.Since(v.Changed); age < keptEarly || age > forgotten || ctx.Err() != nil {
+			continue
+		}
+		if err := finish.SweepEarly(ctx, w.store, v.ID, time.Now().Add(-keptEarly)); err != nil {
+			w.log.Warn("early lists were not swept", "video", v.ID, "error", err)
+		}
+	}
 }
 
 // again tells of an unfinished video.
@@ -108,6 +180,9 @@ func (w *watchable) planned(ctx context.Context, v spool.Video, p *spool.Plan, h
 			return err
 		}
 	}
+	w.mu.Lock()
+	w.shown[v.ID] = v
+	w.mu.Unlock()
 	w.keeper.Planned(v, p, key, had...)
 	return nil
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/publish"
-	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/audio"
 	"github.com/spool-video/spool/internal/stage/encode"
@@ -128,7 +127,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	work, source := h.scratch.Revision, h.scratch.Source
 	h.sources = &tap.Desk{}
 	client := h.downloader()
-	h.pages.MaxBytes = h.cfg.ScratchLimit.Bytes
+	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
 		Client: client, Pages: h.pages, Sources: h.sources,
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
@@ -175,15 +174,23 @@ func (p present) lost(job spool.Job) error {
 	for _, path := range []string{job.Fetched.Path, job.Fetched.Hearing().Path} {
 		_, err := os.Stat(path)
 		if errors.Is(err, os.ErrNotExist) && p.sources.Taps.Find(path) == nil {
-			return sourceGone(err)
+			return sourceGone(job, err)
 		}
 	}
 	return nil
 }
 
-func sourceGone(err error) error {
+func sourceGone(job spool.Job, err error) error {
+	if job.Fetched.Arriving {
+		// The run that was downloading it has ended, and this one's fetch has not
+		// begun yet, or it has just come to its end.
+		return &spool.Error{
+			Class: spool.NeedsWhole, Code: "not-arriving", Err: err,
+			Reason: "nothing of the source can be read yet", Hint: "its download goes on",
+		}
+	}
 	return &spool.Error{
-		Class: spool.Replan, Code: schedule.SourceGone, Err: err,
+		Class: spool.Replan, Code: spool.SourceGone, Err: err,
 		Reason: "the source that was fetched is not there any more", Hint: "it is fetched again",
 	}
 }
@@ -241,7 +248,10 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 				}
 			}
 			return min(encoders-encoding, encoders+publishing-len(running))
-		case spool.Draft, spool.Audio, spool.Finish:
+		case spool.Draft:
+			// The plan of a stream goes on for as long as its download.
+			return h.cfg.Downloads + others - len(running)
+		case spool.Audio, spool.Finish:
 		}
 		return others - len(running)
 	}

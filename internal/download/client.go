@@ -68,6 +68,10 @@ type Request struct {
 	// Renew gives another link to the same file when this one, which brought a
 	// part of it, is refused. Nil: the download fails then.
 	Renew func(ctx context.Context) (Link, error)
+	// Beside is set for the lesser part of what another Get fetches at the same
+	// time, as the sound that belongs to pictures. It is not held so that others
+	// from the host are complete sooner: they are of use only with it.
+	Beside bool
 	// Watcher is told of the file while it arrives. Nil: nobody.
 	Watcher Watcher
 }

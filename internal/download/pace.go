@@ -43,6 +43,7 @@ type turn struct {
 	lane  *lane // that it is in, set by its own goroutine
 	flows bool  // bytes have come since it entered; guarded by the lane
 
+	free  bool              // it is never held, and only counts in its lane
 	hasty bool              // it does not wait for room at a host: errBusy
 	keep  bool              // the next request follows at once: the room for it is kept
 	kept  map[string]func() // gives the room at a host back
@@ -118,6 +119,10 @@ func (c *Client) enter(ctx context.Context, host string, t *turn) (leave func(),
 	if err != nil || t == nil {
 		return release, err
 	}
+	if t.free {
+		t.lane, t.flows = c.pace.lane(host), true
+		return func() { t.leave(host, release) }, nil
+	}
 	if t.order == 0 { // a retry keeps its place
 		t.order = c.pace.started.Add(1)
 	}
@@ -152,7 +157,7 @@ func (c *Client) room(ctx context.Context, host string, t *turn) (release func()
 
 // wait returns when t may read; held says whether it had to wait for that.
 func (t *turn) wait(ctx context.Context) (held bool, err error) {
-	if t == nil {
+	if t == nil || t.free {
 		return false, nil
 	}
 	for {

@@ -213,6 +213,33 @@ func TestLimitedConnectionsRunTogether(t *testing.T) {
 	})
 }
 
+// What belongs to another download comes beside it, though that makes the
+// total no faster; others wait as ever.
+func TestPartOfAnotherIsNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 20, false)
+		l.client.PerHost = 3
+		a := l.get(t.Context(), t, "/a", nil)
+		r := Request{URL: "http://host/b", Path: filepath.Join(t.TempDir(), "sound"), Beside: true, ChunkSize: 100 << 10}
+		b := make(chan error, 1)
+		go func() {
+			_, err := l.client.Get(t.Context(), r, nil)
+			b <- err
+		}()
+		synctest.Wait()
+		c := l.get(t.Context(), t, "/c", nil)
+		wantNone(t, a)
+		if share := l.share("/b"); share < 0.8 {
+			t.Errorf("what belongs to the first had %.2f of the link when that was complete", share)
+		}
+		if share := l.share("/c"); share > 0.15 {
+			t.Errorf("another had %.2f", share)
+		}
+		wantNone(t, b)
+		wantNone(t, c)
+	})
+}
+
 func TestHeldDownloadCanBeCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLink(t, 12, false)

@@ -49,7 +49,7 @@ const (
 
 func newTransfer(c *Client, r Request, target *url.URL, p *part, progress func(done, total int64)) *transfer {
 	t := &transfer{
-		client: c, request: r, target: target, part: p, turn: &turn{},
+		client: c, request: r, target: target, part: p, turn: &turn{free: r.Beside},
 		tell: &teller{part: p, progress: progress, watcher: r.Watcher, shown: make(chan struct{})},
 	}
 	t.aside = newAside(t)

@@ -18,6 +18,7 @@ type answer struct {
 	Streams []stream `json:"streams"`
 	Format  struct {
 		Name     string `json:"format_name"`
+		Start    string `json:"start_time"`
 		Duration string `json:"duration"`
 		Size     string `json:"size"`
 		Score    int    `json:"probe_score"`
@@ -61,10 +62,21 @@ type stream struct {
 
 // parse reads ffprobe's JSON into facts, and refuses what cannot be published.
 func parse(text []byte) (spool.Facts, error) {
+	facts, _, err := parseStart(text)
+	return facts, err
+}
+
+// parseStart gives also when the file begins, as ffprobe writes it.
+func parseStart(text []byte) (spool.Facts, string, error) {
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
-		return spool.Facts{}, fmt.Errorf("read ffprobe's answer: %w", err)
+		return spool.Facts{}, "", fmt.Errorf("read ffprobe's answer: %w", err)
 	}
+	facts, err := a.facts()
+	return facts, a.Format.Start, err
+}
+
+func (a answer) facts() (spool.Facts, error) {
 	facts := spool.Facts{Format: a.Format.Name, Duration: duration(a.Format.Duration), Cover: -1}
 	if size, err := strconv.ParseInt(a.Format.Size, 10, 64); err == nil {
 		facts.Size = size

@@ -98,9 +98,9 @@ func FuzzParseFacts(f *testing.F) {
 
 func TestParsePacket(t *testing.T) {
 	for line, want := range map[string]packet{
-		"stream_index=0|pts=512|dts=-512|duration=512|flags=K_": {stream: 0, pts: 512, dts: -512, duration: 512, timed: true, sorted: true, key: true},
-		"stream_index=1|pts=N/A|dts=7|duration=N/A|flags=_D|":   {stream: 1, dts: 7, sorted: true, hidden: true},
-		"stream_index=2|pts=9223372036854775807|flags=__":       {stream: 2},
+		"stream_index=0|pts=512|dts=-512|duration=512|flags=K_":       {pts: 512, dts: -512, duration: 512, pos: -1, timed: true, sorted: true, key: true},
+		"stream_index=1|pts=N/A|dts=7|duration=N/A|pos=564|flags=_D|": {stream: 1, dts: 7, pos: 564, sorted: true, hidden: true},
+		"stream_index=2|pts=9223372036854775807|pos=N/A|flags=__":     {stream: 2, pos: -1},
 	} {
 		if got, ok := parsePacket([]byte(line)); !ok || got != want {
 			t.Errorf("%s: got %+v, %v", line, got, ok)

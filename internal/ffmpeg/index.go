@@ -99,8 +99,7 @@ func Index(ctx context.Context, tools Tools, path string, facts spool.Facts, car
 		return nil, noPictures()
 	}
 	if scan.pictures.restarts && !scan.pictures.untimed {
-		return nil, refuse("clock-restarts", "the source's clock starts anew in the middle: it is several recordings in one file",
-			"join them first: ffmpeg -dts_delta_threshold 0.5 -i SOURCE -c copy joined.mkv")
+		return nil, clockRestarts()
 	}
 	var err error
 	if scan.pictures.untimed || careful {
@@ -116,6 +115,11 @@ func Index(ctx context.Context, tools Tools, path string, facts spool.Facts, car
 
 func noPictures() *spool.Error {
 	return refuse("no-pictures", "not a single picture of the source can be decoded", incompleteHint)
+}
+
+func clockRestarts() *spool.Error {
+	return refuse("clock-restarts", "the source's clock starts anew in the middle: it is several recordings in one file",
+		"join them first: ffmpeg -dts_delta_threshold 0.5 -i SOURCE -c copy joined.mkv")
 }
 
 // confirm takes the times of the packets, from the first frame on that the
@@ -200,26 +204,35 @@ func (x *FrameIndex) tooLong(facts spool.Facts) error {
 // decodeTimes gives the times of frames as the decoder shows them; at most
 // limit when that is positive. Their order is that of showing.
 func decodeTimes(ctx context.Context, tools Tools, path string, stream, limit int) ([]int64, error) {
-	args := append([]string{"-v", "error", "-copyts"}, InputArgs(path)...)
+	watched, alive, stop := tools.watch(ctx)
+	defer stop()
+	return showTimes(watched, process.Command{
+		Path: tools.FFmpeg, Args: showArgs(InputArgs(path), stream, limit), Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
+	}, limit, alive)
+}
+
+// showArgs make ffmpeg print the times of frames as they are shown.
+func showArgs(input []string, stream, limit int) []string {
+	args := append([]string{"-v", "error", "-copyts"}, input...)
 	args = append(args, "-map", "0:"+strconv.Itoa(stream), "-an", "-sn", "-dn")
 	if limit > 0 {
 		args = append(args, "-frames:v", strconv.Itoa(limit))
 	}
 	// The second filter prints only frames that have metadata.
-	args = append(args, "-vf", "metadata=mode=add:key=spool:value=1,metadata=mode=print:key=spool:direct=1:file=-",
+	return append(args, "-vf", "metadata=mode=add:key=spool:value=1,metadata=mode=print:key=spool:direct=1:file=-",
 		"-fps_mode", "passthrough", "-f", "null", "-")
+}
+
+// showTimes runs a program that was given showArgs.
+func showTimes(watched context.Context, command process.Command, limit int, alive func()) ([]int64, error) {
 	var times []int64
-	watched, alive, stop := tools.watch(ctx)
-	defer stop()
-	out := &lines{each: func(line []byte) {
+	command.Stdout = &lines{each: func(line []byte) {
 		alive()
 		if t, ok := frameTime(line); ok && (limit == 0 || len(times) < limit) {
 			times = append(times, t)
 		}
 	}}
-	p, err := process.Start(watched, process.Command{
-		Path: tools.FFmpeg, Args: args, Stdout: out, Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	})
+	p, err := process.Start(watched, command)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/process"
 )
 
@@ -54,6 +55,19 @@ var decoders = []string{
 // still arriving. They end with "-i" and the source.
 func InputArgs(source string) []string {
 	return append([]string{"-nostdin"}, guarded(source)...)
+}
+
+// PipedArgs are the arguments with which ffmpeg reads a source from its
+// standard input, with the demuxer of a name. They end with "-i" and the
+// input.
+func PipedArgs(format string) []string {
+	return append(guards("pipe"), "-f", format, "-i", "pipe:0")
+}
+
+// Demuxer is the name of the demuxer that read a source.
+func Demuxer(facts spool.Facts) string {
+	name, _, _ := strings.Cut(facts.Format, ",")
+	return name
 }
 
 // loopback is how the addresses of arriving sources begin. No path does:

@@ -14,13 +14,17 @@ const usualPatience = 5 * time.Minute
 
 var errSilent = errors.New("nothing came for too long")
 
+func (t Tools) patience() time.Duration {
+	if t.Patience > 0 {
+		return t.Patience
+	}
+	return usualPatience
+}
+
 // watch gives a context that ends when alive was not called for the tools'
 // patience. The caller calls stop in the end.
 func (t Tools) watch(ctx context.Context) (watched context.Context, alive, stop func()) {
-	patience := t.Patience
-	if patience <= 0 {
-		patience = usualPatience
-	}
+	patience := t.patience()
 	watched, cancel := context.WithCancelCause(ctx)
 	dog := time.AfterFunc(patience, func() { cancel(errSilent) })
 	return watched, func() { dog.Reset(patience) }, func() {

@@ -49,14 +49,15 @@ func (l *lines) Write(b []byte) (int, error) {
 type packet struct {
 	stream             int
 	pts, dts, duration int64
-	timed, sorted      bool // it has a pts; it has a dts
-	key, hidden        bool // flags K and D
+	pos                int64 // of its first byte in the file; -1 when that is not known
+	timed, sorted      bool  // it has a pts; it has a dts
+	key, hidden        bool  // flags K and D
 }
 
 // parsePacket reads "stream_index=0|pts=512|dts=N/A|duration=512|flags=K_".
 // Lines of side data and empty lines are not packets.
 func parsePacket(line []byte) (packet, bool) {
-	p := packet{stream: -1}
+	p := packet{stream: -1, pos: -1}
 	for field := range bytes.SplitSeq(line, []byte{'|'}) {
 		key, value, _ := bytes.Cut(field, []byte{'='})
 		if string(key) == "flags" {
@@ -77,6 +78,8 @@ func parsePacket(line []byte) (packet, bool) {
 			p.dts, p.sorted = n, true
 		case "duration":
 			p.duration = max(n, 0)
+		case "pos":
+			p.pos = n
 		}
 	}
 	return p, p.stream >= 0
@@ -127,7 +130,7 @@ type pictures struct {
 
 func newScan(facts spool.Facts) *scan {
 	s := &scan{video: -1, audio: MainAudio(facts), header: facts.Duration, lengths: map[int64]int{}, starts: map[int]int64{}}
-	s.jumpy = facts.Format == "mpegts" || facts.Format == "mpeg"
+	s.jumpy = jumpy(facts.Format)
 	if v := facts.Video; v != nil {
 		s.video, s.rate = v.Index, v.FrameRate
 		s.pictures.base, s.pictures.duration = v.TimeBase, map[int64]int64{}
@@ -137,6 +140,8 @@ func newScan(facts spool.Facts) *scan {
 	}
 	return s
 }
+
+func jumpy(format string) bool { return format == "mpegts" || format == "mpeg" }
 
 // run reads the packets; ffprobe's text is never held.
 func (s *scan) run(ctx context.Context, tools Tools, path string) error {
@@ -162,10 +167,15 @@ func (s *scan) run(ctx context.Context, tools Tools, path string) error {
 }
 
 func (s *scan) line(text []byte) {
-	p, ok := parsePacket(text)
-	switch {
-	case !ok:
+	if p, ok := parsePacket(text); ok {
+		s.take(p)
+	} else {
 		s.start(text)
+	}
+}
+
+func (s *scan) take(p packet) {
+	switch {
 	case p.stream == s.video:
 		s.pictures.add(p)
 	case s.audio != nil && p.stream == s.audio.Index:
@@ -292,21 +302,27 @@ func (s *scan) packetSamples() int {
 		sizes = append(sizes, int(x.TimeBase.RescaleNearest(x.PTS[1]-x.PTS[0], samples)))
 	}
 	for _, size := range sizes {
-		if size > 0 && s.counts(int64(size), samples) {
+		if size > 0 && s.counts(int64(size)) {
 			return size
 		}
 	}
 	return 0
 }
 
-func (s *scan) counts(size int64, samples spool.Ratio) bool {
-	x := &s.sound
-	slack := 2 + samples.Rescale(1, x.TimeBase)
-	for i, pts := range x.PTS {
-		ideal := x.PTS[0] + samples.RescaleNearest(int64(i)*size, x.TimeBase)
-		if off := pts - ideal; off > slack || off < -slack {
+func (s *scan) counts(size int64) bool {
+	for i := range s.sound.PTS {
+		if !s.places(i, size) {
 			return false
 		}
 	}
 	return true
+}
+
+// places reports whether packet i of the sound lies where counting has it.
+func (s *scan) places(i int, size int64) bool {
+	x, samples := &s.sound, spool.Ratio{Num: 1, Den: int64(s.audio.SampleRate)}
+	slack := 2 + samples.Rescale(1, x.TimeBase)
+	ideal := x.PTS[0] + samples.RescaleNearest(int64(i)*size, x.TimeBase)
+	off := x.PTS[i] - ideal
+	return off <= slack && off >= -slack
 }

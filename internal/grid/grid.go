@@ -109,12 +109,7 @@ var firstChunks = []int{1, 1, 2}
 // Chunks are the segments that one encoder process makes each: one, one and
 // two, then three (18 s).
 func Chunks(g spool.Grid) []spool.Chunk {
-	return divide(g, func(number, _ int) int {
-		if number < len(firstChunks) {
-			return firstChunks[number]
-		}
-		return chunkSegments
-	})
+	return divide(g, func(number, _ int) int { return chunkSize(number) })
 }
 
 // divide makes chunks of the segments of a grid. size is how many segments
@@ -146,42 +141,54 @@ func Whole(g spool.Grid) []spool.Chunk {
 // Pieces are the audio segments that one process makes each: two, four and
 // eight, so that there is something to hear soon, then about a minute. What
 // would be less than half of one is part of the piece before.
-func Pieces(g spool.Grid) []spool.AudioPiece {
-	return pieces(g, func(number int) time.Duration {
+func Pieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(false)) }
+
+// LongPieces are Pieces of about five minutes behind a short first one, for
+// sound whose packets tell their places only roughly: the fewer joints the
+// better.
+func LongPieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(true)) }
+
+// length is how long each piece is.
+func length(long bool) func(number int) time.Duration {
+	return func(number int) time.Duration {
+		if long && number > 0 {
+			return longPiece
+		}
 		return min(2*target*time.Second<<min(number, 8), pieceLength)
-	})
+	}
 }
 
-// LongPieces are Pieces of about five minutes, for sound whose packets tell
-// their places only roughly: the fewer joints the better.
-func LongPieces(g spool.Grid) []spool.AudioPiece {
-	return pieces(g, func(int) time.Duration { return longPiece })
+// enough is how many packets close a piece. Segments end at the nearest
+// packet: one less is as good.
+func enough(length time.Duration) int {
+	return int(length.Seconds()*SampleRate/PacketSamples) - 1
 }
 
 func pieces(g spool.Grid, length func(number int) time.Duration) []spool.AudioPiece {
-	var pieces []spool.AudioPiece
-	var open spool.AudioPiece
-	packets := func(number int) int {
-		// Segments end at the nearest packet: one less is as good.
-		return int(length(number).Seconds()*SampleRate/PacketSamples) - 1
-	}
-	for k, n := range g.Packets {
-		open.Segments++
-		open.Packets += n
-		if open.Packets >= packets(open.Number) {
-			pieces = append(pieces, open)
-			open = spool.AudioPiece{
-				Number: len(pieces), FirstSegment: k + 1, FirstPacket: open.FirstPacket + open.Packets,
-			}
-		}
-	}
+	pieces, open := divideSound(g, length)
 	switch last := len(pieces) - 1; {
 	case open.Segments == 0:
-	case last >= 0 && open.Packets < packets(open.Number)/2:
+	case last >= 0 && open.Packets < enough(length(open.Number))/2:
 		pieces[last].Segments += open.Segments
 		pieces[last].Packets += open.Packets
 	default:
 		pieces = append(pieces, open)
 	}
 	return pieces
+}
+
+// divideSound makes pieces of the segments of a grid, and one of what is left,
+// which may be empty.
+func divideSound(g spool.Grid, length func(number int) time.Duration) (pieces []spool.AudioPiece, open spool.AudioPiece) {
+	for k, n := range g.Packets {
+		open.Segments++
+		open.Packets += n
+		if open.Packets >= enough(length(open.Number)) {
+			pieces = append(pieces, open)
+			open = spool.AudioPiece{
+				Number: len(pieces), FirstSegment: k + 1, FirstPacket: open.FirstPacket + open.Packets,
+			}
+		}
+	}
+	return pieces, open
 }

@@ -33,11 +33,15 @@ const (
 
 // Command says what to run. The zero values of all fields but Path are useful.
 type Command struct {
-	Path   string   // of the program; a bare name is looked up in PATH
-	Args   []string // without the program's name
-	Dir    string   // working folder; also HOME and TMPDIR of the child
-	Env    []string // added to the minimal environment; "KEY=value", later ones win
-	Stdin  io.Reader
+	Path  string   // of the program; a bare name is looked up in PATH
+	Args  []string // without the program's name
+	Dir   string   // working folder; also HOME and TMPDIR of the child
+	Env   []string // added to the minimal environment; "KEY=value", later ones win
+	Stdin io.Reader
+	// Feed, when it is set, writes the standard input instead of Stdin. Its
+	// context ends with the child, which may end before it has read all. When
+	// it fails the child is stopped, and Wait gives its error.
+	Feed   func(ctx context.Context, w io.Writer) error
 	Stdout io.Writer
 	Pipes  int // extra pipes to read from: the child's file descriptors 3, 4, …
 	Limits Limits
@@ -67,6 +71,8 @@ type Process struct {
 	err       error         // of cmd.Wait; owned by the goroutine that closes ended
 	signalled atomic.Bool   // the watch has asked the group to end
 	ctx       func() error  // the cause of the context's end
+	cancel    context.CancelCauseFunc
+	feed      *feeding // nil without one
 }
 
 // Start starts the child. It is killed when ctx ends.
@@ -74,8 +80,9 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), context.Cause(ctx))
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
 	p := &Process{
-		path: c.Path, tail: &tail{limit: tailSize}, grace: c.Grace,
+		cancel: cancel, path: c.Path, tail: &tail{limit: tailSize}, grace: c.Grace,
 		ended: make(chan struct{}), watched: make(chan struct{}),
 		ctx: func() error { return context.Cause(ctx) },
 	}
@@ -88,16 +95,23 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = c.Stdin, c.Stdout, p.tail
 	p.cmd.WaitDelay = drainDelay
 	p.cmd.SysProcAttr = attributes()
-	if err := p.openPipes(c.Pipes); err != nil {
-		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), err)
+	err := p.openFeed(c)
+	if err == nil {
+		err = p.openPipes(c.Pipes)
 	}
-	started := make(chan error)
-	go p.live(c, started)
-	if err := <-started; err != nil {
+	if err == nil {
+		started := make(chan error)
+		go p.live(c, started)
+		err = <-started
+	}
+	if err != nil {
 		p.closePipes()
+		p.closeFeed()
+		cancel(nil)
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.Path), err)
 	}
 	go p.watch(ctx.Done())
+	p.startFeed(ctx, c)
 	return p, nil
 }
 
@@ -181,7 +195,9 @@ func (p *Process) Pipe(i int) io.Reader { return p.pipes[i] }
 // failed by itself, and wraps the context's cause when it was stopped.
 func (p *Process) Wait() error {
 	<-p.ended
+	p.endFeed()
 	<-p.watched
+	defer p.cancel(nil)
 	err := p.exitError()
 	if !p.signalled.Load() {
 		return err

@@ -111,13 +111,15 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	return true
 }
 
-// letGo notes that a job of a video that has ended is not out any more.
+// letGo notes that a job of a video that has ended is not out any more. What a
+// part made stays made; a plan is made again, for its parts were not opened.
 func letGo(job *ledger.Job, r spool.Report) bool {
-	if r.Outcome == spool.Started || r.Epoch != job.Epoch || job.State == spool.JobReady || job.State == spool.JobFailed {
+	goesOn := r.Outcome == spool.Started || r.Outcome == spool.Arrived
+	if goesOn || r.Epoch != job.Epoch || job.State == spool.JobReady || job.State == spool.JobFailed {
 		return false
 	}
 	job.State, job.Worker = spool.JobReady, ""
-	if r.Outcome == spool.Done {
+	if r.Outcome == spool.Done && job.Kind != spool.Draft {
 		job.State, job.Result = spool.JobDone, r.Result
 	}
 	return true
@@ -230,15 +232,11 @@ func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Ti
 	}
 }
 
-// SourceGone is the code of a Replan failure that says nothing against the
-// source: what was fetched is not there any more, and is fetched again.
-const SourceGone = "source-gone"
-
 // replan begins a revision that trusts the source less.
 func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
 	count := &rec.Video.Replans
 	switch f.Code {
-	case SourceGone:
+	case spool.SourceGone:
 		begin(rec, now)
 		return
 	case spool.SourceChanged:

@@ -56,13 +56,15 @@ func (s *Scheduler) missed(ctx context.Context, key spool.JobKey, now time.Time)
 	return s.report(ctx, spool.Report{JobKey: key, Epoch: h.epoch, Worker: h.worker, Outcome: spool.Returned})
 }
 
-// alive notes that a job runs. One that has run for a while shows that what
-// its video was paused for is over.
+// alive notes that a job runs. One that was begun after its video was paused,
+// and has run for a while, shows that what it was paused for is over: a
+// download says nothing of a destination that is away.
 func (s *Scheduler) alive(ctx context.Context, key spool.JobKey, now time.Time) error {
 	h := s.out[key]
 	h.missing = time.Time{}
 	s.out[key] = h
-	if !s.paused[key.Video] || now.Sub(h.since) < s.Patience {
+	since, paused := s.paused[key.Video]
+	if !paused || h.since.Before(since) || now.Sub(h.since) < s.Patience {
 		return nil
 	}
 	return s.update(ctx, key.Video, func(rec *ledger.Record) bool { return resume(rec, now) })

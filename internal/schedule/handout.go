@@ -94,7 +94,7 @@ func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey)
 	if err != nil || job == nil {
 		return err
 	}
-	s.out[key] = handed{worker: worker, epoch: job.Epoch, since: now}
+	s.out[key] = handed{worker: worker, epoch: job.Epoch, since: time.Now()}
 	if err := s.orders.complete(ctx, job); err != nil {
 		return s.report(ctx, brokenOrder(worker, job, err))
 	}

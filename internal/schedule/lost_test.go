@@ -170,3 +170,39 @@ func (b *bench) jobs() <-chan spool.Job {
 	}()
 	return jobs
 }
+
+// A download that goes on while uploads fail says nothing of the destination:
+// the pause lasts.
+func TestPauseOutlastsWhatBeganBefore(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, 20*time.Millisecond)
+	fetch := b.next()
+	b.send(queue.ReportTopic, spool.Report{
+		JobKey: fetch.JobKey, Epoch: fetch.Epoch, Worker: "w", Outcome: spool.Arrived,
+		Result: &spool.Result{Fetched: &spool.Fetched{Arriving: true}},
+	})
+	named := []spool.Running{{JobKey: fetch.JobKey, Epoch: fetch.Epoch}}
+	beat := func() spool.Beat {
+		return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Draft: 1}, Running: named}
+	}
+	draft := b.beating(beat)
+	b.send(queue.ReportTopic, spool.Report{
+		JobKey: draft.JobKey, Epoch: draft.Epoch, Worker: "w", Outcome: spool.Broke,
+		Failure: &spool.Failure{Class: spool.Environment, Code: "store-away", Reason: "the bucket is away"},
+	})
+	paused := false
+	for range 30 { // ten times as long as a job must run to end a pause
+		b.send(queue.BeatTopic, beat())
+		rec, err := b.ledger.Get(t.Context(), "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paused && rec.Video.Status != spool.Paused {
+			t.Fatalf("the pause ended: %s", rec.Video.Status)
+		}
+		paused = paused || rec.Video.Status == spool.Paused
+		<-time.After(10 * time.Millisecond)
+	}
+	if !paused {
+		t.Error("there was no pause")
+	}
+}

@@ -39,7 +39,7 @@ const knownRevisions = 32
 
 func (o *orders) complete(ctx context.Context, job *spool.Job) error {
 	if job.Kind == spool.Fetch {
-		return nil
+		return o.before(ctx, job)
 	}
 	if job.Kind == spool.Draft || job.Kind == spool.Finish {
 		return o.whole(ctx, job)
@@ -105,6 +105,23 @@ func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error)
 		o.known = o.known[1:]
 	}
 	return r, nil
+}
+
+// before tells a fetch what an earlier try of it reported, and others use.
+func (o *orders) before(ctx context.Context, job *spool.Job) error {
+	if job.Epoch == 1 {
+		return nil
+	}
+	results, err := o.ledger.Results(ctx, job.Video, job.Revision)
+	if err != nil {
+		return fmt.Errorf("load results of %s: %w", job.Video, err)
+	}
+	for _, r := range results {
+		if r.Kind == spool.Fetch && r.Result != nil {
+			job.Fetched = r.Result.Fetched
+		}
+	}
+	return nil
 }
 
 // forget drops what is known of a revision: a job has found more.

@@ -53,7 +53,7 @@ type Scheduler struct {
 	beats   map[string]spool.Beat
 	out     map[spool.JobKey]handed
 	orders  *orders
-	paused  map[string]bool        // videos
+	paused  map[string]time.Time   // videos, and since when
 	have    map[spool.JobKey]int64 // fetch jobs: how many bytes were here when that was last looked at
 	changes int64
 
@@ -90,7 +90,7 @@ func New(s Scheduler) *Scheduler {
 		s.Beat = func(spool.Beat) {}
 	}
 	s.beats, s.out = map[string]spool.Beat{}, map[spool.JobKey]handed{}
-	s.paused, s.have = map[string]bool{}, map[spool.JobKey]int64{}
+	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]int64{}
 	s.orders = &orders{ledger: s.Ledger, keys: s.Keys}
 	s.finish, s.wake = make(chan bool, 2), make(chan struct{}, 1)
 	return &s
@@ -216,7 +216,8 @@ func (s *Scheduler) report(ctx context.Context, r spool.Report) error {
 		if h, ok := s.out[r.JobKey]; ok && h.epoch == r.Epoch {
 			delete(s.out, r.JobKey)
 		}
-		delete(s.have, r.JobKey)
+		// Whatever waits for bytes again is looked at with the next beat.
+		delete(s.have, spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch})
 	}
 	var revision string
 	counted := false
@@ -317,9 +318,10 @@ func (s *Scheduler) update(ctx context.Context, id string, change func(*ledger.R
 	case err != nil:
 		return fmt.Errorf("update %s: %w", id, err)
 	}
-	delete(s.paused, id)
-	if after.Status == spool.Paused {
-		s.paused[id] = true
+	if after.Status != spool.Paused {
+		delete(s.paused, id)
+	} else if _, known := s.paused[id]; !known {
+		s.paused[id] = time.Now()
 	}
 	s.Changed(after)
 	return nil

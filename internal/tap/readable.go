@@ -1,11 +1,18 @@
 package tap
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// Readable waits until a source can be planned although it is arriving: its
-// moov box is here, which is wanted first if it stands behind the media. Errors
-// that wrap ErrUnsupported mean that all of it must be here.
+// Readable waits until a source can be planned although it is arriving: the
+// head of a stream is here, or the moov box of an MP4, which is wanted first if
+// it stands behind the media. Errors that wrap ErrUnsupported mean that all of
+// it must be here.
 func Readable(ctx context.Context, s *Source) error {
+	if _, err := ReadStream(ctx, s); !errors.Is(err, ErrUnsupported) {
+		return err
+	}
 	if s.Size() < 0 {
 		return unsupported("the length of the source is not known")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
+	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/publish"
@@ -47,17 +48,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if progress == nil {
 		progress = func(spool.Progress) {}
 	}
-	plan := *job.Plan
-	plan.Chunks, plan.Pieces = nil, nil
-	mark := struct {
-		Plan  spool.Plan
-		Piece spool.AudioPiece
-		Key   string
-	}{plan, *job.Piece, ""}
-	if job.Key != nil {
-		mark.Key = job.Key.ID
-	}
-	part, err := publish.OpenPart(s.Work(job.JobKey), job.JobKey, mark)
+	part, err := publish.OpenPart(s.Work(job.JobKey), job.JobKey, markOf(job))
 	if err != nil {
 		return spool.Result{}, err
 	}
@@ -79,20 +70,59 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	return spool.Result{Made: &made}, nil
 }
 
+// mark is all that the bytes of a piece depend on.
+type mark struct {
+	Stream  *spool.AudioStream
+	Sound   spool.Sound
+	Samples int64 // of the whole sound, where the piece comes near its end; else 0
+	Packets []int // of the segments up to its last
+	Priming int
+	Head    spool.Spans
+	Piece   spool.AudioPiece
+	Key     string
+}
+
+// markOf leaves out what changes while a plan grows.
+func markOf(job spool.Job) mark {
+	p, piece := job.Plan, *job.Piece
+	m := mark{
+		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
+		Packets: p.Grid.Packets[:min(piece.FirstSegment+piece.Segments, len(p.Grid.Packets))],
+	}
+	for i := range p.Facts.Audio {
+		if p.Facts.Audio[i].Index == p.Sound.Stream {
+			m.Stream = &p.Facts.Audio[i]
+		}
+	}
+	const near = 48000
+	if end := int64(piece.FirstPacket+piece.Packets)*cmaf.PacketSamples + near; end >= p.Timeline.Samples {
+		m.Samples = p.Timeline.Samples
+	}
+	if job.Key != nil {
+		m.Key = job.Key.ID
+	}
+	return m
+}
+
 // encode runs ffmpeg and reads both its pipes.
 func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cut cutter) (publish.Record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	address, release := s.Sources.Address(job.Fetched.Hearing().Path)
-	defer release()
-	args, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
-		Input: ffmpeg.InputArgs(address), Plan: job.Plan, Piece: *job.Piece,
-	})
+	in, err := s.Sources.Input(job.Plan, job.Fetched.Hearing().Path, job.Piece.Bytes)
+	if err != nil {
+		return publish.Record{}, err
+	}
+	defer in.Close()
+	piece := *job.Piece
+	if in.Feed != nil {
+		piece.Seek = nil // what it reads begins there
+	}
+	args, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{Input: in.Args, Plan: job.Plan, Piece: piece})
 	if err != nil {
 		return publish.Record{}, err
 	}
 	p, err := process.Start(ctx, process.Command{
-		Path: s.Tools.FFmpeg, Args: args, Dir: part.Dir(), Pipes: 2,
+		Path: s.Tools.FFmpeg, Args: args, Feed: in.Feed, Dir: part.Dir(), Pipes: 2,
 		Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/tap"
 )
 
 // chunk is one chunk on its way through an encoder.
@@ -98,9 +99,12 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 	if len(ahead) == 0 {
 		return fmt.Errorf("chunk %d has no segments on the grid", c.job.Chunk.Number)
 	}
-	address, release := c.stage.Sources.Address(c.job.Fetched.Path)
-	defer release()
-	command, err := c.command(address, ahead[0].first-c.job.Chunk.FirstFrame)
+	in, err := c.stage.Sources.Input(c.job.Plan, c.job.Fetched.Path, c.job.Chunk.Bytes)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	command, err := c.command(in, ahead[0].first-c.job.Chunk.FirstFrame)
 	if err != nil {
 		return err
 	}
@@ -162,10 +166,14 @@ func drain(pipe io.Reader, err error, cancel context.CancelCauseFunc) error {
 	return err
 }
 
-func (c *chunk) command(source string, skip int) (process.Command, error) {
+func (c *chunk) command(in tap.Input, skip int) (process.Command, error) {
 	tools, rungs := c.stage.Tools, ffmpeg.EncodedRungs(c.job.Plan)
+	chunk := *c.job.Chunk
+	if in.Feed != nil {
+		chunk.Seek = nil // what it reads begins there
+	}
 	args, err := ffmpeg.ChunkArgs(ffmpeg.Encoding{
-		Input: ffmpeg.InputArgs(source), Plan: c.job.Plan, Chunk: *c.job.Chunk,
+		Input: in.Args, Plan: c.job.Plan, Chunk: chunk,
 		Preset: c.job.Settings.Preset, Threads: c.threads(), Timescale: c.timescale,
 		Skip: skip,
 	})
@@ -173,7 +181,7 @@ func (c *chunk) command(source string, skip int) (process.Command, error) {
 		return process.Command{}, err
 	}
 	return process.Command{
-		Path: tools.FFmpeg, Args: args, Dir: c.part.Dir(), Pipes: 1 + len(rungs),
+		Path: tools.FFmpeg, Args: args, Feed: in.Feed, Dir: c.part.Dir(), Pipes: 1 + len(rungs),
 		Limits: ffmpeg.Limits(), Nice: tools.Nice, Tag: tools.Tag,
 	}, nil
 }

@@ -42,19 +42,8 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if job.Plan == nil || job.Chunk == nil || job.Fetched == nil || job.Plan.Facts.Video == nil {
 		return spool.Result{}, fmt.Errorf("encode %s: the job lacks plan, chunk or source", job.JobKey)
 	}
-	plan := *job.Plan
-	plan.Chunks, plan.Pieces = nil, nil
-	mark := struct {
-		Plan   spool.Plan
-		Chunk  spool.Chunk
-		Preset string
-		Key    string
-	}{plan, *job.Chunk, job.Settings.Preset, ""}
-	if job.Key != nil {
-		mark.Key = job.Key.ID
-	}
 	work := s.Work(job.JobKey)
-	part, err := publish.OpenPart(work, job.JobKey, mark)
+	part, err := publish.OpenPart(work, job.JobKey, markOf(job))
 	if err != nil {
 		return spool.Result{}, err
 	}
@@ -71,6 +60,43 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, fmt.Errorf("encode %s: %w", job.JobKey, err)
 	}
 	return spool.Result{Made: &made}, nil
+}
+
+// mark is all that the bytes of a chunk depend on.
+type mark struct {
+	Video    spool.VideoStream
+	Rungs    []spool.Rung
+	Origin   int64
+	TimeBase spool.Ratio
+	Rate     spool.Ratio
+	Pictures int  // how many the source has, where that matters: it is copied
+	Last     bool // the video ends with it
+	GOP      int
+	Frames   []int // of the segments up to its last
+	Head     spool.Spans
+	Chunk    spool.Chunk
+	Preset   string
+	Key      string
+
+	Sequential bool
+}
+
+// markOf leaves out what changes while a plan grows.
+func markOf(job spool.Job) mark {
+	p, c := job.Plan, *job.Chunk
+	m := mark{
+		Video: *p.Facts.Video, Rungs: p.Rungs, Origin: p.Timeline.Origin, TimeBase: p.Timeline.TimeBase, Rate: p.Timeline.Rate,
+		Last: c.FirstFrame+c.Frames >= p.Timeline.Frames, GOP: p.Grid.GOP, Head: p.Head, Chunk: c,
+		Frames: p.Grid.Frames[:min(c.FirstSegment+c.Segments, len(p.Grid.Frames))],
+		Preset: job.Settings.Preset, Sequential: p.Sequential,
+	}
+	if _, ok := copiedRung(p); ok {
+		m.Pictures = p.Timeline.SourceFrames
+	}
+	if job.Key != nil {
+		m.Key = job.Key.ID
+	}
+	return m
 }
 
 // canToneMap makes sure that HDR can be turned into what all players show.

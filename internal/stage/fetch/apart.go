@@ -25,7 +25,9 @@ func (g *get) apart(ctx context.Context, choice page.Choice) (spool.Fetched, err
 		return f, err
 	}
 	both := &pair{tell: g.progress, page: f.Page}
-	results, err := g.both(ctx, both, [2]download.Request{g.request(choice, 0, f.Path), g.request(choice, 1, sound.Path)})
+	requests := [2]download.Request{g.request(choice, 0, f.Path), g.request(choice, 1, sound.Path)}
+	requests[1].Beside = true
+	results, err := g.both(ctx, both, requests)
 	if err != nil {
 		if refusesUs(err) && !both.told() {
 			// What came of the other one is of no use without this.
@@ -47,7 +49,7 @@ func (g *get) both(ctx context.Context, both *pair, requests [2]download.Request
 	err := flow.Run(ctx, func(group *flow.Group) {
 		for i, r := range requests {
 			group.Go(func(ctx context.Context) (err error) {
-				if g.stage.Sources == nil || g.job.Careful > 0 {
+				if !g.early() {
 					count := both.part(i)
 					results[i], err = g.stage.Client.Get(ctx, r, func(done, total int64) {
 						count(spool.Progress{Phase: spool.Downloading, Done: done, Total: total})

@@ -67,6 +67,13 @@ func (s *apartSite) watch(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"id":"7","title":"Apart","extractor":"site","requested_formats":[%s,%s]}`,
 			fmt.Sprintf(form, "137", s.hosts[0], s.signed, "mp4", "avc1", "none", "pictures", 1),
 			fmt.Sprintf(form, "140", s.hosts[1], s.signed, "m4a", "none", "mp4a", "sound", 2))
+	case strings.HasSuffix(r.URL.Path, ".mpd"):
+		w.Header().Set("Content-Type", "application/dash+xml")
+		const set = `<AdaptationSet mimeType=%q><Representation id=%q codecs=%q bandwidth="%d"><BaseURL>%s/file</BaseURL>` +
+			`<SegmentBase indexRange="0-9"/></Representation></AdaptationSet>`
+		fmt.Fprintf(w, `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S"><Period>%s%s</Period></MPD>`,
+			fmt.Sprintf(set, "video/mp4", "v", "avc1.42c00b", 90000, s.hosts[0]),
+			fmt.Sprintf(set, "audio/mp4", "a", "mp4a.40.2", 128000, s.hosts[1]))
 	default:
 		fmt.Fprint(w, "<html><body>a player</body></html>")
 	}
@@ -182,6 +189,33 @@ func TestApartArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	site.want(t, *again.Fetched)
+}
+
+// The real tool, of a DASH manifest whose representations are whole files.
+func TestApartFromAManifest(t *testing.T) {
+	site, s := newApartSite(t), arrivingStage(t)
+	announced := 0
+	res, err := s.Run(t.Context(), jobFor(site.page+".mpd"), func(p spool.Progress) {
+		if p.Result != nil {
+			announced++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := *res.Fetched
+	f.Page.Title = "Apart"
+	site.want(t, f)
+	if announced != 1 {
+		t.Errorf("announced %d times", announced)
+	}
+	for i := range 2 {
+		for _, r := range site.asked[i] {
+			if !strings.Contains(r.Header.Get("User-Agent"), "Mozilla") {
+				t.Errorf("host %d was told %v", i, r.Header)
+			}
+		}
+	}
 }
 
 // The link to the sound expires in mid-file.

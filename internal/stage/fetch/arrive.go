@@ -18,9 +18,11 @@ type arrival struct {
 	stage *Stage
 	video string
 	told  spool.Fetched // what is reported once the source can be read
-	tell  func(spool.Progress)
-	ctx   context.Context //nolint:containedctx // the download's: the arrival ends with it
-	lost  context.CancelCauseFunc
+	// before is what an earlier try of the same job reported, and others use.
+	before *spool.Fetched
+	tell   func(spool.Progress)
+	ctx    context.Context //nolint:containedctx // the download's: the arrival ends with it
+	lost   context.CancelCauseFunc
 	// readable waits until enough is here to plan by.
 	readable func(context.Context, *tap.Source) error
 	group    sync.WaitGroup // the look at what is arriving
@@ -37,7 +39,7 @@ type arrival struct {
 // arrival is one into path. lost ends ctx, which is that of the download.
 func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
 	return &arrival{
-		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable,
+		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
 		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
 	}
 }
@@ -70,6 +72,9 @@ func (a *arrival) Opened(f *os.File, size int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.source, a.told.Size = source, max(size, 0)
+	if a.before != nil && a.before.Path == a.told.Path && a.before.Size != a.told.Size {
+		a.lost(errChanged)
+	}
 	ctx, stop := context.WithCancel(a.ctx)
 	a.stop = stop
 	a.group.Go(func() { a.look(ctx, source) })
@@ -110,7 +115,7 @@ func (a *arrival) Reset(why error) {
 	a.source.End(why)
 	a.stage.Sources.Taps.Forget(a.source)
 	// A failure for good is the download's to tell.
-	if a.announced && spool.AsError(why).Class != spool.Permanent {
+	if (a.announced || a.before != nil) && spool.AsError(why).Class != spool.Permanent {
 		a.lost(errChanged)
 	}
 }
@@ -160,6 +165,37 @@ func (a *arrival) complete() {
 	if source := a.reading(); source != nil {
 		source.End(nil)
 	}
+}
+
+// enter lets one fetch of a video go on at a time: two would write to the same
+// files. What an earlier revision has read from is closed.
+func (s *Stage) enter(ctx context.Context, key spool.JobKey) (leave func(), err error) {
+	s.mu.Lock()
+	if s.rooms == nil {
+		s.rooms = map[string]*room{}
+	}
+	r := s.rooms[key.Video]
+	if r == nil {
+		r = &room{turn: make(chan struct{}, 1)}
+		s.rooms[key.Video] = r
+	}
+	s.mu.Unlock()
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if r.revision != key.Revision {
+		s.Release(key.Video)
+		r.revision = key.Revision
+	}
+	return func() { <-r.turn }, nil
+}
+
+// room is where the fetch of a video works.
+type room struct {
+	turn     chan struct{} // holds an element while somebody is in
+	revision string        // that fetched last; belongs to who is in
 }
 
 // reader is a file that jobs may be reading from.

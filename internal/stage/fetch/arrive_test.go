@@ -152,3 +152,51 @@ func TestReplacedSourceEndsTheRevision(t *testing.T) {
 		t.Error("the old bytes can still be read")
 	}
 }
+
+// A revision that trusts the source less reads nothing through the tap of the
+// one before.
+func TestNextRevisionReadsAnew(t *testing.T) {
+	site, stage := newSite(t), readableStage(t)
+	site.stall.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := &told{readable: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := stage.Run(ctx, filmJob(site.url+"/clip.mp4"), first.progress)
+		ended <- err
+	}()
+	<-first.readable
+	path := first.arrived[0].Path
+	old := stage.Sources.Arriving(path)
+
+	// It waits for the other to let go of the files.
+	job := filmJob(site.url + "/clip.mp4")
+	job.Revision, job.Careful = "r2", 1
+	again := make(chan error, 1)
+	go func() {
+		_, err := stage.Run(t.Context(), job, func(spool.Progress) {})
+		again <- err
+	}()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
+	if stage.Sources.Arriving(path) != nil || old.Err() == nil {
+		t.Error("the revision before is still read")
+	}
+}
+
+// What was used of a download that is gone may have been another file.
+func TestDownloadThatIsGoneIsNotGoneOnWith(t *testing.T) {
+	site, stage := newSite(t), readableStage(t)
+	job := filmJob(site.url + "/clip.mp4")
+	job.Fetched = &spool.Fetched{Path: stage.Work(job.JobKey) + "/source", Size: int64(len(site.clip)), Arriving: true}
+	_, err := stage.Run(t.Context(), job, func(spool.Progress) {})
+	var e *spool.Error
+	if !errors.As(err, &e) || e.Class != spool.Replan || e.Code != spool.SourceGone {
+		t.Errorf("got %v", err)
+	}
+}

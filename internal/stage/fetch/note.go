@@ -22,18 +22,23 @@ type note struct {
 func (g *get) notePath() string { return filepath.Join(g.work, "fetched.json") }
 
 func (g *get) note(f spool.Fetched) error {
-	b, err := json.Marshal(note{g.job.Canonical, f})
+	return g.keepNote(g.notePath(), note{g.job.Canonical, f})
+}
+
+// keepNote writes one of the notes of a job's folder, durably but for its name.
+func (g *get) keepNote(path string, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("note the source of %s: %w", g.job.Video, err)
 	}
-	temp := g.notePath() + ".new"
+	temp := path + ".new"
 	if err := os.WriteFile(temp, b, 0o600); err != nil {
 		return folderFault("write to", g.work, err)
 	}
 	if err := makeDurable(temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, g.notePath()); err != nil {
+	if err := os.Rename(temp, path); err != nil {
 		return folderFault("write to", g.work, err)
 	}
 	return nil

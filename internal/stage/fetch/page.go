@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +28,9 @@ func (g *get) page(ctx context.Context) (spool.Fetched, error) {
 		return spool.Fetched{}, err
 	}
 	if !g.plain(choice) {
+		if g.job.Fetched != nil {
+			return spool.Fetched{}, replaced() // by another format
+		}
 		return g.byTool(ctx)
 	}
 	bring := g.film
@@ -67,10 +69,10 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	r := g.request(choice, 0, f.Path)
 	var res download.Result
 	var err error
-	if g.stage.Sources == nil || g.job.Careful > 0 {
-		res, err = g.stage.Client.Get(ctx, r, g.count)
-	} else {
+	if g.early() {
 		res, err = g.arriving(ctx, r, f.Page)
+	} else {
+		res, err = g.stage.Client.Get(ctx, r, g.count)
 	}
 	if err != nil {
 		return f, err
@@ -91,8 +93,9 @@ func (g *get) request(choice page.Choice, number int, path string) download.Requ
 // chosen is what a job's folder says of the formats that were begun.
 type chosen struct {
 	Canonical string   `json:"canonical"`
-	Name      string   `json:"name"`  // page.Choice.Name
-	Files     []string `json:"files"` // page.File.Name
+	Revision  string   `json:"revision"` // that took them
+	Name      string   `json:"name"`     // page.Choice.Name
+	Files     []string `json:"files"`    // page.File.Name
 }
 
 func (g *get) chosenPath() string { return filepath.Join(g.work, "chosen.json") }
@@ -116,29 +119,35 @@ func (g *get) choose(ctx context.Context) (page.Choice, error) {
 	return choice, err
 }
 
-// stick notes the choice, so that the next run takes the same one. Bytes of
-// another one that lie at its paths end what was made of them.
+// stick notes the choice, so that the next run takes the same one. Where a plan
+// of this revision may have been made of another one, the revision ends;
+// otherwise what lies at the paths is of no use.
 func (g *get) stick(choice page.Choice, paths ...string) error {
-	now := chosen{Canonical: g.job.Canonical, Name: choice.Name}
+	now := chosen{Canonical: g.job.Canonical, Revision: g.job.Revision, Name: choice.Name}
 	for _, f := range choice.Files {
 		now.Files = append(now.Files, f.Name)
 	}
 	old, ok := g.before()
-	if ok && slices.Equal(old.Files, now.Files) {
+	same, ours := ok && slices.Equal(old.Files, now.Files), ok && old.Revision == now.Revision
+	switch {
+	case same && ours:
 		return nil
+	case ours && g.early():
+		return replaced()
+	case !same:
+		if err := g.drop(paths...); err != nil {
+			return err
+		}
 	}
-	b, err := json.Marshal(now)
-	if err != nil {
-		return fmt.Errorf("note the formats of %s: %w", g.job.Video, err)
+	// It is durable before the first byte: who loses it might take others.
+	if err := g.keepNote(g.chosenPath(), now); err != nil {
+		return err
 	}
-	if err := os.WriteFile(g.chosenPath(), b, 0o600); err != nil {
-		return folderFault("write to", g.work, err)
-	}
-	if !ok || g.stage.Sources == nil || !slices.ContainsFunc(paths, begun) {
-		return nil
-	}
-	return errors.Join(replaced(), g.drop(paths...))
+	return makeDurable(g.work)
 }
+
+// early: others read the source while it is being downloaded.
+func (g *get) early() bool { return g.stage.Sources != nil && g.job.Careful == 0 }
 
 // begun: there are bytes of a file.
 func begun(path string) bool {

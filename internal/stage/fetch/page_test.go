@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -332,12 +331,17 @@ func TestPageFormatGone(t *testing.T) {
 	if e := spool.AsError(err); e.Class != spool.Replan {
 		t.Errorf("class %v", e.Class)
 	}
-	f, err := run(t, s, site.url+"/watch")
+	// That holds until there is another revision, whatever happens meanwhile.
+	_, err = run(t, s, site.url+"/watch")
+	wantFault(t, err, "source-changed")
+	job := jobFor(site.url + "/watch")
+	job.Revision, job.Careful = "r2", 1
+	res, err := s.Run(t.Context(), job, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site.wantClip(t, f)
-	if _, err := os.Stat(f.Path); err != nil {
-		t.Error(err)
+	site.wantClip(t, *res.Fetched)
+	if s.Sources.Taps.Find(res.Fetched.Path) != nil {
+		t.Error("what was read of the other format still counts")
 	}
 }

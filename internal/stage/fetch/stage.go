@@ -44,6 +44,7 @@ type Stage struct {
 
 	mu      sync.Mutex
 	readers map[string][]reader // by video; guarded by mu
+	rooms   map[string]*room    // by video; guarded by mu
 }
 
 // sourceName is the file in a job's folder. It says nothing of where it came
@@ -66,9 +67,17 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 	if err := os.MkdirAll(g.work, 0o700); err != nil {
 		return spool.Result{}, folderFault("make", g.work, err)
 	}
+	leave, err := s.enter(ctx, job.JobKey)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	defer leave()
 	if got, ok := g.kept(); ok {
 		progress(spool.Progress{Phase: spool.Downloading, Done: got.Size, Total: got.Size})
 		return result(got, nil)
+	}
+	if job.Fetched != nil && !begun(job.Fetched.Path) {
+		return spool.Result{}, gone()
 	}
 	if s.Slots != nil {
 		progress(spool.Progress{Phase: spool.Downloading, Note: "waiting for a download slot"})
@@ -142,6 +151,15 @@ func (g *get) arriving(ctx context.Context, r download.Request, about *spool.Pag
 		return res, replaced()
 	}
 	return res, err
+}
+
+// gone says that what was downloaded, and used already, is not there any more:
+// what comes now may be another file.
+func gone() error {
+	return &spool.Error{
+		Class: spool.Replan, Code: spool.SourceGone,
+		Reason: "what was downloaded of the source is not there any more", Hint: "it is fetched again",
+	}
 }
 
 func replaced() error {

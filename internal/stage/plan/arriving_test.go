@@ -83,7 +83,7 @@ func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
 }
 
 func TestSourceThatMustBeWhole(t *testing.T) {
-	path := source(t, "f.mp4", fmt.Sprintf(pictures, "25", "4")+quick+"-movflags +frag_keyframe+empty_moov")
+	path := source(t, "a.avi", fmt.Sprintf(pictures, "25", "4")+"-c:v mpeg4 ")
 	stage, _ := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size}} })
 	_, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}}, func(spool.Progress) {})
 	var e *spool.Error

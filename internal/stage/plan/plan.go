@@ -31,6 +31,9 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, fmt.Errorf("plan %s: the job has no source", job.JobKey)
 	}
 	progress(spool.Progress{Phase: spool.Probing})
+	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
+		return spool.Result{Plan: p}, err
+	}
 	if s.Sources.Arriving(job.Fetched.Path) != nil || s.Sources.Arriving(job.Fetched.Hearing().Path) != nil {
 		p, err := s.arriving(ctx, job)
 		return spool.Result{Plan: p}, err
@@ -96,6 +99,12 @@ func timeline(p *spool.Plan, x *ffmpeg.FrameIndex, sound *track) (constant bool)
 	t := &p.Timeline
 	t.Origin, t.TimeBase = x.Origin(), x.TimeBase
 	t.Rate, constant = outputRate(p.Facts.Video.FrameRate, x.TimeBase, x.PTS)
+	extent(t, x, sound)
+	return constant
+}
+
+// extent finds how many frames a timeline has whose rate is known.
+func extent(t *spool.Timeline, x *ffmpeg.FrameIndex, sound *track) {
 	number := indexer(t.Rate, t.TimeBase, t.Origin)
 	t.Frames = int(max(number(x.End), 1))
 	if sound != nil {
@@ -105,7 +114,6 @@ func timeline(p *spool.Plan, x *ffmpeg.FrameIndex, sound *track) (constant bool)
 		}
 	}
 	t.SourceFrames = frames{x.PTS, number}.shown(t.Frames-1) + 1
-	return constant
 }
 
 // padding is how much longer than the pictures, in seconds, encoders make the
@@ -143,17 +151,21 @@ func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
 	case copied(p.Rungs):
 		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
 	}
-	f := frames{x.PTS, indexer(p.Timeline.Rate, p.Timeline.TimeBase, p.Timeline.Origin)}
 	for i := range list {
-		c := &list[i]
-		first, last := f.shown(c.FirstFrame), f.shown(c.FirstFrame+c.Frames-1)
-		c.FirstPTS, c.LastPTS = x.PTS[first], x.PTS[last]
-		c.SourceFrames = count(x.PTS, c.FirstPTS, c.LastPTS)
-		if !p.Sequential {
-			c.Seek = seek(x, c.FirstPTS, exactSeek(p.Facts))
-		}
+		show(&list[i], p, x)
 	}
 	return list
+}
+
+// show says which source frames a chunk shows.
+func show(c *spool.Chunk, p *spool.Plan, x *ffmpeg.FrameIndex) {
+	f := frames{x.PTS, indexer(p.Timeline.Rate, p.Timeline.TimeBase, p.Timeline.Origin)}
+	first, last := f.shown(c.FirstFrame), f.shown(c.FirstFrame+c.Frames-1)
+	c.FirstPTS, c.LastPTS = x.PTS[first], x.PTS[last]
+	c.SourceFrames = count(x.PTS, c.FirstPTS, c.LastPTS)
+	if !p.Sequential {
+		c.Seek = seek(x, c.FirstPTS, exactSeek(p.Facts))
+	}
 }
 
 // count is how many times lie between two, both included: two frames may have

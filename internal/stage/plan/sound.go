@@ -114,25 +114,35 @@ func (t *track) pieces(p *spool.Plan) []spool.AudioPiece {
 		pieces = grid.Pieces(p.Grid)
 	}
 	for i := range pieces {
-		piece := &pieces[i]
-		if i == 0 {
-			if len(pieces) > 1 {
-				piece.Anchor = t.first()
-			}
-			continue
-		}
-		start := float64(piece.FirstPacket-1)*grid.PacketSamples/grid.SampleRate - preroll - settle
-		piece.Anchor = t.anchor(start)
-		if piece.Anchor != nil {
-			at, _ := t.at(piece.Anchor.PTS).Float64()
-			start = min(start, at)
-		}
-		shift, _ := ticks(t.index.Shift, t.index.TimeBase).Float64()
-		if from := p.Sound.OriginSeconds + shift + start - settle; t.late(start - settle) {
-			piece.Seek = &from
+		if len(pieces) > 1 {
+			t.place(p, &pieces[i])
 		}
 	}
 	return pieces
+}
+
+// place says where the reading of a piece begins that is not the only one.
+func (t *track) place(p *spool.Plan, piece *spool.AudioPiece) {
+	if piece.Number == 0 {
+		piece.Anchor = t.first()
+		return
+	}
+	start := begins(*piece)
+	piece.Anchor = t.anchor(start)
+	if piece.Anchor != nil {
+		at, _ := t.at(piece.Anchor.PTS).Float64()
+		start = min(start, at)
+	}
+	shift, _ := ticks(t.index.Shift, t.index.TimeBase).Float64()
+	if from := p.Sound.OriginSeconds + shift + start - settle; t.late(start - settle) {
+		piece.Seek = &from
+	}
+}
+
+// begins is when the sound begins that is decoded for a piece, in seconds on
+// the timeline.
+func begins(piece spool.AudioPiece) float64 {
+	return float64(piece.FirstPacket-1)*grid.PacketSamples/grid.SampleRate - preroll - settle
 }
 
 // late reports whether a place on the timeline lies behind the start of the

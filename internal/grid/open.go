@@ -1,0 +1,62 @@
+package grid
+
+import "github.com/spool-video/spool"
+
+// LayOpen lays what is certain of the grid of a timeline whose end is not
+// known: of t.Frames frames that there are at least. Its segments are the
+// first ones of what Lay lays in the end.
+func LayOpen(t spool.Timeline) spool.Grid {
+	g := spool.Grid{Target: target, GOP: GOP(t.Rate)}
+	full := gopsPerSegment * g.GOP
+	// What follows a segment, when it is less than half of one, takes from it.
+	for n := t.Frames - (full+1)/2; n >= full; n -= full {
+		g.Frames = append(g.Frames, full)
+	}
+	if t.Samples > 0 {
+		g.PrimingSamples = Priming
+		// The last segment takes what is left; it is not one of these.
+		g.Packets = packets(t, append(g.Frames[:len(g.Frames):len(g.Frames)], 1), Priming)[:len(g.Frames)]
+	}
+	return g
+}
+
+// Settled is how many output frames must be known before LayOpen lays so many
+// segments.
+func Settled(segments int, rate spool.Ratio) int {
+	full := gopsPerSegment * GOP(rate)
+	return segments*full + (full+1)/2
+}
+
+// OpenChunks are those of Chunks that stay as they are whatever follows an open
+// grid.
+func OpenChunks(g spool.Grid) []spool.Chunk {
+	chunks := Chunks(g)
+	if last := len(chunks) - 1; last >= 0 && chunks[last].Segments < chunkSize(last) {
+		chunks = chunks[:last]
+	}
+	return chunks
+}
+
+// chunkSize is how many segments a chunk has that is not the last.
+func chunkSize(number int) int {
+	if number < len(firstChunks) {
+		return firstChunks[number]
+	}
+	return chunkSegments
+}
+
+// OpenPieces are the pieces of sound that end within an open grid: LongPieces
+// when long is set, else Pieces. Whatever follows is in pieces of its own.
+func OpenPieces(g spool.Grid, long bool) []spool.AudioPiece {
+	closed, _ := divideSound(g, length(long))
+	return closed
+}
+
+// ClosedPieces are OpenPieces and one more with what is left in the end.
+func ClosedPieces(g spool.Grid, long bool) []spool.AudioPiece {
+	closed, rest := divideSound(g, length(long))
+	if rest.Segments > 0 {
+		closed = append(closed, rest)
+	}
+	return closed
+}
