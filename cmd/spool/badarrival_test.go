@@ -145,7 +145,7 @@ func ordeals() []*ordeal {
 			o.first, o.next = padded(o.first, len(o.next)), padded(o.next, len(o.first))
 			return cutThen("", other(""))(o)
 		}},
-		{id: "always", why: "replaced|anew", early: true, offer: always(func(o *ordeal, w http.ResponseWriter, r *http.Request) {
+		{id: "always", why: "replaced|anew|was lost at 50 %", early: true, offer: always(func(o *ordeal, w http.ResponseWriter, r *http.Request) {
 			n := int(o.cuts.Add(1))
 			body := [][]byte{o.next, o.first}[n%2]
 			o.cut(w, r, body, len(body)/2, strconv.Itoa(n))
