@@ -135,7 +135,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	stages := map[spool.Kind]worker.Stage{
 		spool.Fetch:  bounded{h.fetch, h.cfg.ScratchLimit.Bytes, client.Ask},
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
-		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads, Rush: min(runtime.NumCPU(), rush)},
+		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version, Work: work},
 	}
@@ -205,9 +205,6 @@ func encoders(wanted, cores int) (n, threads int) {
 	}
 	return n, max(1, (cores+n-1)/n)
 }
-
-// rush is how many threads of an encoder are of use when it is in a hurry.
-const rush = 4
 
 // ladders are the ladders of the config file, in the words of package ladder.
 func ladders(cfg config.Config) map[string]ladder.Spec {

@@ -174,7 +174,7 @@ func (c *chunk) command(in tap.Input, skip int) (process.Command, error) {
 	}
 	args, err := ffmpeg.ChunkArgs(ffmpeg.Encoding{
 		Input: in.Args, Plan: c.job.Plan, Chunk: chunk,
-		Preset: c.job.Settings.Preset, Threads: c.threads(), Timescale: c.timescale,
+		Preset: c.job.Settings.Preset, Threads: c.stage.Threads, Timescale: c.timescale,
 		Skip: skip,
 	})
 	if err != nil {
@@ -240,15 +240,3 @@ func (c *chunk) finished(p publish.Plain, rungs int, done func(publish.Plain) er
 }
 
 var errStuck = errors.New("no new frame for too long")
-
-// threads is how many threads the encoder gets. The first chunk is what
-// somebody waits for who wants to watch, and the last one is often encoded
-// alone: these two may use all of the machine.
-func (c *chunk) threads() int {
-	chunk := c.job.Chunk
-	last := chunk.FirstFrame+chunk.Frames >= c.job.Plan.Timeline.Frames && !c.job.Plan.Open
-	if chunk.Number == 0 || last {
-		return max(c.stage.Rush, c.stage.Threads)
-	}
-	return c.stage.Threads
-}

@@ -30,7 +30,6 @@ type Stage struct {
 	// Work gives the scratch folder of a job's video and revision.
 	Work    func(spool.JobKey) string
 	Threads int           // of each encoder; 1 when 0
-	Rush    int           // threads of the first and the last chunk of a video; Threads when 0
 	Stall   time.Duration // without a new frame the encoder is killed; 60 s when 0
 }
 

@@ -1,9 +1,6 @@
 package encode_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,28 +55,4 @@ func (c identity) provePlanned(t *testing.T) {
 		}
 	}
 	t.Logf("%d chunks, %d frames at %v, %d rungs", len(s.plan.Chunks), s.plan.Timeline.Frames, s.plan.Timeline.Rate, len(s.plan.Rungs))
-}
-
-// The first and the last chunk of a video are waited for: they may use the
-// whole machine.
-func TestFirstAndLastChunkAreInAHurry(t *testing.T) {
-	s, h := small(t), newHouse(t)
-	h.stage.Threads, h.stage.Rush = 1, 3
-	arguments := filepath.Join(t.TempDir(), "arguments")
-	h.stage.Tools.FFmpeg, _ = script(t, `echo "$@" >> `+arguments+"\n"+pass)
-	last := len(s.plan.Chunks) - 1
-	for n := range s.plan.Chunks {
-		if _, err := h.stage.Run(t.Context(), s.job(n), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	asked, err := os.ReadFile(arguments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n, line := range strings.Split(strings.TrimSpace(string(asked)), "\n") {
-		if hurry := strings.Contains(line, "-threads 3"); hurry != (n == 0 || n == last) || last < 2 {
-			t.Errorf("chunk %d of %d: %s", n, last, line)
-		}
-	}
 }

@@ -41,10 +41,7 @@ func whole(err error) error {
 	if !errors.Is(err, tap.ErrUnsupported) {
 		return fmt.Errorf("read the source's index: %w", err)
 	}
-	return &spool.Error{
-		Class: spool.NeedsWhole, Code: "needs-whole-source", Err: err,
-		Reason: "the source can be planned only when all of it is here",
-	}
+	return needsWhole(err)
 }
 
 // windows says which bytes of the source each part of a plan needs. A part
