@@ -25,7 +25,7 @@ type halfway struct {
 func newHalfway(t *testing.T, flags ...string) *halfway {
 	t.Helper()
 	h := &halfway{home: newHome(t), site: newLink(t), body: reel(t, "head"), gate: make(chan struct{})}
-	source := h.site.put("/film.mp4", offer{body: h.body, tag: "1", holt: int64(len(h.body) * 2 / 3), gate: h.gate})
+	source := h.site.put("/film.mp4", offer{body: h.body, tag: "1", rate: len(h.body), holt: int64(len(h.body) * 2 / 3), gate: h.gate})
 	h.run = append([]string{"run", h.publishAs(t, "film", source), "--early", "soon"}, flags...)
 	h.view = look(h.path("bucket"), "")
 	return h

@@ -15,7 +15,8 @@ import (
 )
 
 // takes are sources that are watched while they arrive: 32 s in segments of
-// six, with the index at either end.
+// six, with the index at either end. They stay below the cap of their rungs, as
+// clipKinds say.
 var takes = map[string]string{
 	"head":  "-movflags +faststart",
 	"tail":  "",
@@ -39,7 +40,7 @@ var reel = func() func(t *testing.T, kind string) []byte {
 			return made[kind]
 		}
 		file := filepath.Join(t.TempDir(), kind+".mp4")
-		mediatest.FFmpeg(t, append(strings.Fields("-f lavfi -i testsrc2=s=320x180:r=25:d=32 -f lavfi -i sine=f=440:d=32 -c:v libx264 -preset ultrafast -qp 12 "+
+		mediatest.FFmpeg(t, append(strings.Fields("-f lavfi -i testsrc=s=320x180:r=25:d=32 -f lavfi -i sine=f=440:d=32 -c:v libx264 -preset ultrafast -crf 16 "+
 			"-pix_fmt yuv420p -g 50 -c:a aac -b:a 96k "+args), file)...)
 		var err error
 		if made[kind], err = os.ReadFile(file); err != nil {
@@ -99,7 +100,7 @@ func TestWatchedWhileItArrives(t *testing.T) {
 			h := newHome(t)
 			body := reel(t, kind.take)
 			site := newLink(t)
-			source := site.put("/film.mp4", offer{body: body, tag: "1", rate: len(body) / 16})
+			source := site.put("/film.mp4", offer{body: body, tag: "1", rate: len(body) / 13})
 			run := append([]string{"run", h.publishAs(t, "film", source), "--early", "soon"}, kind.flags...)
 			keys := ""
 			if strings.HasPrefix(strings.Join(kind.flags, " "), "--keys") {

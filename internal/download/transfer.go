@@ -40,6 +40,8 @@ const (
 	// seam is how many bytes that are here already are asked for once more where
 	// two answers meet, to see that they fit together.
 	seam = 64
+	// unknownSeam is the same where the server names no version of its file.
+	unknownSeam = 4 << 10
 	// leastCut is what a server must send of a range for it to be asked for the
 	// next one at once, when it sends less than it is asked for.
 	leastCut = 64 << 10
@@ -189,6 +191,7 @@ func (t *transfer) missing(here, claimed spool.Spans) (ask, bool) {
 			a.to += seam
 		}
 	}
+	a.from -= t.overlap(here, a.from)
 	if chunk := t.request.ChunkSize; chunk > 0 && !t.plain && (a.to < 0 || a.to > a.from+chunk) {
 		a.to = a.from + chunk
 		if length >= 0 {
@@ -196,6 +199,21 @@ func (t *transfer) missing(here, claimed spool.Spans) (ask, bool) {
 		}
 	}
 	return a, true
+}
+
+// overlap is how many of the bytes before a place are asked for once more: a
+// server that says nothing by which its file could be known again has to show
+// that it has the same one.
+func (t *transfer) overlap(here spool.Spans, at int64) int64 {
+	if t.part.ETag != "" || t.part.LastModified != "" {
+		return 0
+	}
+	for _, s := range here {
+		if s.To == at {
+			return min(s.Len(), unknownSeam)
+		}
+	}
+	return 0
 }
 
 // resumable drops what is here when nothing could tell that the rest belongs
