@@ -37,9 +37,9 @@ test: ## all tests with the race detector, then the linter; skipped tests are na
 	@$(MAKE) --no-print-directory lint
 
 .PHONY: soak
-soak: ## what is too long for test: the tests named TestSoak…, for hours
+soak: ## what is too long for test: the tests named TestSoak…, and more kills, for hours
 	@scripts/install-deps $(TEST_NEEDS)
-	@go test -race -tags soak -run '^TestSoak' -timeout 6h -v ./...
+	@SPOOL_SOAK=1 go test -race -tags soak -run '^(TestSoak|TestPulledPlug)' -timeout 6h -v ./...
 
 .PHONY: bench
 bench: build ## the figures that Spool promises; ONLY=batch,kill for some, FLAGS=-help for more
