@@ -259,8 +259,12 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s is taken for the same file", other)
 		}
 	}
-	if got := Redact("https://u:p@h/v.mp4?sig=s#x"); got != "https://h/v.mp4?…" {
-		t.Errorf("Redact = %q", got)
+	secret, err := url.Parse("https://u:p@h/v.mp4?sig=s#x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := redact(secret); got != "https://h/v.mp4?…" {
+		t.Errorf("redact = %q", got)
 	}
 }
 

@@ -9,16 +9,8 @@ import (
 	"github.com/spool-video/spool/internal/plaintext"
 )
 
-// Redact is a URL as it may be shown: without user and password, query and
+// redact is a URL as it may be shown: without user and password, query and
 // fragment, and without characters that could fool a terminal.
-func Redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
-		return "a URL that cannot be read"
-	}
-	return redact(u)
-}
-
 func redact(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 	text := sanitise(shown.String())

@@ -1,10 +1,7 @@
 package ffmpeg_test
 
 import (
-	"bytes"
 	"flag"
-	"image"
-	_ "image/jpeg"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +11,6 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ffmpeg"
-	"github.com/spool-video/spool/internal/mediatest"
 )
 
 var updateArgs = flag.Bool("update-args", false, "write the golden argument lists anew")
@@ -89,9 +85,6 @@ func TestArgumentLists(t *testing.T) {
 				Piece: spool.AudioPiece{FirstPacket: 14063, Packets: 14062, Seek: &seek, Anchor: &spool.Anchor{PTS: 300_012, Sample: 13168640}},
 			})
 		},
-		"poster": func() ([]string, error) {
-			return ffmpeg.PosterArgs([]string{"-i", "file:/work/in"}, goldenPlan())
-		},
 	} {
 		got, err := args()
 		if err != nil {
@@ -121,9 +114,6 @@ func TestArgumentsThatCannotBeMade(t *testing.T) {
 	if _, err := ffmpeg.AudioArgs(ffmpeg.AudioEncoding{Plan: &spool.Plan{}}); err == nil {
 		t.Error("sound of a plan without sound")
 	}
-	if _, err := ffmpeg.PosterArgs(nil, &spool.Plan{}); err == nil {
-		t.Error("a poster without pictures")
-	}
 }
 
 func TestSourceTime(t *testing.T) {
@@ -143,36 +133,6 @@ func TestSourceTime(t *testing.T) {
 		time, ok, err := ffmpeg.SourceTime(c.line, &spool.VideoStream{Interlaced: c.interlaced})
 		if time != c.time || ok != c.ok || (err != nil) != c.fails {
 			t.Errorf("%q: %d, %v, %v", c.line, time, ok, err)
-		}
-	}
-}
-
-func TestPosterIsUprightAndSmall(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.mp4")
-	mediatest.FFmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=10:d=1", "-c:v", "libx264", "-preset", "ultrafast", path)
-	plan := goldenPlan()
-	plan.Timeline = spool.Timeline{TimeBase: spool.Ratio{Num: 1, Den: 10240}, Rate: spool.Ratio{Num: 10, Den: 1}, Frames: 10}
-	for _, rotation := range []int{0, 90} {
-		turned := path
-		plan.Facts.Video.Rotation = rotation
-		if rotation != 0 {
-			turned = filepath.Join(t.TempDir(), "turned.mp4")
-			mediatest.FFmpeg(t, "-i", path, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned)
-		}
-		args, err := ffmpeg.PosterArgs(ffmpeg.InputArgs(turned), plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, kind, err := image.DecodeConfig(bytes.NewReader(mediatest.FFmpeg(t, args...)))
-		if err != nil || kind != "jpeg" {
-			t.Fatalf("%s, %v", kind, err)
-		}
-		want := [2]int{1280, 720}
-		if rotation != 0 {
-			want = [2]int{1080, 1920}
-		}
-		if got.Width != want[0] || got.Height != want[1] {
-			t.Errorf("turned by %d: %dx%d, want %v", rotation, got.Width, got.Height, want)
 		}
 	}
 }

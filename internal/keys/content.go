@@ -16,7 +16,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 )
@@ -34,13 +33,6 @@ var ErrBlockSize = errors.New("length is not a positive multiple of 16")
 // NewContentKey makes the 16 random bytes of a content key.
 func NewContentKey() ([]byte, error) {
 	return randomBytes(ContentKeySize)
-}
-
-// NewKeyID makes a name for a content key that says nothing of it: 16 hex
-// digits.
-func NewKeyID() (string, error) {
-	b, err := randomBytes(8)
-	return hex.EncodeToString(b), err
 }
 
 // IV is the initialisation vector of one segment: the first 16 bytes of

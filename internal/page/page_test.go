@@ -131,7 +131,7 @@ func TestRealPage(t *testing.T) {
 			t.Fatalf("Resolve %s = %+v, %v, %v", path, pages, playlist, err)
 		}
 		p := pages[0]
-		if p.Extractor != "html5" || Named(p.Extractor) || !strings.HasPrefix(p.Title, "A title") || p.URL != s.url+"/page" {
+		if p.Extractor != "html5" || !strings.HasPrefix(p.Title, "A title") || p.URL != s.url+"/page" {
 			t.Errorf("Resolve %s = %+v", path, p)
 		}
 	}
@@ -299,16 +299,5 @@ func TestSymptoms(t *testing.T) {
 	r.partial = true
 	if e := r.judge("HTTP Error 403: Forbidden"); e.Code != "link-expired" || e.Class != spool.Transient {
 		t.Errorf("a link that expired in mid-download is %+v", e)
-	}
-}
-
-func TestNamed(t *testing.T) {
-	for name, want := range map[string]bool{
-		"youtube": true, "Youtube": true, "youtube:tab": true, "vimeo": true, "archive.org": true,
-		"generic": false, "Generic": false, "html5": false, "HTML5MediaEmbed": false, "": false, "generic:x": false,
-	} {
-		if Named(name) != want {
-			t.Errorf("Named(%q) = %v", name, !want)
-		}
 	}
 }

@@ -102,17 +102,6 @@ func (t *Tool) Version(ctx context.Context) (Version, error) {
 	return t.version, nil
 }
 
-// Named reports whether an extractor is for one site, so that its IDs mean
-// something; the generic ones take any page.
-func Named(extractor string) bool {
-	name, _, _ := strings.Cut(strings.ToLower(extractor), ":")
-	switch name {
-	case "", "generic", "html5", "html5mediaembed", "commonmistakes", "unsupported":
-		return false
-	}
-	return true
-}
-
 // prepare finds the program, its version and the options that it knows, once.
 func (t *Tool) prepare(ctx context.Context) error {
 	t.mu.Lock()

@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"syscall"
 
@@ -77,12 +76,4 @@ func lower(pid, resource int, value uint64) error {
 		return fmt.Errorf("set limit %d: %w", resource, err)
 	}
 	return nil
-}
-
-// peak is the largest resident size in bytes; Linux counts kilobytes.
-func peak(s *os.ProcessState) int64 {
-	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
-		return u.Maxrss << 10
-	}
-	return 0
 }

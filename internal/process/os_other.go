@@ -5,7 +5,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"syscall"
 )
@@ -29,14 +28,6 @@ func restrict(pid int, _ Limits, nice int) error {
 		return fmt.Errorf("set priority %d: %w", nice, err)
 	}
 	return nil
-}
-
-// peak is the largest resident size in bytes.
-func peak(s *os.ProcessState) int64 {
-	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
-		return int64(u.Maxrss)
-	}
-	return 0
 }
 
 // KillLeftovers finds nothing: other environments cannot be read here.

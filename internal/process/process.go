@@ -226,27 +226,6 @@ func (p *Process) exitError() error {
 	return e
 }
 
-// Peak is the child's largest resident size in bytes; 0 before Wait. It is
-// never below our own at the start, which the kernel counts as the child's.
-func (p *Process) Peak() int64 {
-	select {
-	case <-p.ended:
-		return peak(p.cmd.ProcessState)
-	default:
-		return 0
-	}
-}
-
-// CPU is the processor time of the child, user and system; 0 before Wait.
-func (p *Process) CPU() time.Duration {
-	select {
-	case <-p.ended:
-		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
-	default:
-		return 0
-	}
-}
-
 // Stderr is the tail of what the child has written to standard error so far.
 func (p *Process) Stderr() string { return p.tail.String() }
 
