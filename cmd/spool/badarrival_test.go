@@ -70,7 +70,7 @@ func (o *ordeal) cut(w http.ResponseWriter, r *http.Request, body []byte, at int
 		w.Header().Set("Content-Range", "bytes "+strconv.Itoa(from)+"-"+strconv.Itoa(len(body)-1)+"/"+strconv.Itoa(len(body)))
 		w.WriteHeader(http.StatusPartialContent)
 	}
-	if last := max(from, at-600); o.early && from == 0 && last < at && !o.shown.Swap(true) {
+	if last := max(from, at-4000); o.early && from == 0 && last < at && !o.shown.Swap(true) {
 		_, _ = w.Write(body[from:last])
 		o.watched(w, r, body[last:at])
 	} else if from < at {

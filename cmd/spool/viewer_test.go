@@ -79,7 +79,8 @@ func (v *viewer) once() {
 	})
 }
 
-// each gives the files that match a pattern; those that go meanwhile are gone.
+// each gives the files that match a pattern; those that go meanwhile are gone,
+// and so is what they name when the whole bucket goes.
 func (v *viewer) each(pattern string, do func(name string, text []byte) error) {
 	found, _ := filepath.Glob(filepath.Join(v.bucket, pattern))
 	for _, file := range found {
@@ -90,6 +91,9 @@ func (v *viewer) each(pattern string, do func(name string, text []byte) error) {
 		name, _ := filepath.Rel(v.bucket, file)
 		if err == nil {
 			err = do(name, text)
+		}
+		if _, away := os.Stat(v.bucket); away != nil {
+			return
 		}
 		if err != nil && len(v.errs) < 20 {
 			v.errs = append(v.errs, fmt.Errorf("%s: %w", name, err))

@@ -24,7 +24,7 @@ func copied(t *testing.T, m *verifytest.Memory) spool.Job {
 func TestCopiedRenditionIsPublished(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := copied(t, m)
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	if report := deep(t, m); len(report.Findings) > 0 {
@@ -43,7 +43,7 @@ func TestCopiedPicturesThatDoNotDecode(t *testing.T) {
 		m := verifytest.NewMemory()
 		job := copied(t, m)
 		job.Plan.Rungs[0].Action = action
-		s := stage(t, m)
+		s := stage(m)
 		s.Tools.FFmpeg = ffmpeg
 		_, err := run(t, s, job)
 		var e *spool.Error

@@ -59,7 +59,7 @@ func TestEarlyListsOutliveReady(t *testing.T) {
 	publishEarly(t, m, "vid", "r1", first, job.Made.Segments[1].Name)
 	publishEarly(t, m, "vid", "r0", "r0/a0-und/00000-00000000.m4s")
 	publishEarly(t, m, "vid", "r1", first, job.Made.Segments[1].Name)
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	if got := earlyNames(m); !slices.Equal(got, []string{"vid/early.m3u8", "vid/live-r1/a0-und.m3u8"}) {

@@ -29,10 +29,6 @@ type Stage struct {
 	// ledger.
 	KeysDir string
 	Version string // of Spool
-	// Work gives the scratch folder of a job's revision, where the poster may
-	// lie as poster.jpg. When it does not, the poster is a frame of what was
-	// published. May be nil.
-	Work func(spool.JobKey) string
 }
 
 // Cache headers: nothing below a revision ever changes; what lies beside it

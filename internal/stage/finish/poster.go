@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spool-video/spool"
@@ -26,16 +24,9 @@ const (
 	maxSegment = 256 << 20
 )
 
-// poster gives the poster's JPEG: the one in scratch, or else a frame of the
-// published pictures. Nil: there are no pictures, or none that decodes, which
-// verify will say better.
+// poster gives the poster's JPEG, a frame of the published pictures. Nil: there
+// are no pictures, or none that decodes, which verify will say better.
 func (s Stage) poster(ctx context.Context, job spool.Job, p *parcel) ([]byte, error) {
-	if s.Work != nil {
-		picture, err := os.ReadFile(filepath.Join(s.Work(job.JobKey), verify.PosterName))
-		if err == nil && isJPEG(picture) {
-			return picture, nil
-		}
-	}
 	var rungs []verify.Rendition
 	for _, r := range p.manifest.Renditions {
 		if !r.Sound() {

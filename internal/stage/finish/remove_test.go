@@ -18,7 +18,7 @@ func published(t *testing.T, o verifytest.Options) (*verifytest.Memory, spool.Jo
 	t.Helper()
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, o)
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	return m, job
@@ -39,7 +39,7 @@ func TestForeignFolderIsLeftAlone(t *testing.T) {
 			m.Set(name, []byte(text))
 		}
 		before := m.Names()
-		_, err := run(t, stage(t, m), job)
+		_, err := run(t, stage(m), job)
 		if e := spool.AsError(err); !errors.Is(err, finish.ErrForeign) || e.Class != spool.Permanent || e.Code != "foreign-folder" {
 			t.Errorf("%s: run: %v", name, err)
 		}
@@ -78,7 +78,7 @@ func TestReplaceAndSweep(t *testing.T) {
 		move(&made.Segments[i].Object)
 	}
 	second.Made = &made
-	if _, err := run(t, stage(t, m), second); err != nil {
+	if _, err := run(t, stage(m), second); err != nil {
 		t.Fatal(err)
 	}
 	if err := finish.SweepRevision(t.Context(), m, "vid", "r1"); err != nil {
@@ -119,7 +119,7 @@ func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 	m.Set("vid/r1/a0-und/00000-00000000.m4s", []byte("zombie"))
 	m.Set("vid/r0/a0-und/00000-00000000.m4s", []byte("a whole revision's"))
 	m.Set("vid/r0/manifest.json", []byte("{}"))
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	if m.Bytes("vid/r1/a0-und/00000-00000000.m4s") != nil || m.Bytes("vid/r0/a0-und/00000-00000000.m4s") == nil {
@@ -134,7 +134,7 @@ func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 		return nil
 	}
 	note := ""
-	_, err := stage(t, m).Run(t.Context(), job, func(p spool.Progress) { note = p.Note })
+	_, err := stage(m).Run(t.Context(), job, func(p spool.Progress) { note = p.Note })
 	if err != nil || note == "" {
 		t.Errorf("run: %v, note %q", err, note)
 	}
@@ -245,7 +245,7 @@ func TestAdopt(t *testing.T) {
 func TestFolderWithoutCardIsStillOurs(t *testing.T) {
 	m, job := published(t, verifytest.Options{NoVideo: true})
 	m.Set("vid/video.json", nil)
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	if r := fast(t, m); len(r.Findings) > 0 {
@@ -259,7 +259,7 @@ func TestSweepAbandoned(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{})
 	m.Set("vid/r0/v0-90p/00000-0123abcd.m4s", []byte("given up"))
-	if _, err := run(t, stage(t, m), job); err != nil {
+	if _, err := run(t, stage(m), job); err != nil {
 		t.Fatal(err)
 	}
 	if under(m, "vid/r0/") {
