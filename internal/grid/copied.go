@@ -173,13 +173,13 @@ func (w *ways) soon(from int) int {
 }
 
 // CopiedChunks are the segments of a copied grid that one process makes each:
-// one, one and two, then as many as fit in 20 s.
+// one, one and two, then as many as fit in 20 s, and fewer towards the end.
 func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
 	fits := int(milli.Rescale(chunkLength.Milliseconds(), rate.Invert()))
 	return divide(g, func(number, segment int) int {
-		most := len(g.Frames)
+		most := taper(g, segment)
 		if number < len(firstChunks) {
-			most = firstChunks[number]
+			most = min(most, firstChunks[number])
 		}
 		n, frames := 0, 0
 		for _, f := range g.Frames[segment:] {

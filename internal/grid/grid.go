@@ -107,10 +107,15 @@ func packets(t spool.Timeline, frames []int, priming int64) []int {
 var firstChunks = []int{1, 1, 2}
 
 // Chunks are the segments that one encoder process makes each: one, one and
-// two, then three (18 s).
+// two, then three (18 s), and fewer towards the end, so that the last encoders
+// end at about the same time.
 func Chunks(g spool.Grid) []spool.Chunk {
-	return divide(g, func(number, _ int) int { return chunkSize(number) })
+	return divide(g, func(number, segment int) int { return min(chunkSize(number), taper(g, segment)) })
 }
+
+// taper is how many segments a chunk may have that begins at a segment: half
+// of what is left.
+func taper(g spool.Grid, segment int) int { return (len(g.Frames) - segment + 1) / 2 }
 
 // divide makes chunks of the segments of a grid. size is how many segments
 // chunk number has, which begins at a segment.

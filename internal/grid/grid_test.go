@@ -65,7 +65,8 @@ func TestChunks(t *testing.T) {
 		{Number: 1, FirstSegment: 1, Segments: 1, FirstFrame: 9, Frames: 9},
 		{Number: 2, FirstSegment: 2, Segments: 2, FirstFrame: 18, Frames: 18},
 		{Number: 3, FirstSegment: 4, Segments: 3, FirstFrame: 36, Frames: 27},
-		{Number: 4, FirstSegment: 7, Segments: 2, FirstFrame: 63, Frames: 11},
+		{Number: 4, FirstSegment: 7, Segments: 1, FirstFrame: 63, Frames: 6},
+		{Number: 5, FirstSegment: 8, Segments: 1, FirstFrame: 69, Frames: 5},
 	}
 	if got := Chunks(g); !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)

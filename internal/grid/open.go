@@ -31,13 +31,19 @@ func Settled(segments int, rate spool.Ratio) int {
 // grid.
 func OpenChunks(g spool.Grid) []spool.Chunk {
 	chunks := Chunks(g)
-	if last := len(chunks) - 1; last >= 0 && chunks[last].Segments < chunkSize(last) {
-		chunks = chunks[:last]
+	for i, c := range chunks {
+		if taper(g, c.FirstSegment) < chunkSize(i) {
+			return chunks[:i]
+		}
 	}
 	return chunks
 }
 
-// chunkSize is how many segments a chunk has that is not the last.
+// Certain is how many segments an open grid needs until OpenChunks has a chunk
+// of that number, which begins at a segment.
+func Certain(number, segment int) int { return segment + 2*chunkSize(number) - 1 }
+
+// chunkSize is how many segments a chunk has that is not near the end.
 func chunkSize(number int) int {
 	if number < len(firstChunks) {
 		return firstChunks[number]

@@ -37,6 +37,9 @@ func TestOpenGridStays(t *testing.T) {
 		if diff := cmp.Diff(later[:len(chunks)], chunks); len(chunks) > 0 && diff != "" {
 			t.Fatal(diff)
 		}
+		if next := later[len(chunks)]; n >= Certain(next.Number, next.FirstSegment) {
+			t.Fatalf("%d segments are known, and chunk %d is not certain", n, next.Number)
+		}
 		for _, long := range []bool{false, true} {
 			pieces, later := OpenPieces(open, long), ClosedPieces(whole, long)
 			if len(pieces) > 0 && cmp.Diff(later[:len(pieces)], pieces) != "" {

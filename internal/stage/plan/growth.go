@@ -136,13 +136,13 @@ func (g *growth) addChunks(x *ffmpeg.Growing) error {
 			return err
 		}
 	}
-	next := grid.Chunks(spool.Grid{Frames: make([]int, len(laid.Frames)+maxSegments)})[len(p.Chunks)]
-	g.awaits = grid.Settled(next.FirstSegment+next.Segments, t.Rate)
+	segment := 0
+	if last := len(p.Chunks) - 1; last >= 0 {
+		segment = p.Chunks[last].FirstSegment + p.Chunks[last].Segments
+	}
+	g.awaits = grid.Settled(grid.Certain(len(p.Chunks), segment), t.Rate)
 	return nil
 }
-
-// maxSegments is more than any chunk has.
-const maxSegments = 8
 
 // nextAfter is the first time after another, at most the end of what is known.
 func nextAfter(x *ffmpeg.FrameIndex, pts int64) int64 {
