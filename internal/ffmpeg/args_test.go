@@ -73,6 +73,13 @@ func TestArgumentLists(t *testing.T) {
 		"chunk-copied": chunk(func(p *spool.Plan, c *spool.Chunk) {
 			p.Rungs[0].Action, p.Grid.Frames, c.Segments = spool.CopyRung, []int{120, 240, 140, 120, 100, 250}, 3
 		}),
+		"chunk-rows": func() ([]string, error) {
+			c := goldenChunk()
+			return ffmpeg.ChunkArgs(ffmpeg.Encoding{
+				Input: []string{"-i", "file:/work/in"}, Plan: goldenPlan(), Chunk: c, Preset: "medium", Timescale: 30000,
+				Rungs: ffmpeg.Row{From: 1, To: 3},
+			})
+		},
 		"audio": func() ([]string, error) {
 			return ffmpeg.AudioArgs(ffmpeg.AudioEncoding{
 				Input: []string{"-i", "file:/work/in"}, Plan: goldenPlan(),

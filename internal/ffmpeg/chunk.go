@@ -9,7 +9,7 @@ import (
 )
 
 // Encoding is one encoder process: a chunk of a plan, for all rungs that are
-// encoded.
+// encoded or a row of them.
 type Encoding struct {
 	Input     []string // how the source is opened, "-i" and its file included
 	Plan      *spool.Plan
@@ -20,7 +20,24 @@ type Encoding struct {
 	// Skip leaves out that many output frames at the chunk's start, a whole
 	// number of segments. Only plans that are encoded from the start by one
 	// process use it, to go on after a crash.
-	Skip int
+	Skip  int
+	Rungs Row // of EncodedRungs, the ones that this process makes
+}
+
+// Row is a row of rungs: those from From up to To. The zero value is all.
+type Row struct{ From, To int }
+
+// Of gives the rungs of the row.
+func (w Row) Of(rungs []spool.Rung) []spool.Rung {
+	from, to := w.bounds(rungs)
+	return rungs[from:to]
+}
+
+func (w Row) bounds(rungs []spool.Rung) (from, to int) {
+	if w.To == 0 {
+		return 0, len(rungs)
+	}
+	return w.From, w.To
 }
 
 // The extra pipes of an encoder process: the first carries the source times
@@ -45,7 +62,8 @@ func EncodedRungs(p *spool.Plan) []spool.Rung {
 // ChunkArgs are the arguments of the one ffmpeg that makes a chunk: one
 // decode, frames chosen by their absolute source times, scaling in a cascade,
 // one fragmented MP4 a rung. Pipe 0 of the process (its descriptor 3) carries
-// what SourceTime reads, pipe 1+i the rung i of EncodedRungs.
+// what SourceTime reads, pipe 1+i the rung i of the row. A rung is the same to
+// the byte whichever row makes it.
 func ChunkArgs(e Encoding) ([]string, error) {
 	video, rungs := e.Plan.Facts.Video, EncodedRungs(e.Plan)
 	if video == nil || len(rungs) == 0 {
@@ -74,7 +92,7 @@ func ChunkArgs(e Encoding) ([]string, error) {
 	args = append(args, "-threads", threads)
 	args = append(args, e.Input...)
 	args = append(args, "-filter_complex", e.graph(video, rungs))
-	for i, r := range rungs {
+	for i, r := range e.Rungs.Of(rungs) {
 		args = append(args, "-map", fmt.Sprintf("[o%d]", i))
 		args = append(args, e.rung(r, threads)...)
 		args = append(args, fmt.Sprintf("pipe:%d", rungsPipe+i))
@@ -131,11 +149,16 @@ func (e Encoding) graph(video *spool.VideoStream, rungs []spool.Rung) string {
 	steps = append(steps, e.picture(video, rungs[0])...)
 	var g strings.Builder
 	fmt.Fprintf(&g, "[0:%d]%s", video.Index, strings.Join(steps, ","))
-	for i := 1; i < len(rungs); i++ {
-		fmt.Fprintf(&g, ",split=2[o%d][c%d];[c%d]scale=w=%d:h=%d:flags=bicubic,setsar=1,format=yuv420p,%s",
-			i-1, i, i, rungs[i].Width, rungs[i].Height, colourOf(video).setparams())
+	from, to := e.Rungs.bounds(rungs)
+	for i := 1; i < to; i++ {
+		if i <= from {
+			g.WriteString(",") // the rung before only leads to this one
+		} else {
+			fmt.Fprintf(&g, ",split=2[o%d][c%d];[c%d]", i-1-from, i, i)
+		}
+		fmt.Fprintf(&g, "scale=w=%d:h=%d:flags=bicubic,setsar=1,format=yuv420p,%s", rungs[i].Width, rungs[i].Height, colourOf(video).setparams())
 	}
-	fmt.Fprintf(&g, "[o%d]", len(rungs)-1)
+	fmt.Fprintf(&g, "[o%d]", to-1-from)
 	return g.String()
 }
 

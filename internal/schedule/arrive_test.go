@@ -174,7 +174,7 @@ func TestBeatsBringParts(t *testing.T) {
 	say := func(job spool.Job, o spool.Outcome, r *spool.Result) {
 		b.send(queue.ReportTopic, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: "w", Outcome: o, Result: r})
 	}
-	free := map[spool.Kind]int{spool.Draft: 1, spool.Encode: 1}
+	free := map[spool.Kind]int{spool.Draft: 2, spool.Encode: 3}
 	next := func(have spool.Spans) spool.Job {
 		return b.beating(func() spool.Beat {
 			return spool.Beat{Worker: "w", Free: free, Running: []spool.Running{{
@@ -191,7 +191,7 @@ func TestBeatsBringParts(t *testing.T) {
 	p.Pieces, p.Chunks, p.Open = nil, p.Chunks[:1], true
 	say(draft, spool.Arrived, &spool.Result{Plan: p})
 	first := next(spool.Spans{{From: 0, To: 15}})
-	if first.Kind != spool.Encode || first.Number != 0 || first.Chunk == nil {
+	if first.Kind != spool.Encode || first.Number != 0 || first.Chunk == nil || first.Spare != 2 || draft.Spare != 0 {
 		t.Fatalf("the first chunk got %+v", first)
 	}
 	say(first, spool.Done, &spool.Result{Made: &spool.Made{}})

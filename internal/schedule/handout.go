@@ -62,22 +62,26 @@ func running(b spool.Beat, key spool.JobKey) bool {
 	return false
 }
 
+// fill hands out what is ready. Slots of a worker that are left over are the
+// first job's to use.
 func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, free int) error {
 	ready, err := s.Ledger.Ready(ctx, kind, time.Now(), free)
 	if err != nil {
 		return fmt.Errorf("list ready %s jobs: %w", kind, err)
 	}
+	spare := free - len(ready)
 	for _, j := range ready {
-		if err := s.handTo(ctx, worker, j.JobKey); err != nil {
+		if err := s.handTo(ctx, worker, j.JobKey, spare); err != nil {
 			return err
 		}
+		spare = 0
 	}
 	return nil
 }
 
 // handTo marks a job as sent, then sends it. A crash between the two leaves a
 // job that is marked and not out; the next start takes it back.
-func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey) error {
+func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey, spare int) error {
 	var job *spool.Job
 	now := time.Now()
 	err := s.update(ctx, key.Video, func(rec *ledger.Record) bool {
@@ -93,6 +97,9 @@ func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey)
 	})
 	if err != nil || job == nil {
 		return err
+	}
+	if key.Kind == spool.Encode {
+		job.Spare = spare
 	}
 	s.out[key] = handed{worker: worker, epoch: job.Epoch, since: time.Now()}
 	if err := s.orders.complete(ctx, job); err != nil {

@@ -56,13 +56,30 @@ func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publi
 	return c.record, nil
 }
 
-// hold encodes while it holds a CPU slot.
+// hold encodes while it holds a CPU slot. When the job has slots to itself
+// that nothing else waits for, it shares its rungs out among them: who waits
+// for a chunk waits for the highest rung alone, at the price of one more
+// decode.
 func (c *chunk) hold(ctx context.Context, skip int, done func(publish.Plain) error) error {
 	if err := c.stage.CPU.Acquire(ctx); err != nil {
 		return fmt.Errorf("wait for a CPU slot: %w", err)
 	}
-	defer c.stage.CPU.Release()
-	return c.encode(ctx, skip, done)
+	processes, rungs := 1, len(ffmpeg.EncodedRungs(c.job.Plan))
+	for !c.job.Plan.Sequential && processes < min(rungs, 1+c.job.Spare) && c.stage.CPU.TryAcquire() {
+		processes++
+	}
+	return flow.Run(ctx, func(g *flow.Group) {
+		for i := range processes {
+			row := ffmpeg.Row{From: i, To: i + 1}
+			if i == processes-1 {
+				row.To = rungs
+			}
+			g.Go(func(ctx context.Context) error {
+				defer c.stage.CPU.Release()
+				return c.encode(ctx, row, skip, done)
+			})
+		}
+	})
 }
 
 // resume takes up what an interrupted run of a sequential plan left, and says
@@ -91,8 +108,8 @@ func (c *chunk) resume(done func(publish.Plain) error) (skip int, err error) {
 	return n, nil
 }
 
-// encode runs ffmpeg and reads all its pipes.
-func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) error) error {
+// encode runs ffmpeg for a row of the rungs and reads all its pipes.
+func (c *chunk) encode(ctx context.Context, row ffmpeg.Row, skip int, done func(publish.Plain) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ahead := spans(c.job.Plan.Grid, c.job.Chunk.FirstSegment+skip, c.job.Chunk.FirstSegment+c.job.Chunk.Segments)
@@ -104,7 +121,7 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 		return err
 	}
 	defer in.Close()
-	command, err := c.command(in, ahead[0].first-c.job.Chunk.FirstFrame)
+	command, err := c.command(in, row, ahead[0].first-c.job.Chunk.FirstFrame)
 	if err != nil {
 		return err
 	}
@@ -117,21 +134,23 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 	defer dog.Stop()
 	alive := func() { dog.Reset(patience) }
 
-	rungs := ffmpeg.EncodedRungs(c.job.Plan)
+	all := ffmpeg.EncodedRungs(c.job.Plan)
+	rungs := row.Of(all)
 	inits := make([]publish.Init, len(rungs))
 	var frames seen
 	cutting := flow.Run(ctx, func(g *flow.Group) {
 		g.Go(func(context.Context) (err error) {
 			frames, err = watchTimes(p.Pipe(0), c.job.Plan.Facts.Video, func(time int64) {
-				alive()
-				c.advance(time)
+				if alive(); row.From == 0 {
+					c.advance(time)
+				}
 			})
 			return drain(p.Pipe(0), err, cancel)
 		})
 		for i, r := range rungs {
 			cut := cutter{
 				rung: r, spans: ahead, timescale: c.timescale, ticks: c.ticks, config: c.configs[r.Name],
-				part: c.part, alive: alive, began: c.began, done: func(p publish.Plain) error { return c.finished(p, len(rungs), done) },
+				part: c.part, alive: alive, began: c.began, done: func(p publish.Plain) error { return c.finished(p, len(all), done) },
 			}
 			g.Go(func(context.Context) (err error) {
 				inits[i], err = cut.cut(p.Pipe(1 + i))
@@ -145,11 +164,21 @@ func (c *chunk) encode(ctx context.Context, skip int, done func(publish.Plain) e
 	if err != nil {
 		return err
 	}
-	c.record.Inits = inits
+	c.ended(inits, note)
+	return nil
+}
+
+// ended notes what a process has made beside its segments.
+func (c *chunk) ended(inits []publish.Init, note string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range inits {
+		same := func(had publish.Init) bool { return had.Rendition == i.Rendition }
+		c.record.Inits = append(slices.DeleteFunc(c.record.Inits, same), i)
+	}
 	if note != "" {
 		c.record.Notes = append(c.record.Notes, note)
 	}
-	return nil
 }
 
 // drain takes care of a pipe whose reader failed. When scratch is at fault
@@ -166,8 +195,8 @@ func drain(pipe io.Reader, err error, cancel context.CancelCauseFunc) error {
 	return err
 }
 
-func (c *chunk) command(in tap.Input, skip int) (process.Command, error) {
-	tools, rungs := c.stage.Tools, ffmpeg.EncodedRungs(c.job.Plan)
+func (c *chunk) command(in tap.Input, row ffmpeg.Row, skip int) (process.Command, error) {
+	tools, rungs := c.stage.Tools, row.Of(ffmpeg.EncodedRungs(c.job.Plan))
 	chunk := *c.job.Chunk
 	if in.Feed != nil {
 		chunk.Seek = nil // what it reads begins there
@@ -175,7 +204,7 @@ func (c *chunk) command(in tap.Input, skip int) (process.Command, error) {
 	args, err := ffmpeg.ChunkArgs(ffmpeg.Encoding{
 		Input: in.Args, Plan: c.job.Plan, Chunk: chunk,
 		Preset: c.job.Settings.Preset, Threads: c.stage.Threads, Timescale: c.timescale,
-		Skip: skip,
+		Skip: skip, Rungs: row,
 	})
 	if err != nil {
 		return process.Command{}, err

@@ -18,6 +18,7 @@ import (
 // slots are rights to use a CPU.
 type slots interface {
 	Acquire(ctx context.Context) error
+	TryAcquire() bool
 	Release()
 }
 
