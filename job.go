@@ -68,7 +68,7 @@ type Job struct {
 	Fetched   *Fetched    `json:"fetched,omitempty"`   // all kinds but fetch
 	Plan      *Plan       `json:"plan,omitempty"`      // encode, audio, finish; Chunks and Pieces only for finish
 	Chunk     *Chunk      `json:"chunk,omitempty"`     // encode
-	Spare     int         `json:"spare,omitempty"`     // encode: slots for encoders that nothing else waited for when the job was handed out
+	Spare     int         `json:"spare,omitempty"`     // encode: slots for encoders that it may use beside its own, when they are free
 	Piece     *AudioPiece `json:"piece,omitempty"`     // audio
 	Key       *ContentKey `json:"key,omitempty"`       // encode, audio, finish of encrypted videos
 	Made      *Made       `json:"made,omitempty"`      // finish: what all parts reported

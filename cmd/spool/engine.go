@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
@@ -53,7 +54,7 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	}
 	e.watch = watch
 	e.scheduler = schedule.New(schedule.Scheduler{
-		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat,
+		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
 	})

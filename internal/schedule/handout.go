@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -69,14 +70,24 @@ func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, fr
 	if err != nil {
 		return fmt.Errorf("list ready %s jobs: %w", kind, err)
 	}
-	spare := free - len(ready)
-	for _, j := range ready {
-		if err := s.handTo(ctx, worker, j.JobKey, spare); err != nil {
+	for i, j := range ready {
+		if err := s.handTo(ctx, worker, j.JobKey, s.spare(i, j.Number, free-len(ready))); err != nil {
 			return err
 		}
-		spare = 0
 	}
 	return nil
+}
+
+// spare is how many slots that are left over the job with a number may use
+// that is the i-th of those that are handed out.
+func (s *Scheduler) spare(i, number, left int) int {
+	switch {
+	case s.Soon && number == 0:
+		return math.MaxInt // who waits to watch waits for this one
+	case i == 0:
+		return left
+	}
+	return 0
 }
 
 // handTo marks a job as sent, then sends it. A crash between the two leaves a

@@ -40,6 +40,9 @@ type Scheduler struct {
 	Reported func(spool.Report)
 	// Beat is told of every worker's progress. It must not block.
 	Beat func(spool.Beat)
+	// Soon is set when somebody waits for the first chunk of each video: it may
+	// use slots that others could, at the price of a decode.
+	Soon bool
 	// Tick is how often the scheduler looks at the clock and at changes that
 	// other processes made. Default 500 ms.
 	Tick time.Duration

@@ -56,16 +56,15 @@ func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publi
 	return c.record, nil
 }
 
-// hold encodes while it holds a CPU slot. When the job has slots to itself
-// that nothing else waits for, it shares its rungs out among them: who waits
-// for a chunk waits for the highest rung alone, at the price of one more
-// decode.
+// hold encodes while it holds a CPU slot. When the job may use more that are
+// free, it shares its rungs out among them: who waits for the chunk waits for
+// the highest rung alone, at the price of one more decode.
 func (c *chunk) hold(ctx context.Context, skip int, done func(publish.Plain) error) error {
 	if err := c.stage.CPU.Acquire(ctx); err != nil {
 		return fmt.Errorf("wait for a CPU slot: %w", err)
 	}
 	processes, rungs := 1, len(ffmpeg.EncodedRungs(c.job.Plan))
-	for !c.job.Plan.Sequential && processes < min(rungs, 1+c.job.Spare) && c.stage.CPU.TryAcquire() {
+	for !c.job.Plan.Sequential && processes < rungs && processes <= c.job.Spare && c.stage.CPU.TryAcquire() {
 		processes++
 	}
 	return flow.Run(ctx, func(g *flow.Group) {
