@@ -83,7 +83,7 @@ func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, fr
 func (s *Scheduler) spare(i, number, left int) int {
 	switch {
 	case s.Soon && number == 0:
-		return math.MaxInt // who waits to watch waits for this one
+		return math.MaxInt32 // who waits to watch waits for this one
 	case i == 0:
 		return left
 	}

@@ -39,12 +39,14 @@ func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publi
 	if err != nil {
 		return publish.Record{}, err
 	}
+	claimed := c.claim()
 	copied, err := c.copy(ctx, done)
 	if err != nil {
+		c.giveBack(claimed)
 		return publish.Record{}, err
 	}
 	if len(ffmpeg.EncodedRungs(c.job.Plan)) > 0 {
-		if err := c.hold(ctx, skip, done); err != nil {
+		if err := c.hold(ctx, claimed, skip, done); err != nil {
 			return publish.Record{}, err
 		}
 	}
@@ -56,22 +58,40 @@ func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publi
 	return c.record, nil
 }
 
-// hold encodes while it holds a CPU slot. When the job may use more that are
-// free, it shares its rungs out among them: who waits for the chunk waits for
-// the highest rung alone, at the price of one more decode.
-func (c *chunk) hold(ctx context.Context, skip int, done func(publish.Plain) error) error {
-	if err := c.stage.CPU.Acquire(ctx); err != nil {
-		return fmt.Errorf("wait for a CPU slot: %w", err)
+// claim takes the CPU slots that are free now and that the chunk may use. To
+// copy takes moments: who comes first encodes first.
+func (c *chunk) claim() (slots int) {
+	most := min(len(ffmpeg.EncodedRungs(c.job.Plan)), 1+c.job.Spare)
+	if c.job.Plan.Sequential {
+		most = min(most, 1)
 	}
-	processes, rungs := 1, len(ffmpeg.EncodedRungs(c.job.Plan))
-	for !c.job.Plan.Sequential && processes < rungs && processes <= c.job.Spare && c.stage.CPU.TryAcquire() {
-		processes++
+	for slots < most && c.stage.CPU.TryAcquire() {
+		slots++
+	}
+	return slots
+}
+
+func (c *chunk) giveBack(slots int) {
+	for range slots {
+		c.stage.CPU.Release()
+	}
+}
+
+// hold encodes while it holds CPU slots, those that it has claimed or one that
+// it waits for. The rungs are shared out among them: who waits for the chunk
+// waits for the highest rung alone, at the price of one more decode.
+func (c *chunk) hold(ctx context.Context, slots, skip int, done func(publish.Plain) error) error {
+	if slots == 0 {
+		if err := c.stage.CPU.Acquire(ctx); err != nil {
+			return fmt.Errorf("wait for a CPU slot: %w", err)
+		}
+		slots = 1
 	}
 	return flow.Run(ctx, func(g *flow.Group) {
-		for i := range processes {
+		for i := range slots {
 			row := ffmpeg.Row{From: i, To: i + 1}
-			if i == processes-1 {
-				row.To = rungs
+			if i == slots-1 {
+				row.To = len(ffmpeg.EncodedRungs(c.job.Plan))
 			}
 			g.Go(func(ctx context.Context) error {
 				defer c.stage.CPU.Release()

@@ -31,7 +31,7 @@ func rungsMade(p *spool.Plan) int {
 }
 
 // copy makes the segments of the rung that is copied, if there is one, before
-// an encoder runs: a breach costs nothing then, and no CPU slot is held.
+// an encoder runs: a breach costs nothing then.
 func (c *chunk) copy(ctx context.Context, done func(publish.Plain) error) ([]publish.Init, error) {
 	rung, ok := copiedRung(c.job.Plan)
 	if !ok {

@@ -25,7 +25,7 @@ type slots interface {
 // Stage does encode jobs.
 type Stage struct {
 	Tools     ffmpeg.Tools
-	CPU       slots // held while ffmpeg runs, not while segments are published
+	CPU       slots // held while a chunk is made, not while the last of it is published
 	Publisher publish.Publisher
 	Sources   *tap.Desk // where sources that are still arriving are read; may be nil
 	// Work gives the scratch folder of a job's video and revision.
