@@ -9,44 +9,58 @@ import (
 // noCopy has all rungs encoded, as the yardstick does.
 var noCopy = []string{"--copy", "never"}
 
-// batch compares a list of clips on a link with the ideal and with the
-// yardstick. The ideal is that nothing waits: the list takes as long as its
-// downloads or its encodes alone, whichever is more.
+// batch compares a list of clips of 1080p on a link with the ideal and with the
+// yardstick.
 func (b *bench) batch(ctx context.Context) ([]figure, error) {
-	clips, err := b.makeClips(ctx)
+	_, figures, err := b.list(ctx, "batch", clip{seconds: b.seconds})
+	return figures, err
+}
+
+// large is batch with larger clips, as telephones film them: to decode once,
+// and not once a rung, counts for more there.
+func (b *bench) large(ctx context.Context) ([]figure, error) {
+	cpu, figures, err := b.list(ctx, "large", clip{seconds: b.big, height: b.tall})
+	return append(figures, figure{"large: CPU / three serial runs' CPU", cpu, 0.85, ""}), err
+}
+
+// list measures a list of clips. The ideal is that nothing waits: the list
+// takes as long as its downloads or its encodes alone, whichever is more. cpu
+// is what it costs, as a ratio to the yardstick.
+func (b *bench) list(ctx context.Context, name string, c clip) (cpu float64, figures []figure, err error) {
+	clips, err := b.makeClips(ctx, c)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	bare, err := b.encodeAlone(ctx, clips)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	alone, err := b.runOnce(ctx, order{name: "batch-alone", sources: clips, preset: b.preset, flags: noCopy})
+	alone, err := b.runOnce(ctx, order{name: name + "-alone", sources: clips, preset: b.preset, flags: noCopy})
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	site, err := openSite(ctx, clips, alone.wall)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	defer site.Close()
 	encode, download := alone.wall, site.Takes()
-	b.note("batch of %d clips of %d s, %s, nothing copied: Σ encode %.1f s (Spool, from the disk; one bare ffmpeg a clip %.1f s), Σ download %.1f s (link %.2f MB/s)",
-		b.clips, b.seconds, b.preset, encode.Seconds(), bare.Seconds(), download.Seconds(), site.Rate()/1e6)
+	b.note("%s of %d clips of %d s, %s, nothing copied: Σ encode %.1f s (Spool, from the disk; one bare ffmpeg a clip %.1f s), Σ download %.1f s (link %.2f MB/s)",
+		name, b.clips, c.seconds, b.preset, encode.Seconds(), bare.Seconds(), download.Seconds(), site.Rate()/1e6)
 
 	yard, err := b.yardstick(ctx, site.URLs())
 	if err != nil {
-		return nil, fmt.Errorf("yardstick: %w", err)
+		return 0, nil, fmt.Errorf("yardstick: %w", err)
 	}
 	b.note("yardstick: wall %.1f s, CPU %.1f s", yard.wall.Seconds(), yard.cpu.Seconds())
-	spool, err := b.runOnce(ctx, order{name: "batch", sources: site.URLs(), preset: b.preset, flags: noCopy})
+	spool, err := b.runOnce(ctx, order{name: name, sources: site.URLs(), preset: b.preset, flags: noCopy})
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	b.note("spool: wall %.1f s, CPU %.1f s (alone %.1f s)", spool.wall.Seconds(), spool.cpu.Seconds(), alone.cpu.Seconds())
-	return []figure{
-		{"batch: wall / max(Σ download, Σ encode)", ratio(spool.wall, max(download, encode)), 1.08, ""},
-		{"batch: wall / yardstick's wall", ratio(spool.wall, yard.wall), 0.72, ""},
+	return ratio(spool.cpu, yard.cpu), []figure{
+		{name + ": wall / max(Σ download, Σ encode)", ratio(spool.wall, max(download, encode)), 1.08, ""},
+		{name + ": wall / yardstick's wall", ratio(spool.wall, yard.wall), 0.72, ""},
 	}, nil
 }
 
@@ -80,23 +94,23 @@ func (b *bench) oneVideo(ctx context.Context) ([]figure, error) {
 
 // work compares what a single video costs with three serial runs.
 func (b *bench) work(ctx context.Context) ([]figure, error) {
-	clip, err := b.makeClip(ctx, b.clips, 0, b.cpu)
+	film, err := b.makeClip(ctx, b.clips, 0, clip{seconds: b.cpu})
 	if err != nil {
 		return nil, err
 	}
-	if err := b.mustCopy(ctx, clip); err != nil {
+	if err := b.mustCopy(ctx, film); err != nil {
 		return nil, err
 	}
-	serial, err := b.threeRuns(ctx, clip)
+	serial, err := b.threeRuns(ctx, film)
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := b.runOnce(ctx, order{name: "cpu", sources: []string{clip}, preset: b.preset, flags: noCopy})
+	encoded, err := b.runOnce(ctx, order{name: "cpu", sources: []string{film}, preset: b.preset, flags: noCopy})
 	if err != nil {
 		return nil, err
 	}
 	figures := []figure{{"one video: CPU / three serial runs' CPU", ratio(encoded.cpu, serial), 0.85, ""}}
-	copied, err := b.runOnce(ctx, order{name: "cpu-copied", sources: []string{clip}, preset: b.preset})
+	copied, err := b.runOnce(ctx, order{name: "cpu-copied", sources: []string{film}, preset: b.preset})
 	if err != nil {
 		return figures, err
 	}

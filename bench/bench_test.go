@@ -123,7 +123,7 @@ func small(t *testing.T, how string) *bench {
 	t.Setenv(stubVariable, how)
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
-		spool: os.Args[0], preset: "ultrafast", quick: "ultrafast", size: "160x90", clips: 2, seconds: 1, cpu: 1, tape: 1, one: 2,
+		spool: os.Args[0], preset: "ultrafast", quick: "ultrafast", size: "160x90", clips: 2, seconds: 1, big: 1, tall: 90, cpu: 1, tape: 1, one: 2,
 		kill: 2, slots: 2, ready: 3, limit: time.Minute, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
 	}
 }
@@ -173,6 +173,13 @@ func TestMeasure(t *testing.T) {
 	}
 	if sent := values[want[7]]; sent != 1 {
 		t.Errorf("the source was sent %v times, want once", sent)
+	}
+}
+
+func TestLarge(t *testing.T) {
+	figures, err := small(t, "good").measured(t.Context(), "large")
+	if err != nil || len(figures) != 3 || figures[2].name != "large: CPU / three serial runs' CPU" || figures[2].value <= 0 {
+		t.Errorf("measured %v, %v", figures, err)
 	}
 }
 

@@ -10,21 +10,27 @@ import (
 	"strings"
 )
 
-// makeClips makes the batch: clips of equal length with sound, cut from a real
+// clip is what a short video is like.
+type clip struct {
+	seconds int
+	height  int // that it is scaled to; 0 = as it is
+}
+
+// makeClips makes a batch: clips of equal length with sound, cut from a real
 // video where there is one.
-func (b *bench) makeClips(ctx context.Context) ([]string, error) {
-	_, length, err := b.findMedia(ctx, b.seconds)
+func (b *bench) makeClips(ctx context.Context, c clip) ([]string, error) {
+	_, length, err := b.findMedia(ctx, c.seconds)
 	if err != nil {
 		return nil, err
 	}
 	var batch []string
 	for i := range b.clips {
-		start := max(length-float64(b.seconds), 0) * float64(i) / float64(max(b.clips-1, 1))
-		clip, err := b.makeClip(ctx, i, start, b.seconds)
+		start := max(length-float64(c.seconds), 0) * float64(i) / float64(max(b.clips-1, 1))
+		path, err := b.makeClip(ctx, i, start, c)
 		if err != nil {
 			return nil, err
 		}
-		batch = append(batch, clip)
+		batch = append(batch, path)
 	}
 	return batch, nil
 }
@@ -58,17 +64,20 @@ func (b *bench) input(ctx context.Context, number int, start float64, seconds in
 }
 
 // makeClip cuts a clip from the real video, or makes one up.
-func (b *bench) makeClip(ctx context.Context, number int, start float64, seconds int) (string, error) {
-	args, err := b.input(ctx, number, start, seconds)
+func (b *bench) makeClip(ctx context.Context, number int, start float64, c clip) (string, error) {
+	args, err := b.input(ctx, number, start, c.seconds)
 	if err != nil {
 		return "", err
 	}
-	clip := filepath.Join(b.dir, fmt.Sprintf("clip-%d.mp4", number))
-	args = append(args, "-t", strconv.Itoa(seconds))
-	args = append(args, clipEncoder(5000)...)
+	path, kbps := filepath.Join(b.dir, fmt.Sprintf("clip-%d.mp4", number)), 5000
+	args = append(args, "-t", strconv.Itoa(c.seconds))
+	if c.height > 0 {
+		args, kbps = append(args, "-vf", fmt.Sprintf("scale=-2:%d:flags=lanczos", c.height)), kbps*c.height*c.height/(1080*1080)
+	}
+	args = append(args, clipEncoder(kbps)...)
 	args = append(args, clipSound...)
-	_, err = b.ffmpeg(ctx, append(args, "-movflags", "+faststart", clip)...)
-	return clip, err
+	_, err = b.ffmpeg(ctx, append(args, "-movflags", "+faststart", path)...)
+	return path, err
 }
 
 // reel is a clip that long videos repeat. Pictures and sound lie apart, because

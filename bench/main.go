@@ -76,8 +76,10 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.IntVar(&b.slots, "encodes", min(runtime.NumCPU(), 4), "how many encoders Spool runs at a time where chunks are counted by encoder")
 
 	flags.DurationVar(&b.limit, "limit", 30*time.Minute, "how long one program may take; then it is asked where it hangs")
-	flags.IntVar(&b.clips, "clips", 6, "batch: how many clips")
-	flags.IntVar(&b.seconds, "seconds", 10, "batch: how long a clip is")
+	flags.IntVar(&b.clips, "clips", 6, "batch, large: how many clips")
+	flags.IntVar(&b.seconds, "seconds", 30, "batch: how long a clip is")
+	flags.IntVar(&b.big, "large", 15, "large: how long a clip is")
+	flags.IntVar(&b.tall, "tall", 2160, "large: how many lines a clip has")
 	flags.IntVar(&b.cpu, "cpu", 30, "cpu: how long the video is")
 	flags.IntVar(&b.tape, "tape", 30, "how long the clip is that long videos repeat, from "+strconv.Itoa(shortestTape))
 	flags.IntVar(&b.one, "one", 300, "one: how long the video is")
@@ -108,7 +110,8 @@ func (b *bench) setLengths(list string) error {
 type bench struct {
 	only, spool, media, size string
 	preset, quick, extra     string
-	slots, clips, seconds    int
+	slots, clips             int
+	seconds, big, tall       int
 	cpu, tape, one, moov     int
 	kill, ready              int
 	lengths                  []int
@@ -135,6 +138,7 @@ func (b *bench) parts() []part {
 	return []part{
 		{"help", b.quickness},
 		{"batch", b.batch},
+		{"large", b.large},
 		{"one", b.oneVideo},
 		{"first", b.firstFrames},
 		{"moov", b.indexLast},
