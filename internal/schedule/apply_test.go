@@ -340,22 +340,27 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// What is left over goes to the first job that is handed out; the first chunk
-// of a video may take from others when somebody waits for it.
+// What is left over goes to the first job that is handed out, unless more is
+// coming; the first chunk of a video may take from others when somebody waits
+// for it.
 func TestSpareSlots(t *testing.T) {
 	for _, c := range []struct {
 		soon            bool
+		out             spool.Kind
 		i, number, left int
 		more            bool
 	}{
-		{false, 0, 0, 0, false},
-		{false, 0, 7, 2, true},
-		{false, 1, 8, 2, false},
-		{true, 0, 0, 0, true},
-		{true, 1, 0, 0, true},
-		{true, 0, 1, 0, false},
+		{false, spool.Encode, 0, 0, 0, false},
+		{false, spool.Encode, 0, 7, 2, true},
+		{false, spool.Encode, 1, 8, 2, false},
+		{false, spool.Fetch, 0, 7, 2, false},
+		{false, spool.Draft, 0, 7, 2, false},
+		{true, spool.Fetch, 0, 0, 0, true},
+		{true, spool.Encode, 1, 0, 0, true},
+		{true, spool.Encode, 0, 1, 0, false},
 	} {
-		if got := (&Scheduler{Soon: c.soon}).spare(c.i, c.number, c.left); got > 0 != c.more {
+		s := &Scheduler{Soon: c.soon, out: map[spool.JobKey]handed{{Kind: c.out}: {}}}
+		if got := s.spare(c.i, c.number, c.left); got > 0 != c.more {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}

@@ -63,8 +63,7 @@ func running(b spool.Beat, key spool.JobKey) bool {
 	return false
 }
 
-// fill hands out what is ready. Slots of a worker that are left over are the
-// first job's to use.
+// fill hands out what is ready.
 func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, free int) error {
 	ready, err := s.Ledger.Ready(ctx, kind, time.Now(), free)
 	if err != nil {
@@ -78,16 +77,27 @@ func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, fr
 	return nil
 }
 
-// spare is how many slots that are left over the job with a number may use
-// that is the i-th of those that are handed out.
+// spare is how many slots more than its own the job with a number may use,
+// which is the i-th of those that are handed out. Those that are left over are
+// the first one's when nothing is coming that could use them better.
 func (s *Scheduler) spare(i, number, left int) int {
 	switch {
 	case s.Soon && number == 0:
 		return math.MaxInt32 // who waits to watch waits for this one
-	case i == 0:
+	case i == 0 && !s.coming():
 		return left
 	}
 	return 0
+}
+
+// coming reports whether sources are being fetched or planned.
+func (s *Scheduler) coming() bool {
+	for key := range s.out {
+		if key.Kind == spool.Fetch || key.Kind == spool.Draft {
+			return true
+		}
+	}
+	return false
 }
 
 // handTo marks a job as sent, then sends it. A crash between the two leaves a
