@@ -66,6 +66,7 @@ type tally struct {
 	spool, ffmpeg, ytdlp, buckets int
 	orphans                       int // processes that outlived the spool that started them
 	durable                       int // parts that were durable when the plug was pulled
+	cut                           int // chunks that were being encoded then
 	size, served, lost, worst     int64
 	took                          time.Duration
 }
@@ -73,9 +74,9 @@ type tally struct {
 func (c tally) kills() int { return c.spool + c.ffmpeg + c.ytdlp }
 
 func (c tally) String() string {
-	return fmt.Sprintf("%d kills over %d destinations in %s: spool %d, ffmpeg %d, yt-dlp %d; %d orphans ended; %d durable parts kept; "+
+	return fmt.Sprintf("%d kills over %d destinations in %s: spool %d, ffmpeg %d, yt-dlp %d; %d orphans ended; %d durable parts kept, %d chunks cut off; "+
 		"direct links: %d bytes, served %d (%.2f), not yet durable when killed %d, at most %d",
-		c.kills(), c.buckets, c.took.Round(time.Second), c.spool, c.ffmpeg, c.ytdlp, c.orphans, c.durable,
+		c.kills(), c.buckets, c.took.Round(time.Second), c.spool, c.ffmpeg, c.ytdlp, c.orphans, c.durable, c.cut,
 		c.size, c.served, float64(c.served)/float64(max(c.size, 1)), c.lost, c.worst)
 }
 
@@ -202,6 +203,13 @@ func (b *bucket) wreck(t *testing.T, count *tally) {
 			}
 		}
 	}
+	for part, n := range starts {
+		_, durable := b.durable[part]
+		if n > b.begun[part] && !durable && b.deaths[part] == 0 && strings.HasPrefix(part, b.dir) && strings.HasPrefix(filepath.Base(part), "encode-") {
+			count.cut++
+		}
+	}
+	b.begun = starts
 	lost := b.notDurable(t)
 	if lost > b.world.rate*3/2 {
 		t.Errorf("%d bytes were not durable, more than a second and a half of the download", lost)
@@ -280,6 +288,9 @@ func (b *bucket) once(t *testing.T, count *tally) {
 		}
 	}
 	count.durable += len(b.durable)
+	if most := count.spool * runtime.NumCPU(); count.cut > most {
+		t.Errorf("%d chunks were cut off, more than one an encoder and kill: %d", count.cut, most)
+	}
 }
 
 // socketSlack is what may be under way in a connection that is cut, in bytes.

@@ -63,7 +63,7 @@ func TestPulledPlugWhileArriving(t *testing.T) {
 
 func (c *tally) add(more tally) {
 	c.spool, c.ffmpeg, c.ytdlp, c.buckets = c.spool+more.spool, c.ffmpeg+more.ffmpeg, c.ytdlp+more.ytdlp, c.buckets+1
-	c.orphans, c.durable = c.orphans+more.orphans, c.durable+more.durable
+	c.orphans, c.durable, c.cut = c.orphans+more.orphans, c.durable+more.durable, c.cut+more.cut
 	c.size, c.served, c.lost, c.worst = c.size+more.size, c.served+more.served, c.lost+more.lost, max(c.worst, more.worst)
 	c.took = max(c.took, more.took)
 }

@@ -48,6 +48,7 @@ type bucket struct {
 	deaths  map[string]int // by the folder in which the process worked
 	orphans map[int]string // start time by process
 	durable map[string]int // how often ffmpeg had been started for a part that is durable
+	begun   map[string]int // how often it had been at the last kill, for any part
 	lost    int64          // bytes that were downloaded and not yet durable
 }
 
