@@ -71,3 +71,7 @@ const SourceGone = "source-gone"
 // SourceChanged is the code of a Replan error of a source that was replaced
 // while it was downloaded: what is planned next is as trusting as before.
 const SourceChanged = "source-changed"
+
+// NotArriving is the code of a NeedsWhole error that says nothing of the
+// source: the run that was fetching it has ended, and the next has not begun.
+const NotArriving = "not-arriving"

@@ -260,6 +260,19 @@ type Running struct {
 	Progress Progress `json:"progress"`
 }
 
+// Needs is the scheduler's word to the worker that fetches a source: what of it
+// is still to be read. What is not among it may be given back.
+type Needs struct {
+	JobKey // of the fetch
+	// Whole: all of it, for what can be made only of all of it.
+	Whole bool `json:"whole,omitempty"`
+	// Source and Sound are the windows of the parts that are not done, in the
+	// source and in the file that its sound lies in, where that is apart.
+	Source []Span `json:"source,omitempty"`
+	Sound  []Span `json:"sound,omitempty"`
+	Made   int64  `json:"made"` // bytes that what is made of one part has at most
+}
+
 // Stop is the scheduler's answer to a beat that names a job which is not the
 // worker's any more.
 type Stop struct {

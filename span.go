@@ -72,6 +72,41 @@ func (s Spans) Len() int64 {
 	return n
 }
 
+// Cut gives the spans without one run of bytes. The receiver stays as it is.
+func (s Spans) Cut(less Span) Spans {
+	if less.Len() == 0 {
+		return s
+	}
+	var rest Spans
+	for _, e := range s {
+		for _, left := range [2]Span{{e.From, min(e.To, less.From)}, {max(e.From, less.To), e.To}} {
+			if left.Len() > 0 {
+				rest = append(rest, left)
+			}
+		}
+	}
+	return rest
+}
+
+// In are the bytes of a span that are here.
+func (s Spans) In(where Span) Spans {
+	var within Spans
+	for _, e := range s {
+		if part := (Span{max(e.From, where.From), min(e.To, where.To)}); part.Len() > 0 {
+			within = append(within, part)
+		}
+	}
+	return within
+}
+
+// With gives the bytes of both.
+func (s Spans) With(more Spans) Spans {
+	for _, e := range more {
+		s = s.Add(e)
+	}
+	return s
+}
+
 func compare(a, b int64) int {
 	switch {
 	case a < b:

@@ -185,7 +185,7 @@ func sourceGone(job spool.Job, err error) error {
 		// The run that was downloading it has ended, and this one's fetch has not
 		// begun yet, or it has just come to its end.
 		return &spool.Error{
-			Class: spool.NeedsWhole, Code: "not-arriving", Err: err,
+			Class: spool.NeedsWhole, Code: spool.NotArriving, Err: err,
 			Reason: "nothing of the source can be read yet", Hint: "its download goes on",
 		}
 	}

@@ -13,6 +13,7 @@ func WorkTopic(worker string) string { return "work." + worker }
 
 // Message is what a worker receives: a job to do, or one to stop.
 type Message struct {
-	Job  *spool.Job  `json:"job,omitempty"`
-	Stop *spool.Stop `json:"stop,omitempty"`
+	Job   *spool.Job   `json:"job,omitempty"`
+	Stop  *spool.Stop  `json:"stop,omitempty"`
+	Needs *spool.Needs `json:"needs,omitempty"`
 }

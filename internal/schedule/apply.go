@@ -198,7 +198,6 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	job.Failure, job.Worker, job.State = f, "", spool.JobReady
 	switch f.Class {
 	case spool.NeedsWhole:
-		job.Failure = nil
 		hold(rec)
 	case spool.Environment:
 		job.NotBefore = now.Add(max(environmentRest, r.After))

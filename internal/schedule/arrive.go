@@ -3,6 +3,8 @@ package schedule
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
@@ -32,7 +34,7 @@ func release(rec *ledger.Record, which func(spool.JobKey) bool) bool {
 	any := false
 	for i := range rec.Jobs {
 		if j := &rec.Jobs[i]; j.State == spool.JobWaiting && which(j.JobKey) {
-			j.State, any = spool.JobReady, true
+			j.State, j.Failure, any = spool.JobReady, nil, true
 		}
 	}
 	return any
@@ -85,10 +87,12 @@ func window(p *spool.Plan, k spool.JobKey) spool.Span {
 
 // heard takes what a running fetch says of the bytes that are here.
 func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
+	if run.Kind != spool.Fetch {
+		return nil
+	}
 	have, sound := run.Progress.Have, run.Progress.HaveSound
-	held := have.Len() + sound.Len()
 	before, known := s.have[run.JobKey]
-	if run.Kind != spool.Fetch || known && held == before {
+	if known && slices.Equal(before.source, have) && slices.Equal(before.sound, sound) && time.Since(before.told) < s.Patience {
 		return nil
 	}
 	rec, err := s.Ledger.Get(ctx, run.Video)
@@ -99,12 +103,18 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		return fmt.Errorf("look up %s: %w", run.Video, err)
 	}
 	draft := rec.Job(spool.Draft, 0)
-	if rec.Video.Revision != run.Revision || draft == nil || draft.State == spool.JobReady || draft.State == spool.JobWaiting {
+	if rec.Video.Revision != run.Revision || draft == nil || draft.State == spool.JobReady {
 		return nil // there is no plan yet
 	}
-	s.have[run.JobKey] = held
+	if draft.State == spool.JobWaiting {
+		return s.needsWhole(ctx, rec, run.JobKey)
+	}
+	s.have[run.JobKey] = held{have, sound, time.Now()}
 	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings})
 	if err != nil || planned.plan == nil {
+		return err
+	}
+	if err := s.need(ctx, rec, run.JobKey, needs(&rec, planned.plan, planned.fetched.Sound != nil)); err != nil {
 		return err
 	}
 	if planned.fetched.Sound == nil {

@@ -73,10 +73,16 @@ func (b *bench) beating(beat func() spool.Beat) spool.Job {
 	got := make(chan spool.Job, 1)
 	go func() {
 		defer close(got)
-		d, err := b.queue.Receive(b.Context(), queue.WorkTopic("w"))
-		var m queue.Message
-		if err == nil && json.Unmarshal(d.Body, &m) == nil && m.Job != nil {
-			got <- *m.Job
+		for {
+			d, err := b.queue.Receive(b.Context(), queue.WorkTopic("w"))
+			var m queue.Message
+			if err == nil && json.Unmarshal(d.Body, &m) == nil && m.Needs != nil {
+				continue // what the fetch is told is not what is asked for here
+			}
+			if err == nil && m.Job != nil {
+				got <- *m.Job
+			}
+			return
 		}
 	}()
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -56,8 +56,8 @@ type Scheduler struct {
 	beats   map[string]spool.Beat
 	out     map[spool.JobKey]handed
 	orders  *orders
-	paused  map[string]time.Time   // videos, and since when
-	have    map[spool.JobKey]int64 // fetch jobs: how many bytes were here when that was last looked at
+	paused  map[string]time.Time  // videos, and since when
+	have    map[spool.JobKey]held // fetch jobs: which bytes were here when that was last looked at
 	changes int64
 
 	finish chan bool // true: end when all is done; false: end when nothing is out
@@ -93,7 +93,7 @@ func New(s Scheduler) *Scheduler {
 		s.Beat = func(spool.Beat) {}
 	}
 	s.beats, s.out = map[string]spool.Beat{}, map[spool.JobKey]handed{}
-	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]int64{}
+	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]held{}
 	s.orders = &orders{ledger: s.Ledger, keys: s.Keys}
 	s.finish, s.wake = make(chan bool, 2), make(chan struct{}, 1)
 	return &s

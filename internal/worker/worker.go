@@ -36,6 +36,9 @@ type Config struct {
 	// Stop names jobs that a drain does not wait for, because they lose nothing
 	// when they are stopped, or would wait for those. Nil: there are none.
 	Stop func(job spool.Job) bool
+	// Needs is told what of a source that is being fetched is still to be read.
+	// Nil: nobody wants to know. It must not block.
+	Needs func(spool.Needs)
 	// Every is the time between beats when nothing changes. Default 5 s.
 	Every time.Duration
 	Log   *slog.Logger
@@ -141,6 +144,8 @@ func (w *Worker) receive(ctx context.Context) error {
 			w.start(ctx, *m.Job)
 		case m.Stop != nil:
 			w.stop(*m.Stop)
+		case m.Needs != nil && w.cfg.Needs != nil:
+			w.cfg.Needs(*m.Needs)
 		}
 		if err := d.Ack(ctx); err != nil {
 			return fmt.Errorf("acknowledge work: %w", err)

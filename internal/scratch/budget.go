@@ -1,0 +1,306 @@
+package scratch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+)
+
+const (
+	// Grain is the least room that is worth a request, in bytes.
+	Grain = 256 << 10
+	// besides is kept free for what readers ask for out of turn, in bytes.
+	besides = 4 << 20
+	// lookEvery is how often the room that others take is looked up.
+	lookEvery = 500 * time.Millisecond
+)
+
+// TooSmall is why a source cannot be worked on within a limit.
+type TooSmall struct {
+	Limit int64 // bytes
+	Need  int64 // the limit that it needs, in bytes; 0 = the source has to fit as a whole
+}
+
+func (e *TooSmall) Error() string {
+	return fmt.Sprintf("scratch may hold %d bytes, and the source needs %d at once", e.Limit, e.Need)
+}
+
+// Budget shares the room that scratch has for sources among those that are
+// being fetched. It is safe for concurrent use. Room is granted when afterwards
+// there is an order in which each of them can get all that it needs at once,
+// while the others only wait: so none waits for ever (the banker's algorithm).
+type Budget struct {
+	scratch *Scratch
+	limit   int64 // bytes, of scratch as a whole
+	parts   int64 // so many are made at a time
+
+	mu      sync.Mutex    // guards what follows, and the claims' fields
+	claims  []*Claim      // in the order in which they were made
+	changed chan struct{} // closed and renewed when there may be more room
+	looked  time.Time     // when the rest was found
+	sources int64         // bytes of sources that nobody claims
+	made    int64         // bytes of what is made, until it is published
+}
+
+// Budget shares scratch's limit; nil when it is a share of the disk, or when
+// its file system cannot take bytes of a file back. Of what is made of sources
+// there are so many parts at a time.
+func (s *Scratch) Budget(parts int) *Budget {
+	if s.fixed == 0 || !s.takesBack() {
+		return nil
+	}
+	return &Budget{scratch: s, limit: s.fixed, parts: int64(parts), changed: make(chan struct{})}
+}
+
+// takesBack tries whether a file can have holes punched into it.
+func (s *Scratch) takesBack() bool {
+	f, err := os.CreateTemp(s.dir, ".hole-*")
+	if err != nil {
+		return false
+	}
+	defer func() {
+		_ = f.Close() // it was only a trial
+		_ = os.Remove(f.Name())
+	}()
+	_, err = f.Write(make([]byte, Grain))
+	return err == nil && punch(f, spool.Span{To: Grain}) == nil
+}
+
+// Claim is the room of one source that is being fetched.
+type Claim struct {
+	budget *Budget
+	path   string // of the source; its part's name begins so
+
+	size    int64 // bytes; 0 = not known
+	roomy   bool  // it is larger than scratch may be: bytes are given back
+	held    int64 // bytes that lie here
+	granted int64 // that may come besides
+	need    int64 // at once, at most; 0 = not known
+	made    int64 // of one of its parts
+}
+
+// Claim enters a source. A claim for the same path ends.
+func (b *Budget) Claim(path string) *Claim {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(path)
+	c := &Claim{budget: b, path: path}
+	b.claims = append(b.claims, c)
+	b.looked = time.Time{}
+	return c
+}
+
+// Leave ends the claim for a path.
+func (b *Budget) Leave(path string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drop(path)
+	b.wake()
+}
+
+func (b *Budget) drop(path string) {
+	b.claims = slices.DeleteFunc(b.claims, func(c *Claim) bool { return c.path == path })
+	b.looked = time.Time{}
+}
+
+// wake has everybody look again. The caller holds the lock.
+func (b *Budget) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Limit is how many bytes scratch may hold.
+func (c *Claim) Limit() int64 { return c.budget.limit }
+
+// Sized says how long the source is. partly: bytes of it can be given back
+// while it is fetched, which is done when it does not fit with a tenth to
+// spare. It reports whether it is. The error is a *TooSmall.
+func (c *Claim) Sized(size int64, partly bool) (bool, error) {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.size, c.roomy = size, c.roomy || partly && size+size/10 > b.limit
+	if !c.roomy && size > b.limit {
+		return false, &TooSmall{Limit: b.limit}
+	}
+	b.wake()
+	return c.roomy, nil
+}
+
+// Whole says that all of the source must be here at once.
+func (c *Claim) Whole() error {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.size > b.limit {
+		return &TooSmall{Limit: b.limit}
+	}
+	c.roomy, c.need = false, 0
+	b.wake()
+	return nil
+}
+
+// Needs says how many bytes of the source must be here at once, at most, and
+// how many are made of one of its parts.
+func (c *Claim) Needs(source, made int64) error {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.made = made
+	if c.roomy {
+		c.need = source + besides + Grain
+		if all := c.need + b.parts*made; all > b.limit {
+			if c.size > b.limit {
+				return &TooSmall{Limit: b.limit, Need: all}
+			}
+			c.roomy, c.need = false, 0 // as a whole it fits
+		}
+	}
+	b.wake()
+	return nil
+}
+
+// Held says how many bytes of the source lie here, and how many of those that
+// were granted do not come any more, or are among them.
+func (c *Claim) Held(held, granted int64) {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.held, c.granted = held, max(c.granted-granted, 0)
+	b.wake()
+}
+
+// Free gives bytes of the source's file back to the disk.
+func (c *Claim) Free(f *os.File, s spool.Span) error { return punch(f, s) }
+
+// Room waits until so many more bytes may come: up to want, and at least the
+// lesser of want and Grain. urgent are those that a reader waits for. waits is
+// called when it has to wait.
+func (c *Claim) Room(ctx context.Context, want int64, urgent bool, waits func()) (int64, error) {
+	b := c.budget
+	for {
+		n, changed, err := c.take(want, urgent)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		waits()
+		timer := time.NewTimer(lookEvery)
+		select {
+		case <-changed:
+		case <-timer.C: // what others take may be less
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		b.forget()
+	}
+}
+
+// forget has the room that others take looked up again, when it is old.
+func (b *Budget) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.looked) >= lookEvery {
+		b.looked = time.Time{}
+	}
+}
+
+func (c *Claim) take(want int64, urgent bool) (int64, <-chan struct{}, error) {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.look()
+	most := b.free(c)
+	switch {
+	case urgent && c.unplanned() && b.alone(c) && most < min(want, Grain):
+		return 0, nil, &TooSmall{Limit: b.limit}
+	case !urgent && c.unplanned():
+		most = min(most, b.room()/2-c.held-c.granted)
+	case !urgent && c.roomy:
+		most -= besides
+	}
+	for n := min(want, most); n > 0 && n >= min(want, Grain); n /= 2 {
+		if b.alone(c) || b.safe(c, n) {
+			c.granted += n
+			return n, nil, nil
+		}
+	}
+	return 0, b.changed, nil
+}
+
+// unplanned: nobody knows yet what it needs at once.
+func (c *Claim) unplanned() bool { return c.roomy && c.need == 0 }
+
+// alone: nobody else holds anything.
+func (b *Budget) alone(c *Claim) bool {
+	return !slices.ContainsFunc(b.claims, func(o *Claim) bool { return o != c && o.held+o.granted > 0 })
+}
+
+// room is what all sources that are claimed may have.
+func (b *Budget) room() int64 {
+	made := b.made
+	for _, c := range b.claims {
+		made = max(made, b.parts*c.made)
+	}
+	return b.limit - b.sources - made
+}
+
+// free is what a claim may get at once. One that fits into scratch as a whole
+// is let through when it is alone, as if nothing were made of it meanwhile.
+func (b *Budget) free(c *Claim) int64 {
+	free := b.room()
+	if !c.roomy && b.alone(c) {
+		free = b.limit - b.sources
+	}
+	for _, o := range b.claims {
+		free -= o.held + o.granted
+	}
+	return free
+}
+
+// safe: when c has got n more, there is still an order in which all can end.
+func (b *Budget) safe(c *Claim, n int64) bool {
+	room := b.room()
+	free := room - n
+	for _, o := range b.claims {
+		free -= o.held + o.granted
+	}
+	left := slices.Clone(b.claims)
+	for len(left) > 0 {
+		i := slices.IndexFunc(left, func(o *Claim) bool {
+			has := o.held + o.granted
+			if o == c {
+				has += n
+			}
+			return min(o.most(), room)-has <= free
+		})
+		if i < 0 {
+			return false
+		}
+		free += left[i].held + left[i].granted
+		if left[i] == c {
+			free += n
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return true
+}
+
+// most is how many bytes a claim may have to hold at once.
+func (c *Claim) most() int64 {
+	switch {
+	case c.roomy && c.need > 0:
+		return c.need
+	case c.roomy || c.size == 0:
+		return c.budget.limit
+	}
+	return c.size
+}
+
