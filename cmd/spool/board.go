@@ -281,7 +281,9 @@ func (o *overlap) observe(now time.Time, running []spool.Running) {
 	}
 	seen := map[spool.Phase]bool{}
 	for _, r := range running {
-		seen[r.Progress.Phase] = true
+		if !arrived(r.Progress) {
+			seen[r.Progress.Phase] = true
+		}
 	}
 	o.active += since
 	for p := range seen {

@@ -59,7 +59,7 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
 	})
 	e.worker = worker.New(worker.Config{
-		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log, Stop: resumes,
+		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log, Stop: resumes, Needs: h.fetch.Needs,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go e.run(ctx)

@@ -8,6 +8,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
 )
 
@@ -31,8 +32,12 @@ func (h *house) sourceLimit() int64 {
 // enough is a limit within which a source can be worked on: as it is written
 // in settings.
 func enough(source int64) string {
+	return rounded(source + source/10) // what is encoded of it lies there, too, until it is published
+}
+
+// rounded is a limit of so many bytes at least.
+func rounded(need int64) string {
 	const mega, giga = 1_000_000, 1_000_000_000
-	need := source + source/10 // what is encoded of it lies there, too, until it is published
 	if need < 10*giga {
 		return fmt.Sprintf("%dMB", need/mega+1)
 	}
@@ -54,13 +59,28 @@ func (b bounded) Run(ctx context.Context, job spool.Job, tell func(spool.Progres
 	if !errors.As(err, &e) || e.Code != "too-large" {
 		return result, err
 	}
-	size, known := "more than that", "SIZE"
-	if n, _, err := b.ask(ctx, job.Source); err == nil && n > b.limit {
-		size, known = progress.Bytes(n), enough(n)
+	var small *scratch.TooSmall
+	if !errors.As(err, &small) {
+		small = &scratch.TooSmall{}
+		if n, _, err := b.ask(ctx, job.Source); err == nil && n > b.limit {
+			small.Size = n
+		}
 	}
-	return result, &spool.Error{
-		Class: spool.Permanent, Code: "scratch-limit", Err: err,
-		Reason: "scratch may hold " + progress.Bytes(b.limit) + ", and the source has " + size,
-		Hint:   "give --scratch-limit " + known + "; --work DIR names a disk with more room",
+	reason, hint := b.refusal(small)
+	return result, &spool.Error{Class: spool.Permanent, Code: "scratch-limit", Err: err, Reason: reason, Hint: hint}
+}
+
+// refusal says what is too small, and which limit would do: that in which the
+// source can be worked on bit by bit, or that in which it fits as a whole.
+func (b bounded) refusal(small *scratch.TooSmall) (reason, hint string) {
+	reason, limit := "the source has more than that", "SIZE"
+	switch {
+	case small.Need > 0 && small.Need < small.Size+small.Size/10:
+		reason = "this source needs " + progress.Bytes(small.Need) + " at once, by the way that its pictures and sound lie in it"
+		limit = rounded(small.Need)
+	case small.Size > 0:
+		reason, limit = "the source has "+progress.Bytes(small.Size), enough(small.Size)
 	}
+	return "scratch may hold " + progress.Bytes(b.limit) + ", and " + reason,
+		"give --scratch-limit " + limit + "; --work DIR names a disk with more room"
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,7 +130,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	client := h.downloader()
 	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
-		Client: client, Pages: h.pages, Sources: h.sources,
+		Client: client, Pages: h.pages, Sources: h.sources, Budget: h.scratch.Budget(encoders + publishing + others),
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 	}
 	stages := map[spool.Kind]worker.Stage{
@@ -218,6 +219,10 @@ func ladders(cfg config.Config) map[string]ladder.Spec {
 	return specs
 }
 
+// How many chunks may be published beside those that are encoded, and how many
+// jobs of each other kind run at a time.
+const publishing, others = 2, 2
+
 // room is how many more jobs of a kind the worker here takes. There are as many
 // encoders as CPU slots; a chunk that is only being published has given its
 // slot back, and the next one begins meanwhile. Of those there are not more
@@ -226,7 +231,7 @@ func ladders(cfg config.Config) map[string]ladder.Spec {
 // free it; when there is nothing, one goes on, and either there is room for it
 // or it says that there is none.
 func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
-	const publishing, others, idle = 2, 2, 2 * time.Second
+	const idle = 2 * time.Second
 	busy := time.Now() // when anything was last seen running
 	return func(kind spool.Kind, running []spool.Progress) int {
 		if len(running) > 0 {
@@ -237,7 +242,8 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 			if h.scratch.Full() {
 				return min(1, int(time.Since(busy)/idle))
 			}
-			return h.cfg.Downloads - len(running)
+			// One whose bytes have come, but for whom they are kept, downloads nothing.
+			return h.cfg.Downloads - len(slices.DeleteFunc(running, arrived))
 		case spool.Encode:
 			encoding := 0
 			for _, p := range running {
@@ -253,6 +259,11 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 		}
 		return others - len(running)
 	}
+}
+
+// arrived: all bytes of a download have come.
+func arrived(p spool.Progress) bool {
+	return p.Phase == spool.Downloading && p.Total > 0 && p.Done == p.Total
 }
 
 // freed gives back the scratch of a video that has ended. What was downloaded

@@ -54,6 +54,7 @@ type aside struct {
 	woken    chan struct{} // closed and renewed when a claim ended, or something is urgent
 
 	cut    context.CancelCauseFunc // ends the main request; nil = there is none
+	wait   context.CancelCauseFunc // ends its wait for room; nil = it does not wait
 	main   spool.Span              // from its next byte to its end, -1 when that is the file's
 	rate   meter                   // of its bytes
 	all    meter                   // of all connections' bytes
@@ -116,7 +117,8 @@ func (a *aside) wake() <-chan struct{} {
 
 // serve opens a connection for what is wanted, when that is worth one.
 func (a *aside) serve(ctx context.Context, want spool.Span) {
-	here := a.transfer.part.spans()
+	a.transfer.part.recall(want)
+	here := a.transfer.part.come()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.allowed || a.urgent.Len() > 0 || time.Now().Before(a.until) || ctx.Err() != nil {
@@ -127,6 +129,9 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 		return
 	}
 	to := gap.From + min(max(int64(2*a.all.now()), leastAhead), mostAhead)
+	if a.transfer.request.Space != nil {
+		to = min(to, want.To)
+	}
 	if chunk := a.transfer.request.ChunkSize; chunk > 0 {
 		to = min(to, gap.From+max(chunk-seam, 1))
 	}
@@ -189,6 +194,8 @@ func (a *aside) judge(c *claim, err error) {
 		a.makeRoom(c.Span)
 	case a.expired(err):
 		a.fail(err)
+	case e.Code == codeTooLarge:
+		a.fail(err)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
 		a.off, a.allowed = true, false // the main connection will see for itself
 	case e.Class == spool.Environment:
@@ -233,9 +240,32 @@ func (a *aside) fail(err error) {
 }
 
 func (a *aside) stopMain(why error) {
-	if a.cut != nil {
-		a.cut(why)
+	for _, end := range []context.CancelCauseFunc{a.cut, a.wait} {
+		if end != nil {
+			end(why)
+		}
 	}
+}
+
+// waits notes that the main connection waits for room, until end is called.
+func (a *aside) waits(end context.CancelCauseFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wait = end
+}
+
+// recalled has the main connection fetch what is missing again.
+func (a *aside) recalled() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopMain(errWanted)
+}
+
+// stumble ends the attempt, for what went wrong beside it.
+func (a *aside) stumble(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fail(err)
 }
 
 // start lets ranges be asked for, of a file whose part is here, when the

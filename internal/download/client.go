@@ -14,6 +14,7 @@ package download
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -74,6 +75,12 @@ type Request struct {
 	Beside bool
 	// Watcher is told of the file while it arrives. Nil: nobody.
 	Watcher Watcher
+	// Space is the bounded room that the file lies in. Nil: it is not bounded,
+	// or by MaxBytes alone.
+	Space Space
+	// Use names what the file is read for. What is given back is not needed any
+	// more for that use; another one gets all of it.
+	Use string
 }
 
 // Link is where a file can be had.
@@ -88,6 +95,8 @@ type Result struct {
 	SHA256      string `json:"sha256"`
 	ContentType string `json:"contentType,omitempty"` // as the server says
 	ETag        string `json:"etag,omitempty"`
+	// Gone: bytes were given back, and there is no file under the path.
+	Gone bool `json:"-"`
 }
 
 const (
@@ -132,6 +141,12 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	p, err := openNamed(r.Path, key, target)
 	if err != nil {
 		return Result{}, err
+	}
+	if err := p.lodge(r); err != nil {
+		return Result{}, errors.Join(err, p.close())
+	}
+	if r.Space != nil {
+		r.Space.Held(p.spans().Len(), 0)
 	}
 	res, err := newTransfer(c, r, target, p, progress).run(ctx)
 	if closeErr := p.close(); err == nil && closeErr != nil {

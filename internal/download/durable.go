@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,7 @@ func (p *part) due(bytes int64, age time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	age = min(age, max(checkpointOften, idleFor*p.took))
-	return p.here.Len()-p.Have.Len() >= bytes || time.Since(p.saved) >= age
+	return p.got().Len()-p.Have.Len()-p.Gone.Len() >= bytes || time.Since(p.saved) >= age
 }
 
 // idleFor is how many times as long as a checkpoint takes there is none.
@@ -31,7 +32,7 @@ func (p *part) checkpoint() error {
 	p.saving.Lock()
 	defer p.saving.Unlock()
 	next, err := p.snapshot()
-	if err != nil || next.Have.Len() == p.Have.Len() {
+	if err != nil || slices.Equal(next.Have, p.Have) && slices.Equal(next.Gone, p.Gone) {
 		return err
 	}
 	if err := p.file.Sync(); err != nil {
@@ -43,7 +44,7 @@ func (p *part) checkpoint() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.took = time.Since(p.saved)
-	p.Have, p.Hashed, p.Hash = next.Have, next.Hashed, next.Hash
+	p.Have, p.Gone, p.Hashed, p.Hash = next.Have, next.Gone, next.Hashed, next.Hash
 	return nil
 }
 
@@ -75,7 +76,7 @@ func (p *part) snapshot() (record, error) {
 		return record{}, fmt.Errorf("checkpoint %s: %w", p.path, err)
 	}
 	next := p.record
-	next.Have, next.Hashed, next.Hash = p.here, p.digest.at, state
+	next.Have, next.Gone, next.Hashed, next.Hash = p.here, p.gone, p.digest.at, state
 	return next, nil
 }
 
@@ -84,7 +85,7 @@ func (p *part) snapshot() (record, error) {
 func (p *part) lost(cause error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.here = p.Have
+	p.here, p.gone = p.Have, p.Gone
 	// A state that was saved here can be loaded.
 	p.digest, _ = loadDigest(p.Hash, p.Hashed)
 	return diskFault("make durable", p.file.Name(), cause)

@@ -31,6 +31,9 @@ type record struct {
 	SHA256       string      `json:"sha256,omitempty"` // of the whole file as the server announces it, hex
 	Length       int64       `json:"length"`           // of the whole file; -1 = unknown
 	Have         spool.Spans `json:"have"`             // bytes that are durable
+	Gone         spool.Spans `json:"gone,omitempty"`   // bytes that were here, and were given back
+	Use          string      `json:"use,omitempty"`    // that has no need of them any more
+	Limit        int64       `json:"limit,omitempty"`  // of the room that the part was made in; 0 = none
 	Hashed       int64       `json:"hashed"`           // so many bytes from the start are in Hash
 	Hash         []byte      `json:"hash,omitempty"`
 }
@@ -53,8 +56,9 @@ type part struct {
 	file   *os.File
 	saving sync.Mutex // held by who makes a checkpoint; taken before mu
 
-	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Hashed and Hash
+	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Gone, Hashed and Hash
 	here   spool.Spans // bytes written, durable or not
+	gone   spool.Spans // bytes given back; there is a hole when Gone says so
 	digest digest
 	saved  time.Time     // last checkpoint
 	took   time.Duration // how long it took
@@ -110,7 +114,7 @@ func openNamed(path, key string, u *url.URL) (*part, error) {
 	}
 	p := &part{path: path, file: file, saved: time.Now()}
 	if p.restore(key) {
-		if err := file.Truncate(p.Have[len(p.Have)-1].To); err != nil {
+		if err := file.Truncate(p.end()); err != nil {
 			_ = file.Close() // nothing was written that could be lost
 			return nil, diskFault("truncate", name, err)
 		}
@@ -131,22 +135,42 @@ func (p *part) restore(key string) bool {
 	}
 	var ok bool
 	p.digest, ok = loadDigest(p.Hash, p.Hashed)
-	p.here = p.Have
+	p.here, p.gone = p.Have, p.Gone
 	return ok
+}
+
+// end is where the last byte is that came.
+func (p *part) end() int64 {
+	if came := p.Have.With(p.Gone); len(came) > 0 {
+		return came[len(came)-1].To
+	}
+	return 0
 }
 
 // sound reports whether what the side-file says can be true of the file.
 func (p *part) sound() bool {
+	if !inOrder(p.Have) || !inOrder(p.Gone) {
+		return false
+	}
+	end, hashed := p.end(), p.Have.With(p.Gone).After(0)
+	if len(p.Gone) > 0 {
+		hashed = end // what was given back may have been wanted again
+	}
+	info, err := p.file.Stat()
+	return err == nil && end > 0 && info.Size() >= end && (p.Length < 0 || p.Length >= end) &&
+		p.Hashed >= 0 && p.Hashed <= hashed
+}
+
+// inOrder: the spans are as spool.Spans have to be.
+func inOrder(all spool.Spans) bool {
 	end := int64(-1)
-	for _, s := range p.Have {
+	for _, s := range all {
 		if s.From <= end || s.To <= s.From {
 			return false
 		}
 		end = s.To
 	}
-	info, err := p.file.Stat()
-	return err == nil && end > 0 && info.Size() >= end && (p.Length < 0 || p.Length >= end) &&
-		p.Hashed >= 0 && p.Hashed <= p.Have.After(0)
+	return true
 }
 
 // reset forgets all bytes, and what the server said of them. The next ones go
@@ -154,8 +178,8 @@ func (p *part) sound() bool {
 func (p *part) reset() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.here, p.digest = nil, newDigest()
-	p.record = record{V: p.V, Key: p.Key, URL: p.URL, Length: -1}
+	p.here, p.gone, p.digest = nil, nil, newDigest()
+	p.record = record{V: p.V, Key: p.Key, URL: p.URL, Use: p.Use, Limit: p.Limit, Length: -1}
 	// The record goes first, and durably: it must never speak of the new file.
 	switch err := os.Remove(p.recordName()); {
 	case err == nil:
@@ -180,17 +204,21 @@ func (p *part) reset() error {
 
 // put writes bytes at their place. Those that are here already are compared
 // with b instead; known is how many of b's last bytes those are. The error is a
-// *misfit when they are others.
+// *misfit when they are others. Those that were given back stay away.
 func (p *part) put(b []byte, at int64) (known int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(b) > 0 {
 		n := min(p.here.After(at)-at, int64(len(b)))
-		if n > 0 {
+		past := min(p.gone.After(at)-at, int64(len(b)))
+		switch {
+		case n > 0:
 			err = p.compare(b[:n], at)
 			known += n
-		} else {
-			n = p.here.Missing(spool.Span{From: at, To: at + int64(len(b))}).Len()
+		case past > 0:
+			n, known = past, 0
+		default:
+			n = p.got().Missing(spool.Span{From: at, To: at + int64(len(b))}).Len()
 			err = p.write(b[:n], at)
 			known = 0
 		}
@@ -225,7 +253,7 @@ func (p *part) write(b []byte, at int64) error {
 
 // follow hashes at most so many bytes whose turn has come.
 func (p *part) follow(most int64) error {
-	if err := p.digest.follow(p.file, p.here.After(0), most); err != nil {
+	if err := p.digest.follow(p.file, p.got().After(0), most); err != nil {
 		return diskFault("read", p.file.Name(), err)
 	}
 	return nil
@@ -238,40 +266,55 @@ func (p *part) spans() spool.Spans {
 	return p.here
 }
 
-// held is how many bytes are here.
-func (p *part) held() int64 { return p.spans().Len() }
+// got are the bytes that are here or were given back. The caller holds mu.
+func (p *part) got() spool.Spans { return p.here.With(p.gone) }
 
-// complete reports whether all bytes are here.
+// come are the bytes that need not be fetched.
+func (p *part) come() spool.Spans {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.got()
+}
+
+// held is how many bytes need not be fetched.
+func (p *part) held() int64 { return p.come().Len() }
+
+// complete reports whether no byte is missing.
 func (p *part) complete() bool {
-	return p.Length > 0 && p.spans().Has(spool.Span{To: p.Length})
+	return p.Length > 0 && p.come().Has(spool.Span{To: p.Length})
 }
 
 // sha256 is the hash of the complete file, in hex.
 func (p *part) sha256() (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.follow(p.here.After(0)); err != nil {
+	if err := p.follow(p.got().After(0)); err != nil {
 		return "", err
 	}
 	return p.digest.hex(), nil
 }
 
-// publish gives the complete part its final name.
-func (p *part) publish() (Result, error) {
+// result is what is known of the complete part, all of which is durable.
+func (p *part) result() (Result, error) {
 	sum, err := p.sha256()
 	if err != nil {
 		return Result{}, err
 	}
-	if err := p.checkpoint(); err != nil {
+	res := Result{Size: p.Length, SHA256: sum, ContentType: p.ContentType, ETag: p.ETag, Gone: p.gaveBack()}
+	return res, p.checkpoint()
+}
+
+// publish gives the complete part its final name.
+func (p *part) publish() (Result, error) {
+	res, err := p.result()
+	if err != nil {
 		return Result{}, err
 	}
 	info, err := p.file.Stat()
 	if err != nil {
 		return Result{}, diskFault("stat", p.file.Name(), err)
 	}
-	f := final{V: finalFormat, Key: p.Key, URL: p.URL, Modified: info.ModTime().UnixNano(), Result: Result{
-		Size: p.Length, SHA256: sum, ContentType: p.ContentType, ETag: p.ETag,
-	}}
+	f := final{V: finalFormat, Key: p.Key, URL: p.URL, Modified: info.ModTime().UnixNano(), Result: res}
 	// The record comes first: a file without one would be fetched again.
 	if err := writeJSON(RecordPath(p.path), f); err != nil {
 		return Result{}, err

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -11,8 +12,9 @@ import (
 
 // accept judges a response's head. It gives where the body's bytes belong; nil
 // when nothing is missing.
-func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
+func (t *transfer) accept(ctx context.Context, resp *http.Response, a ask) (*stream, error) {
 	held := t.part.held()
+	t.ranged = resp.StatusCode == http.StatusPartialContent || strings.EqualFold(strings.TrimSpace(resp.Header.Get("Accept-Ranges")), "bytes")
 	switch code := resp.StatusCode; {
 	case code == http.StatusRequestedRangeNotSatisfiable && held > 0:
 		return nil, t.beyond(resp)
@@ -36,7 +38,7 @@ func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
 		}
 	}
 	if resp.StatusCode == http.StatusOK {
-		return t.acceptWhole(resp, a)
+		return t.acceptWhole(ctx, resp, a)
 	}
 	if a.all() {
 		return nil, &spool.Error{
@@ -46,7 +48,7 @@ func (t *transfer) accept(resp *http.Response, a ask) (*stream, error) {
 		}
 	}
 	t.spliced = t.spliced || held > 0
-	return t.acceptPart(resp, a)
+	return t.acceptPart(ctx, resp, a)
 }
 
 // compressed names the coding of a body that is not the file as it is.
@@ -59,7 +61,7 @@ func compressed(resp *http.Response) string {
 }
 
 // acceptWhole: the body is the file from its start, asked for or not.
-func (t *transfer) acceptWhole(resp *http.Response, a ask) (*stream, error) {
+func (t *transfer) acceptWhole(ctx context.Context, resp *http.Response, a ask) (*stream, error) {
 	p := t.part
 	s := &stream{asked: ask{0, -1}, to: resp.ContentLength}
 	t.plain = t.plain || !a.all()
@@ -78,7 +80,7 @@ func (t *transfer) acceptWhole(resp *http.Response, a ask) (*stream, error) {
 	if p.Length = resp.ContentLength; p.Length == 0 {
 		return nil, t.empty()
 	}
-	return s, t.fits()
+	return s, t.fits(ctx)
 }
 
 // learn notes what the server says of the file.
@@ -101,7 +103,7 @@ func (t *transfer) unchanged(resp *http.Response) bool {
 
 // acceptPart: the body must be exactly the bytes that were asked for, or their
 // beginning.
-func (t *transfer) acceptPart(resp *http.Response, a ask) (*stream, error) {
+func (t *transfer) acceptPart(ctx context.Context, resp *http.Response, a ask) (*stream, error) {
 	p := t.part
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	if !ok || !asAsked(resp, r, a) {
@@ -117,7 +119,7 @@ func (t *transfer) acceptPart(resp *http.Response, a ask) (*stream, error) {
 	if p.Length < 0 && r.total >= 0 {
 		p.Length = r.total
 	}
-	return &stream{asked: a, at: r.first, to: r.last + 1}, t.fits()
+	return &stream{asked: a, at: r.first, to: r.last + 1}, t.fits(ctx)
 }
 
 // acceptAside is accept for what was asked for out of its turn. It changes
@@ -164,7 +166,7 @@ func (t *transfer) anotherFile() error {
 func (t *transfer) beyond(resp *http.Response) error {
 	p := t.part
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
-	if ok && r.first < 0 && p.Length < 0 && p.spans().After(0) == r.total {
+	if ok && r.first < 0 && p.Length < 0 && p.come().After(0) == r.total {
 		p.Length = r.total
 		return nil
 	}
@@ -172,7 +174,7 @@ func (t *transfer) beyond(resp *http.Response) error {
 }
 
 // fits asks whether a file of the length just learned may come.
-func (t *transfer) fits() error {
+func (t *transfer) fits(ctx context.Context) error {
 	p, c := t.part, t.client
 	if p.Length < 0 {
 		return nil
@@ -180,8 +182,13 @@ func (t *transfer) fits() error {
 	if t.request.Size > 0 && p.Length != t.request.Size {
 		return t.wrongSize(p.Length)
 	}
-	if c.MaxBytes > 0 && p.Length > c.MaxBytes {
+	if limit := t.limit(); limit > 0 && p.Length > limit {
 		return t.tooLarge()
+	}
+	if t.request.Space != nil {
+		if err := t.measured(ctx); err != nil || t.gives.Load() {
+			return err
+		}
 	}
 	missing := p.Length - p.held()
 	if c.Room != nil {
@@ -198,4 +205,13 @@ func (t *transfer) fits() error {
 		}
 	}
 	return nil
+}
+
+// limit is how many bytes a file may have; 0 = any number. Where it lies in a
+// Space, that says it as soon as its length is known.
+func (t *transfer) limit() int64 {
+	if t.request.Space != nil && t.part.Length >= 0 {
+		return 0
+	}
+	return t.client.MaxBytes
 }

@@ -21,6 +21,7 @@ type stream struct {
 	fresh   int64                 // so many were not
 	moved   func(at int64, n int) // is told of n bytes up to a place
 	held    bool                  // it had to stop reading for a while
+	besides bool                  // its bytes are wanted out of their turn
 }
 
 // fetch asks for bytes, and keeps what comes. It ends early when what follows
@@ -50,7 +51,7 @@ func (t *transfer) answer(ctx context.Context, w *watch, a ask) (err error) {
 		t.turn.keep = err == nil || errors.Is(context.Cause(ctx), errWanted)
 		release()
 	}()
-	s, err := t.accept(resp, a)
+	s, err := t.accept(ctx, resp, a)
 	if err != nil || s == nil {
 		return err
 	}
@@ -71,6 +72,14 @@ func (t *transfer) answer(ctx context.Context, w *watch, a ask) (err error) {
 
 // fetchAside is fetch for what is wanted out of its turn.
 func (t *transfer) fetchAside(ctx context.Context, span spool.Span) error {
+	if room := t.request.Space; room != nil {
+		n, err := room.Room(ctx, span.Len(), min(span.Len(), askLeast), true, func() {})
+		if err != nil {
+			return err
+		}
+		defer func() { room.Held(t.part.spans().Len(), n) }()
+		span.To = span.From + n
+	}
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()
 	w.stall /= 3 // somebody waits, and the main connection may get there
@@ -91,7 +100,7 @@ func (t *transfer) fetchAside(ctx context.Context, span spool.Span) error {
 	if err != nil {
 		return err
 	}
-	s.body, s.turn, s.moved = watched{resp.Body, w}, turn, t.aside.besides
+	s.body, s.turn, s.moved, s.besides = watched{resp.Body, w}, turn, t.aside.besides, true
 	if err := t.receive(ctx, s); err != nil {
 		return err
 	}
@@ -119,8 +128,11 @@ func (t *transfer) receive(ctx context.Context, s *stream) error {
 			return t.netFault(ctx, err)
 		}
 		s.held = s.held || held
+		if err := t.extend(ctx, s); err != nil {
+			return err
+		}
 		saved := t.part.saveIdle()
-		n, err := s.body.Read(buf)
+		n, err := s.body.Read(t.some(s, buf))
 		if saveErr := saved(); saveErr != nil {
 			return saveErr
 		}
@@ -128,7 +140,7 @@ func (t *transfer) receive(ctx context.Context, s *stream) error {
 		if keepErr := t.keep(s, buf[:n]); keepErr != nil {
 			return keepErr
 		}
-		if errors.Is(err, io.EOF) || t.met(s) {
+		if errors.Is(err, io.EOF) || t.met(s) || t.enough(s) {
 			return nil
 		}
 		if err != nil {
@@ -139,7 +151,7 @@ func (t *transfer) receive(ctx context.Context, s *stream) error {
 
 // met: what the rest of the body brings is here, and fits to it.
 func (t *transfer) met(s *stream) bool {
-	return !s.through && s.known >= seam && s.at != s.to && t.part.spans().After(s.at) > s.at
+	return !s.through && s.known >= seam && s.at != s.to && t.part.come().After(s.at) > s.at
 }
 
 // readHead reads what Sniff looks at, less at the end of the body. Unlike
@@ -166,7 +178,7 @@ func (t *transfer) keep(s *stream, b []byte) error {
 	if s.to >= 0 && end > s.to {
 		return &misfit{"too-long", sanitise(t.target.Host) + " sent more bytes than it announced"}
 	}
-	if limit := t.client.MaxBytes; limit > 0 && end > limit {
+	if limit := t.limit(); limit > 0 && end > limit {
 		return t.tooLarge()
 	}
 	if len(b) == 0 {
@@ -200,10 +212,12 @@ func (t *transfer) ended(s *stream) error {
 	switch {
 	case p.held() == 0:
 		return t.empty()
+	case t.enough(s):
+		return nil
 	case p.Length < 0 && (s.to < 0 || whole && s.at != s.asked.to):
 		p.Length = s.at // who does not tell it before tells it by the end
 		return nil
-	case p.spans().After(s.at) > s.at:
+	case p.come().After(s.at) > s.at:
 		return nil
 	case whole && (s.at >= t.end(s.asked) || s.fresh >= leastCut):
 		return nil // a smaller part than was asked for is as good

@@ -31,7 +31,7 @@ func (t *teller) begin() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	here := t.part.spans()
-	t.progress(here.Len(), max(t.part.Length, 0))
+	t.progress(t.part.held(), max(t.part.Length, 0))
 	if t.part.Length < 0 {
 		return nil // the next answer may tell it
 	}
@@ -43,7 +43,7 @@ func (t *teller) came(s spool.Span) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	here := t.part.spans()
-	t.progress(here.Len(), max(t.part.Length, 0))
+	t.progress(t.part.held(), max(t.part.Length, 0))
 	if !t.open {
 		return t.show(here)
 	}
@@ -100,5 +100,14 @@ func (t *teller) reset(why error) {
 	if t.open {
 		t.open, t.due = false, false
 		t.watcher.Reset(why)
+	}
+}
+
+// now tells what is here.
+func (t *teller) now() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open {
+		t.tell(t.part.spans())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -28,6 +29,13 @@ type transfer struct {
 	held     bool // this attempt had to stop reading for a while
 	renewals int  // since the last real progress
 	plain    bool // the server's ranges are of no use but to resume
+
+	// Of a file that has a Space:
+	gives   atomic.Bool // bytes of it are given back
+	ranged  bool        // the server sends ranges, as its last answer says
+	all     bool        // room for all that is missing is waited for
+	until   int64       // there is room for bytes up to here
+	granted int64       // so many of them are new
 }
 
 // ask is a request for bytes [from, to); to is -1 for all from there on.
@@ -64,13 +72,18 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 	}
 	for tries := 1; ; tries++ {
 		before := t.part.held()
+		stop := t.spares(ctx)
 		err := t.attempt(ctx)
+		stop()
 		if err == nil {
 			err = t.verify()
 		}
 		if err == nil {
-			t.tell.flush(true)
-			return t.part.publish()
+			res, err := t.conclude(ctx)
+			if errors.Is(err, errIncomplete) {
+				continue
+			}
+			return res, err
 		}
 		if saveErr := t.part.checkpoint(); saveErr != nil && spool.AsError(err).Class != spool.Environment {
 			return Result{}, saveErr
@@ -96,6 +109,16 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 	}
+}
+
+// conclude makes a file of the complete part, unless bytes of it were given
+// back.
+func (t *transfer) conclude(ctx context.Context) (Result, error) {
+	t.tell.flush(true)
+	if t.part.gaveBack() {
+		return t.settle(ctx)
+	}
+	return t.part.publish()
 }
 
 // rest gets ready for another try after a failure, and says how long to wait
@@ -140,44 +163,55 @@ func (t *transfer) attempt(ctx context.Context) error {
 
 func (t *transfer) fetchAll(ctx context.Context) error {
 	for {
-		next, ok, err := t.next(ctx)
+		next, urgent, ok, err := t.next(ctx)
 		if err != nil || !ok {
 			return err
 		}
-		if err := t.fetch(ctx, next); err != nil && !errors.Is(err, errWanted) {
+		if err := t.fetchSome(ctx, next, urgent); err != nil && !errors.Is(err, errWanted) && !errors.Is(err, errRoom) {
 			return err
 		}
 	}
 }
 
-// next is what to ask for now; false: nothing, the file is here.
-func (t *transfer) next(ctx context.Context) (ask, bool, error) {
+// fetchSome fetches as much of what is missing as there is room for.
+func (t *transfer) fetchSome(ctx context.Context, a ask, urgent bool) error {
+	a, done, err := t.admit(ctx, a, urgent)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return t.fetch(ctx, a)
+}
+
+// next is what to ask for now, and whether somebody waits for it; not ok:
+// nothing, the file is here.
+func (t *transfer) next(ctx context.Context) (a ask, wanted, ok bool, err error) {
 	for {
 		woken := t.aside.wake()
-		here := t.part.spans()
-		urgent, claimed, err := t.aside.orders(here)
+		came := t.part.come()
+		urgent, claimed, err := t.aside.orders(came)
 		if err != nil || t.part.complete() {
-			return ask{}, false, err
+			return ask{}, false, false, err
 		}
-		if gap := here.Missing(urgent); gap.Len() > 0 {
-			return ask{gap.From, gap.To}, true, nil
+		if gap := came.Missing(urgent); gap.Len() > 0 {
+			return ask{gap.From, gap.To}, true, true, nil
 		}
-		if a, ok := t.missing(here, claimed); ok {
-			return a, true, nil
+		if a, ok := t.missing(came, claimed); ok {
+			return a, false, true, nil
 		}
 		// What is missing is on its way, by other connections.
 		select {
 		case <-woken:
 		case <-ctx.Done():
-			return ask{}, false, context.Cause(ctx)
+			return ask{}, false, false, context.Cause(ctx)
 		}
 	}
 }
 
 // missing is the first gap that nobody fetches.
-func (t *transfer) missing(here, claimed spool.Spans) (ask, bool) {
-	length := t.part.Length
-	a := ask{here.After(0), -1}
+func (t *transfer) missing(came, claimed spool.Spans) (ask, bool) {
+	here, length := t.part.spans(), t.part.Length
+	a := ask{came.After(0), -1}
 	if length >= 0 {
 		gap := claimed.Missing(spool.Span{To: length})
 		if gap.Len() == 0 {

@@ -26,9 +26,12 @@ func (t *transfer) empty() error {
 	}
 }
 
+// codeTooLarge is that of a file that is larger than it may be.
+const codeTooLarge = "too-large"
+
 func (t *transfer) tooLarge() error {
 	return &spool.Error{
-		Class: spool.Permanent, Code: "too-large",
+		Class: spool.Permanent, Code: codeTooLarge,
 		Reason: fmt.Sprintf("%s is larger than the limit of %s", redact(t.target), amount(t.client.MaxBytes)),
 		Hint:   "raise the limit, or give a smaller file",
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// Grain is the least room that is worth a request, in bytes.
-	Grain = 256 << 10
+	// grain is the least room that is worth a request, in bytes.
+	grain = 256 << 10
 	// besides is kept free for what readers ask for out of turn, in bytes.
 	besides = 4 << 20
 	// lookEvery is how often the room that others take is looked up.
@@ -23,6 +23,7 @@ const (
 // TooSmall is why a source cannot be worked on within a limit.
 type TooSmall struct {
 	Limit int64 // bytes
+	Size  int64 // of the source, bytes
 	Need  int64 // the limit that it needs, in bytes; 0 = the source has to fit as a whole
 }
 
@@ -67,8 +68,8 @@ func (s *Scratch) takesBack() bool {
 		_ = f.Close() // it was only a trial
 		_ = os.Remove(f.Name())
 	}()
-	_, err = f.Write(make([]byte, Grain))
-	return err == nil && punch(f, spool.Span{To: Grain}) == nil
+	_, err = f.Write(make([]byte, grain))
+	return err == nil && punch(f, spool.Span{To: grain}) == nil
 }
 
 // Claim is the room of one source that is being fetched.
@@ -77,6 +78,7 @@ type Claim struct {
 	path   string // of the source; its part's name begins so
 
 	size    int64 // bytes; 0 = not known
+	whole   bool  // all of it must be here at once
 	roomy   bool  // it is larger than scratch may be: bytes are given back
 	held    int64 // bytes that lie here
 	granted int64 // that may come besides
@@ -124,10 +126,11 @@ func (c *Claim) Sized(size int64, partly bool) (bool, error) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.size, c.roomy = size, c.roomy || partly && size+size/10 > b.limit
-	if !c.roomy && size > b.limit {
-		return false, &TooSmall{Limit: b.limit}
+	c.size = size
+	if !partly && size > b.limit {
+		return false, &TooSmall{Limit: b.limit, Size: c.size}
 	}
+	c.roomy = partly && !c.whole && size+size/10 > b.limit
 	b.wake()
 	return c.roomy, nil
 }
@@ -138,9 +141,9 @@ func (c *Claim) Whole() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.size > b.limit {
-		return &TooSmall{Limit: b.limit}
+		return &TooSmall{Limit: b.limit, Size: c.size}
 	}
-	c.roomy, c.need = false, 0
+	c.whole, c.roomy, c.need = true, false, 0
 	b.wake()
 	return nil
 }
@@ -153,12 +156,12 @@ func (c *Claim) Needs(source, made int64) error {
 	defer b.mu.Unlock()
 	c.made = made
 	if c.roomy {
-		c.need = source + besides + Grain
+		c.need = source + besides + grain
 		if all := c.need + b.parts*made; all > b.limit {
 			if c.size > b.limit {
-				return &TooSmall{Limit: b.limit, Need: all}
+				return &TooSmall{Limit: b.limit, Size: c.size, Need: all}
 			}
-			c.roomy, c.need = false, 0 // as a whole it fits
+			c.whole, c.roomy, c.need = true, false, 0 // it fits as it is
 		}
 	}
 	b.wake()
@@ -175,17 +178,26 @@ func (c *Claim) Held(held, granted int64) {
 	b.wake()
 }
 
+// Lies says that all of the source lies here, and stays.
+func (c *Claim) Lies(size int64) {
+	b := c.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.size, c.held, c.granted, c.whole, c.roomy = size, size, 0, true, false
+	b.wake()
+}
+
 // Free gives bytes of the source's file back to the disk.
 func (c *Claim) Free(f *os.File, s spool.Span) error { return punch(f, s) }
 
-// Room waits until so many more bytes may come: up to want, and at least the
-// lesser of want and Grain. urgent are those that a reader waits for. waits is
-// called when it has to wait.
-func (c *Claim) Room(ctx context.Context, want int64, urgent bool, waits func()) (int64, error) {
+// Room waits until so many more bytes may come: up to want, and not less than
+// least, which is 0 for who does not wait. urgent are those that a reader waits for. waits is called each time
+// that there is no room yet.
+func (c *Claim) Room(ctx context.Context, want, least int64, urgent bool, waits func()) (int64, error) {
 	b := c.budget
 	for {
-		n, changed, err := c.take(want, urgent)
-		if n > 0 || err != nil {
+		n, changed, err := c.take(want, max(least, 1), urgent)
+		if n > 0 || err != nil || least == 0 {
 			return n, err
 		}
 		waits()
@@ -212,21 +224,21 @@ func (b *Budget) forget() {
 	}
 }
 
-func (c *Claim) take(want int64, urgent bool) (int64, <-chan struct{}, error) {
+func (c *Claim) take(want, least int64, urgent bool) (int64, <-chan struct{}, error) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.look()
 	most := b.free(c)
 	switch {
-	case urgent && c.unplanned() && b.alone(c) && most < min(want, Grain):
-		return 0, nil, &TooSmall{Limit: b.limit}
+	case urgent && c.unplanned() && b.alone(c) && most < least:
+		return 0, nil, &TooSmall{Limit: b.limit, Size: c.size}
 	case !urgent && c.unplanned():
 		most = min(most, b.room()/2-c.held-c.granted)
 	case !urgent && c.roomy:
 		most -= besides
 	}
-	for n := min(want, most); n > 0 && n >= min(want, Grain); n /= 2 {
+	for n := min(want, most); n >= least; n /= 2 {
 		if b.alone(c) || b.safe(c, n) {
 			c.granted += n
 			return n, nil, nil
@@ -303,4 +315,3 @@ func (c *Claim) most() int64 {
 	}
 	return c.size
 }
-

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spool-video/spool"
 )
@@ -84,7 +85,10 @@ type Source struct {
 }
 
 // want is what one reader waits for.
-type want struct{ span spool.Span }
+type want struct {
+	span  spool.Span
+	since time.Time
+}
 
 // Arrived says which bytes are on disk now: all of them, not only the new
 // ones. Bytes that are going to be discarded are left out before they are.
@@ -173,11 +177,17 @@ func (s *Source) Wanted() (spool.Span, bool) {
 
 // Wants is what all blocked readers wait for, in the order in which they began
 // to wait.
-func (s *Source) Wants() []spool.Span {
+func (s *Source) Wants() []spool.Span { return s.Longed(0) }
+
+// Longed is Wants of readers that have waited so long.
+func (s *Source) Longed(least time.Duration) []spool.Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []spool.Span
 	for _, w := range s.waiting {
+		if time.Since(w.since) < least {
+			continue
+		}
 		if missing := s.have.Missing(w.span); missing.Len() > 0 && !slices.Contains(all, missing) {
 			all = append(all, missing)
 		}
@@ -295,7 +305,7 @@ func (s *Source) want(span spool.Span) *want {
 	if s.size >= 0 {
 		span.To = min(span.To, s.size)
 	}
-	w := &want{span}
+	w := &want{span, time.Now()}
 	s.waiting = append(s.waiting, w)
 	s.ask()
 	return w

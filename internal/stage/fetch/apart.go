@@ -38,6 +38,10 @@ func (g *get) apart(ctx context.Context, choice page.Choice) (spool.Fetched, err
 	f.Size, f.SHA256, f.Tag = results[0].Size, results[0].SHA256, results[0].ETag
 	sound.Size, sound.SHA256, sound.Tag = results[1].Size, results[1].SHA256, results[1].ETag
 	f.Sound = &sound
+	if results[0].Gone || results[1].Gone {
+		f.Scratch, f.Arriving = true, true
+		return f, nil
+	}
 	return g.settle(f.Path, f, "")
 }
 
@@ -60,6 +64,9 @@ func (g *get) both(ctx context.Context, both *pair, requests [2]download.Request
 				a.tell = both.part(i)
 				if i == 1 {
 					a.readable = plannable
+					if a.space != nil {
+						a.space.sound = true
+					}
 				}
 				results[i], err = a.get(ctx, r)
 				if err == nil && a.reading() == nil {

@@ -17,7 +17,9 @@ import (
 type arrival struct {
 	stage *Stage
 	video string
-	told  spool.Fetched // what is reported once the source can be read
+	// revision that it is for.
+	revision string
+	told     spool.Fetched // what is reported once the source can be read
 	// before is what an earlier try of the same job reported, and others use.
 	before *spool.Fetched
 	tell   func(spool.Progress)
@@ -26,6 +28,7 @@ type arrival struct {
 	// readable waits until enough is here to plan by.
 	readable func(context.Context, *tap.Source) error
 	group    sync.WaitGroup // the look at what is arriving
+	space    *space         // nil: its room is not bounded
 
 	mu        sync.Mutex // guards what follows
 	source    *tap.Source
@@ -34,23 +37,32 @@ type arrival struct {
 	total     int64
 	have      spool.Spans
 	announced bool
+	note      string // what it waits for
 }
 
 // arrival is one into path. lost ends ctx, which is that of the download.
 func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
-	return &arrival{
-		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
+	a := &arrival{
+		stage: g.stage, video: g.job.Video, revision: g.job.Revision, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
 		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
 	}
+	a.space = g.stage.space(g.job.JobKey, a)
+	return a
 }
 
 // get downloads the file.
 func (a *arrival) get(ctx context.Context, r download.Request) (download.Result, error) {
 	r.Watcher = a
+	if a.space != nil {
+		r.Space, r.Use = a.space, a.revision
+	}
 	res, err := a.stage.Client.Get(ctx, r, a.count)
 	a.end()
 	if err == nil {
 		a.complete()
+	}
+	if err == nil && a.space != nil && !res.Gone {
+		a.space.claim.Lies(res.Size)
 	}
 	return res, err
 }
@@ -82,7 +94,11 @@ func (a *arrival) Opened(f *os.File, size int64) {
 
 // look waits until enough of the source is here to plan it.
 func (a *arrival) look(ctx context.Context, source *tap.Source) {
-	if err := a.readable(ctx, source); err != nil {
+	err := a.readable(ctx, source)
+	if a.space != nil {
+		a.space.look(ctx, source, err)
+	}
+	if err != nil {
 		return // it is planned when all of it is here
 	}
 	a.mu.Lock()
@@ -120,8 +136,14 @@ func (a *arrival) Reset(why error) {
 	}
 }
 
-// Wanted is what readers wait for.
-func (a *arrival) Wanted() []spool.Span { return a.reading().Wants() }
+// Wanted is what readers wait for. Of a source whose bytes are given back,
+// what a reader only takes ahead of its need is not fetched out of its turn.
+func (a *arrival) Wanted() []spool.Span {
+	if a.space == nil || !a.space.gives() {
+		return a.reading().Wants()
+	}
+	return a.space.wanted(a.reading())
+}
 
 // Changed tells when that changes.
 func (a *arrival) Changed() <-chan struct{} { return a.reading().WantChanged() }
@@ -142,11 +164,21 @@ func (a *arrival) count(done, total int64) {
 
 // report says how far the download is. The caller holds the lock.
 func (a *arrival) report() {
-	p := spool.Progress{Phase: spool.Downloading, Done: a.done, Total: a.total}
+	p := spool.Progress{Phase: spool.Downloading, Done: a.done, Total: a.total, Note: a.note}
 	if a.announced {
 		p.Have = a.have
 	}
 	a.tell(p)
+}
+
+// waits says what the download waits for; "" is nothing.
+func (a *arrival) waits(note string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.note != note {
+		a.note = note
+		a.report()
+	}
 }
 
 // end waits for what was begun. The source stays readable: another try, or
@@ -232,9 +264,13 @@ func (s *Stage) kept(video string, file *os.File) *tap.Source {
 // Release closes what a video's jobs have read from: it has ended.
 func (s *Stage) Release(video string) {
 	s.mu.Lock()
-	readers := s.readers[video]
+	readers, spaces := s.readers[video], s.spaces[video]
 	delete(s.readers, video)
+	delete(s.spaces, video)
 	s.mu.Unlock()
+	for _, space := range spaces {
+		s.Budget.Leave(space.path)
+	}
 	for _, r := range readers {
 		r.source.End(tap.ErrGone)
 		s.Sources.Taps.Forget(r.source)

@@ -77,6 +77,11 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	if err != nil {
 		return f, err
 	}
+	if res.Gone {
+		passed := g.passed(f.Path, res)
+		passed.Page = f.Page
+		return passed, nil
+	}
 	f.Size, f.SHA256, f.Tag = res.Size, res.SHA256, res.ETag
 	return g.settle(f.Path, f, file.Ext)
 }

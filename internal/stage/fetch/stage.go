@@ -19,6 +19,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/page"
+	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/tap"
 )
 
@@ -41,10 +42,14 @@ type Stage struct {
 	// DownloadDir, when it is not "", keeps sources as DownloadDir/<id>.<ext>,
 	// and what lies there under that name is used as it is.
 	DownloadDir string
+	// Budget is the room that sources share in scratch. Nil: it is not bounded,
+	// or none of it can be given back while it is needed.
+	Budget *scratch.Budget
 
 	mu      sync.Mutex
 	readers map[string][]reader // by video; guarded by mu
 	rooms   map[string]*room    // by video; guarded by mu
+	spaces  map[string][]*space // by video; guarded by mu
 }
 
 // sourceName is the file in a job's folder. It says nothing of where it came
@@ -84,7 +89,14 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 		if err := s.Slots.Acquire(ctx); err != nil {
 			return spool.Result{}, err
 		}
-		defer s.Slots.Release()
+		release := sync.OnceFunc(s.Slots.Release)
+		defer release()
+		g.progress = func(p spool.Progress) {
+			if p.Phase == spool.Downloading && p.Total > 0 && p.Done == p.Total {
+				release() // what it waits for now is not the network
+			}
+			progress(p)
+		}
 	}
 	progress(spool.Progress{Phase: spool.Downloading})
 	return result(g.run(ctx))
@@ -113,6 +125,9 @@ type get struct {
 
 func (g *get) run(ctx context.Context) (spool.Fetched, error) {
 	res, path, err := g.direct(ctx)
+	if err == nil && res.Gone {
+		return g.passed(path, res), nil
+	}
 	if err == nil {
 		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256, Tag: res.ETag}, extensionOf(g.job.Source, res.ContentType))
 	}
