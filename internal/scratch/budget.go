@@ -18,6 +18,9 @@ const (
 	besides = 4 << 20
 	// lookEvery is how often the room that others take is looked up.
 	lookEvery = 500 * time.Millisecond
+	// idleAfter is how long one waits before nothing being made means that
+	// nothing is going to be.
+	idleAfter = 5 * time.Second
 )
 
 // TooSmall is why a source cannot be worked on within a limit.
@@ -29,6 +32,17 @@ type TooSmall struct {
 
 func (e *TooSmall) Error() string {
 	return fmt.Sprintf("scratch may hold %d bytes, and the source needs %d at once", e.Limit, e.Need)
+}
+
+// Occupied is why a source cannot be worked on now: scratch holds what nobody is
+// at work on.
+type Occupied struct {
+	Limit int64 // bytes
+	By    int64 // bytes of other sources
+}
+
+func (e *Occupied) Error() string {
+	return fmt.Sprintf("%d of the %d bytes that scratch may hold are of sources that nobody is at work on", e.By, e.Limit)
 }
 
 // Budget shares the room that scratch has for sources among those that are
@@ -44,7 +58,7 @@ type Budget struct {
 	claims  []*Claim      // in the order in which they were made
 	changed chan struct{} // closed and renewed when there may be more room
 	looked  time.Time     // when the rest was found
-	sources int64         // bytes of sources that nobody claims
+	sources int64         // bytes of sources that nobody claims, and of notes
 	made    int64         // bytes of what is made, until it is published
 }
 
@@ -194,9 +208,9 @@ func (c *Claim) Free(f *os.File, s spool.Span) error { return punch(f, s) }
 // least, which is 0 for who does not wait. urgent are those that a reader waits for. waits is called each time
 // that there is no room yet.
 func (c *Claim) Room(ctx context.Context, want, least int64, urgent bool, waits func()) (int64, error) {
-	b := c.budget
+	b, began := c.budget, time.Now()
 	for {
-		n, changed, err := c.take(want, max(least, 1), urgent)
+		n, changed, err := c.take(want, max(least, 1), urgent, time.Since(began) > idleAfter)
 		if n > 0 || err != nil || least == 0 {
 			return n, err
 		}
@@ -224,17 +238,22 @@ func (b *Budget) forget() {
 	}
 }
 
-func (c *Claim) take(want, least int64, urgent bool) (int64, <-chan struct{}, error) {
+// take grants what can be granted now; 0 is nothing, and what to wait for.
+// waited: it was asked for before, some time ago.
+func (c *Claim) take(want, least int64, urgent, waited bool) (int64, <-chan struct{}, error) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.look()
-	most := b.free(c)
+	most := b.free(c, waited)
+	stuck := waited && b.alone(c) && most < least
 	switch {
-	case urgent && c.unplanned() && b.alone(c) && most < least:
+	case stuck && b.occupied(c):
+		return 0, nil, &Occupied{Limit: b.limit, By: b.sources}
+	case stuck && urgent && c.unplanned():
 		return 0, nil, &TooSmall{Limit: b.limit, Size: c.size}
 	case !urgent && c.unplanned():
-		most = min(most, b.room()/2-c.held-c.granted)
+		most = min(most, b.pool()/2-c.held-c.granted)
 	case !urgent && c.roomy:
 		most -= besides
 	}
@@ -247,6 +266,14 @@ func (c *Claim) take(want, least int64, urgent bool) (int64, <-chan struct{}, er
 	return 0, b.changed, nil
 }
 
+// occupied: other sources take the room that a claim needs.
+func (b *Budget) occupied(c *Claim) bool {
+	if c.unplanned() || c.size == 0 {
+		return b.sources > b.limit/4
+	}
+	return c.most() <= b.limit && c.most() > b.pool()
+}
+
 // unplanned: nobody knows yet what it needs at once.
 func (c *Claim) unplanned() bool { return c.roomy && c.need == 0 }
 
@@ -255,61 +282,57 @@ func (b *Budget) alone(c *Claim) bool {
 	return !slices.ContainsFunc(b.claims, func(o *Claim) bool { return o != c && o.held+o.granted > 0 })
 }
 
-// room is what all sources that are claimed may have.
-func (b *Budget) room() int64 {
-	made := b.made
-	for _, c := range b.claims {
-		made = max(made, b.parts*c.made)
-	}
-	return b.limit - b.sources - made
-}
+// pool is what all claims may hold, with what is made of them.
+func (b *Budget) pool() int64 { return b.limit - b.sources }
 
-// free is what a claim may get at once. One that fits into scratch as a whole
-// is let through when it is alone, as if nothing were made of it meanwhile.
-func (b *Budget) free(c *Claim) int64 {
-	free := b.room()
-	if !c.roomy && b.alone(c) {
-		free = b.limit - b.sources
-	}
+// free is what a claim may get at once. For what is made, room is kept for the
+// largest parts of all; when nothing is being made, and one waits all the same,
+// for its own. A source that fits into scratch as a whole is let through when it
+// is alone, as if nothing were made of it meanwhile.
+func (b *Budget) free(c *Claim, waited bool) int64 {
+	made, free := c.made, b.pool()
 	for _, o := range b.claims {
 		free -= o.held + o.granted
+		if !waited || b.made > 0 {
+			made = max(made, o.made)
+		}
 	}
-	return free
+	if !c.roomy && b.alone(c) {
+		return free
+	}
+	return free - max(b.made, b.parts*made)
 }
 
 // safe: when c has got n more, there is still an order in which all can end.
 func (b *Budget) safe(c *Claim, n int64) bool {
-	room := b.room()
-	free := room - n
+	has := func(o *Claim) int64 {
+		if o == c {
+			return o.held + o.granted + n
+		}
+		return o.held + o.granted
+	}
+	free := b.pool()
 	for _, o := range b.claims {
-		free -= o.held + o.granted
+		free -= has(o)
 	}
 	left := slices.Clone(b.claims)
 	for len(left) > 0 {
-		i := slices.IndexFunc(left, func(o *Claim) bool {
-			has := o.held + o.granted
-			if o == c {
-				has += n
-			}
-			return min(o.most(), room)-has <= free
-		})
+		i := slices.IndexFunc(left, func(o *Claim) bool { return min(o.most(), b.pool())-has(o) <= free })
 		if i < 0 {
 			return false
 		}
-		free += left[i].held + left[i].granted
-		if left[i] == c {
-			free += n
-		}
+		free += has(left[i])
 		left = slices.Delete(left, i, i+1)
 	}
 	return true
 }
 
-// most is how many bytes a claim may have to hold at once.
+// most is how many bytes a claim may have to hold at once, with what is made of
+// it.
 func (c *Claim) most() int64 {
 	switch {
 	case c.roomy && c.need > 0:
-		return c.need
+		return c.need + c.budget.parts*c.made
 	case c.roomy || c.size == 0:
 		return c.budget.limit
 	}

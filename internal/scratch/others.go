@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// note is what files have at most that are about others, in bytes.
+const note = 4 << 10
+
 // look finds how much of scratch is taken by what nobody claims. The caller
 // holds the lock.
 func (b *Budget) look() {
@@ -22,10 +25,11 @@ func (b *Budget) look() {
 		info, err := d.Info()
 		switch {
 		case err != nil:
-		case !b.isSource(path):
-			b.made += occupied(info)
-		case !b.claimed(path):
+		case b.claimed(path):
+		case b.isSource(path) || occupied(info) <= note:
 			b.sources += occupied(info)
+		default:
+			b.made += occupied(info)
 		}
 		return nil
 	})

@@ -186,8 +186,16 @@ func (s *space) Room(ctx context.Context, want, least int64, urgent bool, waits 
 		s.arrival.waits("")
 	}
 	var small *scratch.TooSmall
-	if errors.As(err, &small) {
+	var occupied *scratch.Occupied
+	switch {
+	case errors.As(err, &small):
 		return 0, tooLarge(err)
+	case errors.As(err, &occupied):
+		return 0, &spool.Error{
+			Class: spool.Environment, Code: "scratch-occupied", Err: err,
+			Reason: "scratch is taken up by what was downloaded of other videos, and nobody is at work on them",
+			Hint:   "spool retry ID lets a video that failed go on, spool rm ID frees what it holds; or raise --scratch-limit",
+		}
 	}
 	return n, err
 }
