@@ -117,7 +117,9 @@ func (a *aside) wake() <-chan struct{} {
 
 // serve opens a connection for what is wanted, when that is worth one.
 func (a *aside) serve(ctx context.Context, want spool.Span) {
-	a.transfer.part.recall(want)
+	if a.transfer.part.lacks(want) && slices.Contains(a.transfer.request.Watcher.Wanted(), want) {
+		a.transfer.part.recall(want)
+	}
 	here := a.transfer.part.come()
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -56,30 +56,44 @@ const (
 var errRoom = errors.New("there is no room for all of the answer")
 
 // lodge makes what an earlier Get left fit for the use that the file has now.
-// What was given back for another use is missing again, and so is all that
-// came when there was more room than there is now.
+// What bytes were given back of for another use begins anew, and what came
+// when there was more room than there is now is missing again: what lies behind
+// the next bytes that are needed would take their room.
 func (p *part) lodge(r Request) error {
-	if len(p.gone) > 0 && (r.Space == nil || p.Use != r.Use) {
-		p.gone, p.Gone = nil, nil
-		p.digest, p.Hashed, p.Hash = newDigest(), 0, nil
-	}
 	if r.Space == nil {
+		if len(p.gone) > 0 {
+			p.gone, p.Gone = nil, nil
+			p.digest, p.Hashed, p.Hash = newDigest(), 0, nil
+		}
 		return nil
 	}
-	dropped := p.Limit == 0 || p.Limit > r.Space.Limit()
+	other, less := p.Use != r.Use, p.Limit == 0 || p.Limit > r.Space.Limit()
 	p.Use, p.Limit = r.Use, r.Space.Limit()
-	if !dropped || p.held() == 0 {
-		return p.free(r.Space, p.gone)
-	}
-	if len(p.gone) == 0 {
+	switch {
+	case len(p.gone) > 0 && other, less && len(p.gone) == 0 && p.held() > 0:
 		return p.reset()
+	case less && p.held() > 0:
+		return p.drop(r.Space, p.here)
 	}
-	old := p.here
-	p.here = nil
+	return p.free(r.Space, p.gone)
+}
+
+// drop makes bytes that are here, and nobody reads, missing.
+func (p *part) drop(room Space, all spool.Spans) error {
+	p.lose(all)
 	if err := p.checkpoint(); err != nil {
 		return err
 	}
-	return p.free(r.Space, old.With(p.gone))
+	return p.free(room, all)
+}
+
+// lose takes bytes out of what is here, to be fetched again.
+func (p *part) lose(all spool.Spans) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range all {
+		p.here = p.here.Cut(s)
+	}
 }
 
 func (p *part) free(room Space, all spool.Spans) error {
@@ -122,6 +136,24 @@ func (p *part) give(all spool.Spans) {
 	for _, s := range all {
 		p.here = p.here.Cut(s)
 	}
+}
+
+// beyond are the bytes that are here behind a place, but for some.
+func (p *part) beyond(at int64, but spool.Spans) spool.Spans {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.here.In(spool.Span{From: at, To: p.Length})
+	for _, k := range but {
+		all = all.Cut(k)
+	}
+	return all
+}
+
+// lacks reports whether bytes were given back.
+func (p *part) lacks(s spool.Span) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.gone.In(s)) > 0
 }
 
 // recall makes bytes that were given back missing, and reports whether there

@@ -18,12 +18,12 @@ func (t *transfer) giveBack() error {
 	if !known || !t.gives.Load() {
 		return nil
 	}
-	again := false
 	for _, w := range needed.Windows {
-		again = p.recall(w) || again
-	}
-	if again {
-		t.aside.recalled()
+		if p.recall(w) {
+			if err := t.comeAgain(w, needed.Keep); err != nil {
+				return err
+			}
+		}
 	}
 	all, err := p.spare(needed)
 	if err != nil || all.Len() < spareLeast {
@@ -39,6 +39,21 @@ func (t *transfer) giveBack() error {
 		return err
 	}
 	room.Held(p.spans().Len(), 0)
+	return nil
+}
+
+// comeAgain has bytes fetched that are needed again. What lies behind them
+// would take their room, and is fetched again as well.
+func (t *transfer) comeAgain(w spool.Span, but spool.Spans) error {
+	room := t.request.Space
+	behind := t.part.beyond(w.From, but)
+	t.part.lose(behind)
+	t.tell.now()
+	if err := t.part.drop(room, behind); err != nil {
+		return err
+	}
+	room.Held(t.part.spans().Len(), 0)
+	t.aside.recalled()
 	return nil
 }
 
@@ -135,9 +150,17 @@ func (t *transfer) admit(ctx context.Context, a ask, urgent bool) (ask, func(), 
 	defer cancel(nil)
 	t.aside.waits(cancel)
 	defer t.aside.waits(nil)
-	n, err := room.Room(ctx, want, least, urgent, t.turn.drop)
+	waited := false
+	n, err := room.Room(ctx, want, least, urgent, func() {
+		waited = true
+		t.turn.drop()
+	})
 	if err != nil {
 		return a, nil, err
+	}
+	if waited { // something else may be to fetch by now
+		room.Held(t.part.spans().Len(), n)
+		return a, nil, errWanted
 	}
 	if n < all || a.all() && t.part.Length < 0 {
 		a.to = a.from + n

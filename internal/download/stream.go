@@ -78,7 +78,10 @@ func (t *transfer) fetchAside(ctx context.Context, span spool.Span) error {
 			return err
 		}
 		defer func() { room.Held(t.part.spans().Len(), n) }()
-		span.To = span.From + n
+		// Some of it may have come meanwhile.
+		if span = t.part.come().Missing(spool.Span{From: span.From, To: span.From + n}); span.Len() == 0 {
+			return nil
+		}
 	}
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()

@@ -29,8 +29,11 @@ func budget(t *testing.T, limit int64, parts int) *Budget {
 }
 
 // now asks for room without waiting.
-func (c *Claim) now(want int64) int64 {
-	n, _, _ := c.take(want, 1, false, false)
+func (c *Claim) now(want int64) int64 { return c.after(want, false) }
+
+// after asks for room when it was asked for before.
+func (c *Claim) after(want int64, waited bool) int64 {
+	n, _, _ := c.take(want, 1, false, waited)
 	return n
 }
 
@@ -44,8 +47,8 @@ type download struct {
 
 // step fetches as much as it may, and works on what has come. It reports
 // whether anything happened.
-func (d *download) step(want int64) bool {
-	n := d.claim.now(want)
+func (d *download) step(want int64, waited bool) bool {
+	n := d.claim.after(want, waited)
 	d.got += n
 	d.claim.Held(d.got-d.done, n)
 	moved := n > 0
@@ -87,7 +90,7 @@ func TestAllDownloadsEnd(t *testing.T) {
 				r.Fatal(gives, err)
 			}
 			if rapid.Bool().Draw(r, "head") {
-				d.step(mega) // before anybody knows what it needs
+				d.step(mega, false) // before anybody knows what it needs
 			}
 			if err := d.claim.Needs(largest, rapid.Int64Range(0, 5*mega).Draw(r, "made")); err != nil {
 				r.Fatal(err)
@@ -96,9 +99,11 @@ func TestAllDownloadsEnd(t *testing.T) {
 		}
 		for len(all) > 0 {
 			i := rapid.IntRange(0, len(all)-1).Draw(r, "next")
-			moved := all[i].step(rapid.Int64Range(grain, 8*mega).Draw(r, "want"))
-			for _, d := range all { // whoever was not asked may be the one that can
-				moved = moved || d.step(8*mega)
+			moved := all[i].step(rapid.Int64Range(grain, 8*mega).Draw(r, "want"), false)
+			for _, waited := range []bool{false, true} {
+				for _, d := range all { // whoever was not asked may be the one that can
+					moved = moved || d.step(8*mega, waited)
+				}
 			}
 			if !moved {
 				r.Fatalf("nobody goes on: %+v", all)
