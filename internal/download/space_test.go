@@ -21,7 +21,7 @@ type hall struct {
 	size int64
 
 	mu      sync.Mutex // guards the rest
-	length  int64 // of the file
+	length  int64      // of the file
 	held    int64
 	granted int64
 	most    int64 // that was held

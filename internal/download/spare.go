@@ -188,6 +188,18 @@ func (t *transfer) some(s *stream, buf []byte) []byte {
 	return buf[:min(int64(len(buf)), t.until-s.at)]
 }
 
+// resumes says how long a file is of which a part is here, before it is asked
+// for more.
+func (t *transfer) resumes() error {
+	room, p := t.request.Space, t.part
+	if room == nil || p.Length < 0 || p.held() == 0 {
+		return nil
+	}
+	gives, err := room.Sized(p.Length, t.request.Watcher != nil)
+	t.gives.Store(gives)
+	return err
+}
+
 // measured asks for the right to fetch a file of the length that was just
 // learned. An answer that brings more than there is room for is left when that
 // is used up, where the rest can be had by ranges; else all of the room is

@@ -67,7 +67,7 @@ func newTransfer(c *Client, r Request, target *url.URL, p *part, progress func(d
 // run tries until the file is here or until more tries make no sense.
 func (t *transfer) run(ctx context.Context) (Result, error) {
 	defer t.aside.guide(ctx)()
-	if err := t.tell.begin(); err != nil {
+	if err := errors.Join(t.resumes(), t.tell.begin()); err != nil {
 		return Result{}, err
 	}
 	for tries := 1; ; tries++ {

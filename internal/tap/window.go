@@ -67,11 +67,12 @@ const opening = 16
 func (m *Movie) Head() spool.Spans {
 	all := spool.Spans{}.Add(spool.Span{To: enough})
 	for i := range m.Tracks {
-		at := m.Tracks[i].Bytes(0, opening)
-		if at.Len() > 0 {
+		samples := m.Tracks[i].Samples
+		for n := range min(opening, len(samples)) {
+			at := samples[n].Bytes()
 			at.From = max(at.From-enough, 0) // headers of boxes lie before the media
+			all = all.Add(at)
 		}
-		all = all.Add(at)
 	}
 	return all
 }
