@@ -102,7 +102,7 @@ var settings = []setting{
 		key: "work", path: true, help: "scratch; usually below $XDG_CACHE_HOME/spool",
 		value: func(c *Config) pflag.Value { return text(&c.Work, "DIR") },
 	}, {
-		key: "scratch-limit", usual: "80%", help: "how much scratch may hold, as 80% of what is free, or 20GB",
+		key: "scratch-limit", usual: "80%", help: "how much scratch may hold, as 80% of what is free, or 20GB (then MP4 links may be larger)",
 		value: func(c *Config) pflag.Value { return &c.ScratchLimit },
 	}, {
 		key: "ytdlp", usual: "yt-dlp", program: true, help: "the yt-dlp or youtube-dl to use",

@@ -151,8 +151,11 @@ func (g *get) stick(choice page.Choice, paths ...string) error {
 	return makeDurable(g.work)
 }
 
-// early: others read the source while it is being downloaded.
-func (g *get) early() bool { return g.stage.Sources != nil && g.job.Careful == 0 }
+// early: others read the source while it is being downloaded. What was planned
+// wrongly before is planned when it is whole, unless it might not fit as that.
+func (g *get) early() bool {
+	return g.stage.Sources != nil && (g.job.Careful == 0 || g.stage.Budget != nil)
+}
 
 // begun: there are bytes of a file.
 func begun(path string) bool {

@@ -146,7 +146,7 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	if g.stage.Sources == nil || g.job.Careful > 0 || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
+	if !g.early() || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
 		res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
 		return res, path, err
 	}

@@ -28,12 +28,19 @@ func (s Stage) arriving(ctx context.Context, job spool.Job) (*spool.Plan, error)
 	if err != nil {
 		return nil, whole(err)
 	}
-	if err := lay(p, index, newCandidate(facts, p.Rungs, job.Settings, m), 0); err != nil {
+	top := newCandidate(facts, p.Rungs, job.Settings, m)
+	if top.trust(p, job.Careful) > 0 {
+		return nil, needsWhole(errDoubt)
+	}
+	if err := lay(p, index, top, 0); err != nil {
 		return nil, err
 	}
 	windows(p, m)
 	return p, nil
 }
+
+// errDoubt: a plan by the index alone was not right before.
+var errDoubt = errors.New("the source's index does not tell the truth")
 
 // whole says that a plan has to wait for all of the source, where that is what
 // an error means.

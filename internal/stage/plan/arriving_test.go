@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/tap"
 )
 
@@ -79,6 +80,27 @@ func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What was copied wrongly is planned from the index again, without a copy; what
+// was wrong besides is planned when it is whole.
+func TestArrivingSourceIsPlannedWithLessTrust(t *testing.T) {
+	const large = "-f lavfi -i testsrc2=s=320x180:r=25:d=14 "
+	path := source(t, "a.mp4", large+"-c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -crf 35 -movflags +faststart ")
+	stage, _ := arrivingStage(t, path, func(size int64) spool.Spans { return spool.Spans{{From: 0, To: size}} })
+	for careful, want := range []spool.Action{spool.CopyRung, spool.EncodeRung} {
+		r, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}, Careful: careful}, func(spool.Progress) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if top := ladder.Made(r.Plan.Rungs)[0]; top.Action != want || r.Plan.Chunks[0].Bytes.Len() == 0 {
+			t.Errorf("after %d plans: %+v", careful, top)
+		}
+	}
+	_, err := stage.Run(t.Context(), spool.Job{Fetched: &spool.Fetched{Path: path, Arriving: true}, Careful: 2}, func(spool.Progress) {})
+	if spool.AsError(err).Class != spool.NeedsWhole {
+		t.Errorf("after two plans: %v", err)
 	}
 }
 

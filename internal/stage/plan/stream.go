@@ -19,8 +19,8 @@ import (
 // source that is planned otherwise.
 func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.Progress)) (*spool.Plan, error) {
 	begun := job.Plan != nil && job.Plan.Open
-	if job.Fetched.Sound != nil || !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
-		return nil, nil // two files are planned from their indexes
+	if job.Fetched.Sound != nil || !begun && job.Careful > 0 || !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
+		return nil, nil // two files are planned from their indexes, and what was another than it promised when it is whole
 	}
 	source, release, err := s.Sources.Read(job.Fetched.Path)
 	if err != nil {
