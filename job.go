@@ -271,6 +271,7 @@ type Needs struct {
 	Source []Span `json:"source,omitempty"`
 	Sound  []Span `json:"sound,omitempty"`
 	Made   int64  `json:"made"` // bytes that what is made of one part has at most
+	Done   int    `json:"done"` // parts that are done: of two messages the one that counts fewer is the older
 }
 
 // Stop is the scheduler's answer to a beat that names a job which is not the

@@ -65,3 +65,30 @@ func TestSpansAgreeWithAMap(t *testing.T) {
 		}
 	}
 }
+
+// What is cut out, and what lies within, is byte by byte what it should be.
+func TestSpansCutAndIn(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // a test that can be repeated
+		const size = 40
+		var s spool.Spans
+		for range 5 {
+			from := r.Int64N(size)
+			s = s.Add(spool.Span{From: from, To: min(from+r.Int64N(12), size)})
+		}
+		from := r.Int64N(size)
+		part := spool.Span{From: from, To: from + r.Int64N(15)}
+		before := append(spool.Spans(nil), s...)
+		cut, in := s.Cut(part), s.In(part)
+		for i := range int64(size) {
+			b := spool.Span{From: i, To: i + 1}
+			inside := part.From <= i && i < part.To
+			if cut.Has(b) != (s.Has(b) && !inside) || in.Has(b) != (s.Has(b) && inside) {
+				t.Fatalf("seed %d: byte %d of %v without and within %v: %v, %v", seed, i, s, part, cut, in)
+			}
+		}
+		if diff := cmp.Diff(s, cut.With(in)) + cmp.Diff(before, s); diff != "" {
+			t.Fatalf("seed %d: %s", seed, diff)
+		}
+	}
+}

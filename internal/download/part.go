@@ -173,6 +173,13 @@ func inOrder(all spool.Spans) bool {
 	return true
 }
 
+// sized notes the file's length.
+func (p *part) sized(length int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Length = length
+}
+
 // reset forgets all bytes, and what the server said of them. The next ones go
 // to a new file: whoever reads the old one sees what it was.
 func (p *part) reset() error {

@@ -77,7 +77,7 @@ func (t *transfer) acceptWhole(ctx context.Context, resp *http.Response, a ask) 
 		}
 	}
 	p.learn(resp)
-	if p.Length = resp.ContentLength; p.Length == 0 {
+	if p.sized(resp.ContentLength); p.Length == 0 {
 		return nil, t.empty()
 	}
 	return s, t.fits(ctx)
@@ -111,13 +111,13 @@ func (t *transfer) acceptPart(ctx context.Context, resp *http.Response, a ask) (
 	}
 	if p.held() == 0 { // the first of many requests
 		p.learn(resp)
-		p.Length = r.total
+		p.sized(r.total)
 	}
 	if t.changed(resp, r.total) {
 		return nil, t.anotherFile()
 	}
 	if p.Length < 0 && r.total >= 0 {
-		p.Length = r.total
+		p.sized(r.total)
 	}
 	return &stream{asked: a, at: r.first, to: r.last + 1}, t.fits(ctx)
 }
@@ -167,7 +167,7 @@ func (t *transfer) beyond(resp *http.Response) error {
 	p := t.part
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
 	if ok && r.first < 0 && p.Length < 0 && p.come().After(0) == r.total {
-		p.Length = r.total
+		p.sized(r.total)
 		return nil
 	}
 	return t.anotherFile()

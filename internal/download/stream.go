@@ -218,7 +218,7 @@ func (t *transfer) ended(s *stream) error {
 	case t.enough(s):
 		return nil
 	case p.Length < 0 && (s.to < 0 || whole && s.at != s.asked.to):
-		p.Length = s.at // who does not tell it before tells it by the end
+		p.sized(s.at) // who does not tell it before tells it by the end
 		return nil
 	case p.come().After(s.at) > s.at:
 		return nil

@@ -21,10 +21,10 @@ func needs(rec *ledger.Record, p *spool.Plan, apart bool) spool.Needs {
 	// What a plan is made of that grows is all of the source.
 	n := spool.Needs{Whole: p.Open, Made: largestPart(p)}
 	for _, j := range rec.Jobs {
-		if j.State == spool.JobDone || j.Kind != spool.Encode && j.Kind != spool.Audio {
-			continue
-		}
 		switch window := window(p, j.JobKey); {
+		case j.Kind != spool.Encode && j.Kind != spool.Audio:
+		case j.State == spool.JobDone:
+			n.Done++
 		case window.Len() == 0:
 			n.Whole = true
 		case apart && j.Kind == spool.Audio:

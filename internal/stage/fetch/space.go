@@ -67,9 +67,14 @@ func (s *Stage) Needs(n spool.Needs) {
 
 func (s *space) need(n spool.Needs) {
 	s.mu.Lock()
-	s.needs = &n
+	old := s.needs != nil && s.needs.Done > n.Done
+	if !old {
+		s.needs = &n
+	}
 	s.mu.Unlock()
-	s.weigh()
+	if !old {
+		s.weigh()
+	}
 }
 
 // look finds what every reader needs of a source that can be planned, or
