@@ -16,6 +16,8 @@ const (
 	grain = 256 << 10
 	// besides is kept free for what readers ask for out of turn, in bytes.
 	besides = 4 << 20
+	// worthwhile is how large a file must be to be given back bit by bit.
+	worthwhile = 2 * (besides + grain)
 	// lookEvery is how often the room that others take is looked up.
 	lookEvery = 500 * time.Millisecond
 	// idleAfter is how long one waits before nothing being made means that
@@ -134,19 +136,20 @@ func (b *Budget) wake() {
 func (c *Claim) Limit() int64 { return c.budget.limit }
 
 // Sized says how long the source is. partly: bytes of it can be given back
-// while it is fetched, which is done when it does not fit with a tenth to
-// spare. It reports whether it is. The error is a *TooSmall.
+// while it is fetched, which is done when its video's files do not fit with a
+// tenth to spare. It reports whether it is. The error is a *TooSmall.
 func (c *Claim) Sized(size int64, partly bool) (bool, error) {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c.size = size
-	if !partly && size > b.limit {
-		return false, &TooSmall{Limit: b.limit, Size: c.size}
+	all := b.all(c)
+	c.roomy = partly && !c.whole && all+all/10 > b.limit && size > worthwhile
+	if !c.roomy && b.least(c) > b.limit {
+		return false, &TooSmall{Limit: b.limit, Size: all}
 	}
-	c.roomy = partly && !c.whole && size+size/10 > b.limit
 	b.wake()
-	return c.roomy, nil
+	return c.roomy, b.fit(c)
 }
 
 // Whole says that all of the source must be here at once.
@@ -154,10 +157,10 @@ func (c *Claim) Whole() error {
 	b := c.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.size > b.limit {
-		return &TooSmall{Limit: b.limit, Size: c.size}
-	}
 	c.whole, c.roomy, c.need = true, false, 0
+	if b.least(c) > b.limit {
+		return &TooSmall{Limit: b.limit, Size: b.all(c)}
+	}
 	b.wake()
 	return nil
 }
@@ -171,12 +174,12 @@ func (c *Claim) Needs(source, made int64) error {
 	c.made = made
 	if c.roomy {
 		c.need = source + besides + grain
-		if all := c.need + b.parts*made; all > b.limit {
-			if c.size > b.limit {
-				return &TooSmall{Limit: b.limit, Size: c.size, Need: all}
-			}
-			c.whole, c.roomy, c.need = true, false, 0 // it fits as it is
+	}
+	if err := b.fit(c); err != nil {
+		if b.all(c) > b.limit {
+			return err
 		}
+		c.whole, c.roomy, c.need = true, false, 0 // it fits as it is
 	}
 	b.wake()
 	return nil
@@ -236,105 +239,4 @@ func (b *Budget) forget() {
 	if time.Since(b.looked) >= lookEvery {
 		b.looked = time.Time{}
 	}
-}
-
-// take grants what can be granted now; 0 is nothing, and what to wait for.
-// waited: it was asked for before, some time ago.
-func (c *Claim) take(want, least int64, urgent, waited bool) (int64, <-chan struct{}, error) {
-	b := c.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.look()
-	most := b.free(c, waited)
-	stuck := waited && b.alone(c) && most < least
-	switch {
-	case stuck && b.occupied(c):
-		return 0, nil, &Occupied{Limit: b.limit, By: b.sources}
-	case stuck && urgent && c.unplanned():
-		return 0, nil, &TooSmall{Limit: b.limit, Size: c.size}
-	case !urgent && c.unplanned():
-		most = min(most, b.pool()/2-c.held-c.granted)
-	case !urgent && c.roomy:
-		most -= besides
-	}
-	for n := min(want, most); n >= least; n /= 2 {
-		if b.alone(c) || b.safe(c, n) {
-			c.granted += n
-			return n, nil, nil
-		}
-	}
-	return 0, b.changed, nil
-}
-
-// occupied: other sources take the room that a claim needs.
-func (b *Budget) occupied(c *Claim) bool {
-	if c.unplanned() || c.size == 0 {
-		return b.sources > b.limit/4
-	}
-	return c.most() <= b.limit && c.most() > b.pool()
-}
-
-// unplanned: nobody knows yet what it needs at once.
-func (c *Claim) unplanned() bool { return c.roomy && c.need == 0 }
-
-// alone: nobody else holds anything.
-func (b *Budget) alone(c *Claim) bool {
-	return !slices.ContainsFunc(b.claims, func(o *Claim) bool { return o != c && o.held+o.granted > 0 })
-}
-
-// pool is what all claims may hold, with what is made of them.
-func (b *Budget) pool() int64 { return b.limit - b.sources }
-
-// free is what a claim may get at once. For what is made, room is kept for the
-// largest parts of all; when nothing is being made, and one waits all the same,
-// for its own. A source that fits into scratch as a whole is let through when it
-// is alone, as if nothing were made of it meanwhile.
-func (b *Budget) free(c *Claim, waited bool) int64 {
-	made, free := c.made, b.pool()
-	for _, o := range b.claims {
-		free -= o.held + o.granted
-		if !waited || b.made > 0 {
-			made = max(made, o.made)
-		}
-	}
-	if !c.roomy && b.alone(c) {
-		return free
-	}
-	return free - max(b.made, b.parts*made)
-}
-
-// safe: when c has got n more, there is still an order in which all can end.
-func (b *Budget) safe(c *Claim, n int64) bool {
-	has := func(o *Claim) int64 {
-		if o == c {
-			return o.held + o.granted + n
-		}
-		return o.held + o.granted
-	}
-	free := b.pool()
-	for _, o := range b.claims {
-		free -= has(o)
-	}
-	left := slices.Clone(b.claims)
-	for len(left) > 0 {
-		i := slices.IndexFunc(left, func(o *Claim) bool { return min(o.most(), b.pool())-has(o) <= free })
-		if i < 0 {
-			return false
-		}
-		free += has(left[i])
-		left = slices.Delete(left, i, i+1)
-	}
-	return true
-}
-
-// most is how many bytes a claim may have to hold at once, with what is made of
-// it.
-func (c *Claim) most() int64 {
-	switch {
-	case c.roomy && c.need > 0:
-		return c.need + c.budget.parts*c.made
-	case c.roomy || c.size == 0:
-		return c.budget.limit
-	}
-	return c.size
 }

@@ -127,10 +127,13 @@ func TestAllDownloadsEnd(t *testing.T) {
 func TestTooSmall(t *testing.T) {
 	b := budget(t, 50*mega, 2)
 	var small *TooSmall
-	if _, err := b.Claim("/a").Sized(60*mega, false); !errors.As(err, &small) || small.Size != 60*mega || small.Need != 0 {
+	if _, err := b.Claim("/a/source").Sized(60*mega, false); !errors.As(err, &small) || small.Size != 60*mega || small.Need != 0 {
 		t.Errorf("as a whole: %v", err)
 	}
-	c := b.Claim("/b")
+	if _, err := budget(t, mega, 0).Claim("/a/source").Sized(2*mega, true); !errors.As(err, &small) || small.Size != 2*mega {
+		t.Errorf("what is too small to be given back: %v", err)
+	}
+	c := b.Claim("/b/source")
 	if gives, err := c.Sized(60*mega, true); err != nil || !gives {
 		t.Error(gives, err)
 	}
@@ -141,7 +144,7 @@ func TestTooSmall(t *testing.T) {
 		t.Errorf("what turns out to be needed as a whole: %v", err)
 	}
 	// What fits as a whole is let through, though it would not bit by bit.
-	c = b.Claim("/c")
+	c = b.Claim("/c/source")
 	if gives, err := c.Sized(49*mega, true); err != nil || !gives {
 		t.Error(gives, err)
 	}
@@ -151,7 +154,7 @@ func TestTooSmall(t *testing.T) {
 	if n := c.now(49 * mega); n != 49*mega {
 		t.Errorf("%d bytes are granted of all", n)
 	}
-	if gives, err := b.Claim("/d").Sized(40*mega, true); err != nil || gives {
+	if gives, err := b.Claim("/d/source").Sized(40*mega, true); err != nil || gives {
 		t.Errorf("a source that fits is given back: %v", err)
 	}
 }
@@ -159,7 +162,7 @@ func TestTooSmall(t *testing.T) {
 // Who waits goes on when another one leaves.
 func TestWaitsForRoom(t *testing.T) {
 	b := budget(t, 50*mega, 0)
-	first, second := b.Claim("/a"), b.Claim("/b")
+	first, second := b.Claim("/a/source"), b.Claim("/b/source")
 	for _, c := range []*Claim{first, second} {
 		if _, err := c.Sized(40*mega, false); err != nil {
 			t.Fatal(err)
@@ -177,7 +180,7 @@ func TestWaitsForRoom(t *testing.T) {
 		got <- n
 	}()
 	<-waiting
-	b.Leave("/a")
+	b.Leave("/a/source")
 	if n := <-got; n != 40*mega {
 		t.Errorf("got %d", n)
 	}
@@ -251,5 +254,49 @@ func TestNoBudgetForAShare(t *testing.T) {
 	}
 	if s.Budget(1) != nil {
 		t.Error("a share of the disk is taken for a limit in bytes")
+	}
+}
+
+// Pictures and sound of one video get room together: neither is done with
+// before the other.
+func TestTwoFilesOfAVideo(t *testing.T) {
+	b := budget(t, 50*mega, 0)
+	film, sound := b.Claim("/a/film"), b.Claim("/a/sound")
+	if gives, err := film.Sized(100*mega, true); err != nil || !gives {
+		t.Fatal(gives, err)
+	}
+	if n := film.now(100 * mega); n != 25*mega {
+		t.Errorf("%d bytes are granted before anybody knows what is needed", n)
+	}
+	film.Held(25*mega, 25*mega)
+	if n := sound.now(mega); n != mega {
+		t.Errorf("the sound gets %d", n)
+	}
+	sound.Held(mega, mega)
+	if gives, err := sound.Sized(20*mega, true); err != nil || !gives {
+		t.Fatal(gives, err)
+	}
+	if err := sound.Needs(10*mega, 0); err != nil {
+		t.Fatal(err)
+	}
+	other := b.Claim("/b/source")
+	if n := other.now(mega); n != 0 {
+		t.Errorf("another video gets %d", n)
+	}
+	if err := film.Needs(10*mega, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := other.now(mega); n != mega {
+		t.Errorf("another video gets %d when it is known what is needed", n)
+	}
+	var small *TooSmall
+	if _, err := sound.Sized(41*mega, false); !errors.As(err, &small) || small.Size != 141*mega {
+		t.Errorf("sound that must be whole beside pictures that are larger: %v", err)
+	}
+	if _, err := sound.Sized(20*mega, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := film.Needs(40*mega, 0); !errors.As(err, &small) || small.Size != 120*mega || small.Need != 50*mega+2*(besides+grain) {
+		t.Errorf("more than both fit into: %v", err)
 	}
 }
