@@ -60,7 +60,7 @@ func (b *Budget) free(c *Claim, waited bool) int64 {
 	made, free, whole := b.largest(c), b.pool(), true
 	for _, o := range b.claims {
 		free -= o.held + o.granted
-		whole = whole && !(o.beside(c) && o.roomy)
+		whole = whole && (!o.beside(c) || !o.roomy)
 		if !waited || b.made > 0 {
 			made = max(made, o.made)
 		}

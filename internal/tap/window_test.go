@@ -56,7 +56,7 @@ func TestWindow(t *testing.T) {
 }
 
 // TestWindowsSuffice: ffmpeg decodes a part of a source of which it has only
-// the moov box, the beginning and the part's window.
+// what is kept, of all parts, and the part's window.
 func TestWindowsSuffice(t *testing.T) {
 	server := start(t)
 	var taps tap.Taps
@@ -73,11 +73,16 @@ func TestWindowsSuffice(t *testing.T) {
 		if err != nil || m.Tracks[0].Err != nil {
 			t.Fatal(err, m.Tracks[0].Err)
 		}
+		s.Arrived(spool.Spans{span(0, int64(len(file)))})
+		keep, err := tap.Keep(t.Context(), s)
 		at := int64(bytes.Index(file, box))
+		if err != nil || !keep.Has(span(at, at+int64(len(box)))) || !keep.Has(span(0, 4096)) || keep.Len() > int64(len(file))/4 {
+			t.Fatalf("kept is %v of %d bytes, the moov box lies at %d: %v", keep, len(file), at, err)
+		}
 		track := &m.Tracks[0]
 		const frame = 512 // ticks
 		for _, part := range []struct{ seek, first, last int64 }{{0, 0, 40}, {75, 100, 120}, {125, 149, 150}, {175, 180, 199}} {
-			have := m.Head().Add(span(at, at+int64(len(box)))).Add(track.Window(part.seek*frame, part.last*frame))
+			have := keep.Add(track.Window(part.seek*frame, part.last*frame))
 			s.Arrived(have)
 			url, closeURL := server.Open(s)
 			graph := fmt.Sprintf("[0:0]trim=start_pts=%d:end_pts=%d[v]", part.first*frame, part.last*frame+1)
