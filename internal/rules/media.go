@@ -316,6 +316,9 @@ func sameNone(j judge) {
 func allDecodes(j judge, l *survey.List, p *survey.Part) {
 	for _, r := range p.Media.Runs {
 		n, counted := p.Decoded[r.Track.Kind]
+		if r.Track.Kind == stream.Audio && r.Track.Entry != "mp4a" {
+			continue // a packet of MPEG-TS may hold several frames of it
+		}
 		held := 0
 		if r.Track.Kind == stream.Audio {
 			held = 2

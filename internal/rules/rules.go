@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool/internal/survey"
+	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/survey/stream"
 )
 
@@ -42,6 +43,7 @@ type Finding struct {
 	Level    Level  `json:"level"`
 	Place    string `json:"place"` // file, relative to the playlist that was asked for
 	Line     int    `json:"line,omitempty"`
+	Segment  string `json:"segment,omitempty"` // URI that stands there
 	Text     string `json:"text"`
 	Declared string `json:"declared,omitempty"`
 	Measured string `json:"measured,omitempty"`
@@ -51,6 +53,9 @@ func (f Finding) String() string {
 	s := f.Place
 	if f.Line > 0 {
 		s += fmt.Sprintf(":%d", f.Line)
+	}
+	if f.Segment != "" {
+		s += " " + f.Segment
 	}
 	s += fmt.Sprintf(": %s %d: %s", f.Level, f.Rule, f.Text)
 	switch {
@@ -93,11 +98,18 @@ type judge struct {
 // spot is a place in a playlist. Findings about segments are told where their
 // playlist names them.
 type spot struct {
-	name string
-	line int
+	name    string
+	line    int
+	segment string
 }
 
-func at(l *survey.List, line int) spot { return spot{l.Name, line} }
+func at(l *survey.List, line int) spot {
+	i, found := slices.BinarySearchFunc(l.Segments, line, func(s m3u8.Segment, line int) int { return cmp.Compare(s.Line, line) })
+	if !found {
+		return spot{l.Name, line, ""}
+	}
+	return spot{l.Name, line, l.Segments[i].URI}
+}
 
 // says tells a breach.
 func (j judge) says(s spot, format string, args ...any) {
@@ -107,7 +119,7 @@ func (j judge) says(s spot, format string, args ...any) {
 // differs tells a breach with what was declared and what was measured; nil is
 // left out.
 func (j judge) differs(s spot, text string, declared, measured any) {
-	f := Finding{Rule: j.rule.Number, Level: j.rule.Level, Place: s.name, Line: s.line, Text: text}
+	f := Finding{Rule: j.rule.Number, Level: j.rule.Level, Place: s.name, Line: s.line, Segment: s.segment, Text: text}
 	if declared != nil {
 		f.Declared = fmt.Sprint(declared)
 	}

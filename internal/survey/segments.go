@@ -279,7 +279,7 @@ func decryptFault(err error) string {
 func (s *surveyor) secretOf(ctx context.Context, l *List, k *m3u8.Key) ([]byte, error) {
 	at, err := l.url.Parse(k.URI)
 	if err != nil || k.URI == "" || k.Format != "identity" {
-		return nil, unreadable(nil, "its URI or its format is of no use here", err)
+		return nil, unreadable("its URI or its format is of no use here", err)
 	}
 	s.secrets.mu.Lock()
 	defer s.secrets.mu.Unlock()

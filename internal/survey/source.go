@@ -39,7 +39,7 @@ func (p Places) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most in
 	case at.Scheme == "" && at.Host == "" && p.Folder != nil:
 		return p.read(at, part, most)
 	}
-	return nil, File{}, unreadable(at, fmt.Sprintf("addresses of %q are not followed", cmp.Or(at.Scheme, "another host")), nil)
+	return nil, File{}, unreadable(fmt.Sprintf("addresses of %q are not followed", cmp.Or(at.Scheme, "another host")), nil)
 }
 
 func (p Places) read(at *url.URL, part *m3u8.Range, most int64) ([]byte, File, error) {
@@ -50,41 +50,48 @@ func (p Places) read(at *url.URL, part *m3u8.Range, most int64) ([]byte, File, e
 		if errors.Is(err, fs.ErrNotExist) {
 			why = "it is not there"
 		}
-		return nil, File{}, unreadable(at, why, err)
+		return nil, File{}, unreadable(why, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, File{}, unreadable(at, "it is no file", err)
+		return nil, File{}, unreadable("it is no file", err)
 	}
 	var from io.Reader = f
 	if part != nil {
 		from = io.NewSectionReader(f, part.Offset, part.Length)
 	}
-	b, err := limited(at, from, part, most)
+	b, err := limited(from, part, most)
 	return b, File{Size: int64(len(b))}, err
 }
 
 // limited reads all of a body that is not larger than it may be.
-func limited(at *url.URL, from io.Reader, part *m3u8.Range, most int64) ([]byte, error) {
+func limited(from io.Reader, part *m3u8.Range, most int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(from, most+1))
 	switch {
 	case err != nil:
-		return nil, unreadable(at, "it breaks off", err)
+		return nil, unreadable("it breaks off", err)
 	case int64(len(b)) > most:
-		return nil, unreadable(at, fmt.Sprintf("it is larger than %d MB", most>>20), nil)
+		return nil, unreadable(fmt.Sprintf("it is larger than %d MB", most>>20), nil)
 	case part != nil && int64(len(b)) < part.Length:
-		return nil, unreadable(at, fmt.Sprintf("it ends within the byte range %d@%d", part.Length, part.Offset), nil)
+		return nil, unreadable(fmt.Sprintf("it ends within the byte range %d@%d", part.Length, part.Offset), nil)
 	}
 	return b, nil
 }
 
-// unreadable is an error of one resource; its reason does not repeat where.
-func unreadable(_ *url.URL, why string, cause error) error {
+// unreadable is an error of one resource; its reason does not repeat which.
+func unreadable(why string, cause error) *spool.Error {
 	return &spool.Error{
 		Class: spool.Permanent, Code: "unreadable", Reason: why,
 		Hint: "check the address", Err: withoutPlace(cause),
 	}
+}
+
+// passing is an error that may be gone later.
+func passing(why string, cause error) *spool.Error {
+	e := unreadable(why, cause)
+	e.Class, e.Hint = spool.Transient, "check the address and that the server is up, or try again later"
+	return e
 }
 
 // withoutPlace drops what an error repeats of where: it may hold secrets.
@@ -156,14 +163,14 @@ func (w Web) once(ctx context.Context, at *url.URL, part *m3u8.Range, most int64
 	defer watch.Stop()
 	resp, err := w.ask(ctx, at, part)
 	if err != nil {
-		return nil, File{}, true, unreadable(at, "its server cannot be reached", err)
+		return nil, File{}, true, passing("its server cannot be reached", err)
 	}
 	defer resp.Body.Close()
 	switch code := resp.StatusCode; {
 	case code >= 500 || code == http.StatusTooManyRequests:
-		return nil, File{}, true, unreadable(at, fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
+		return nil, File{}, true, passing(fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
 	case code != http.StatusOK && code != http.StatusPartialContent:
-		return nil, File{}, false, unreadable(at, fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
+		return nil, File{}, false, unreadable(fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
 	}
 	f := File{
 		Type: resp.Header.Get("Content-Type"), Encoding: resp.Header.Get("Content-Encoding"),
@@ -171,18 +178,18 @@ func (w Web) once(ctx context.Context, at *url.URL, part *m3u8.Range, most int64
 	}
 	body, err := opened(&touching{resp.Body, watch, w.Stall}, f.Encoding)
 	if err != nil {
-		return nil, f, false, unreadable(at, "it is not compressed as its header says", err)
+		return nil, f, false, unreadable("it is not compressed as its header says", err)
 	}
 	if part != nil && resp.StatusCode == http.StatusOK { // the server ignores ranges
 		if _, err := io.CopyN(io.Discard, body, part.Offset); err != nil {
-			return nil, f, true, unreadable(at, "it ends before the byte range begins", err)
+			return nil, f, true, unreadable("it ends before the byte range begins", err)
 		}
 		body = io.LimitReader(body, part.Length)
 	}
-	b, err := limited(at, body, part, most)
+	b, err := limited(body, part, most)
 	f.Size = int64(len(b))
 	if errors.Is(context.Cause(ctx), errStalled) {
-		err = unreadable(at, fmt.Sprintf("its server sent nothing for %v", w.Stall), nil)
+		err = passing(fmt.Sprintf("its server sent nothing for %v", w.Stall), nil)
 	}
 	return b, f, err != nil, err
 }

@@ -142,7 +142,7 @@ func Read(ctx context.Context, source Source, root string, o Options) (*Package,
 	s.inits.of = map[string]*initSection{}
 	b, file, err := source.Read(ctx, at, nil, maxPlaylist)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", at.Redacted(), err)
+		return nil, rootFault(at, err)
 	}
 	if !m3u8.Looks(b) {
 		return nil, noHLS(at.Redacted(), "it does not begin as a playlist does")
@@ -157,6 +157,16 @@ func Read(ctx context.Context, source Source, root string, o Options) (*Package,
 		return nil, err
 	}
 	return s.pkg, nil
+}
+
+// rootFault is an error of the first file that is read: there is nothing to
+// check.
+func rootFault(at *url.URL, err error) error {
+	e, ok := errors.AsType[*spool.Error](err)
+	if !ok {
+		return fmt.Errorf("read %s: %w", at.Redacted(), err)
+	}
+	return &spool.Error{Class: e.Class, Code: e.Code, Reason: at.Redacted() + " cannot be read: " + e.Reason, Hint: e.Hint, Err: e.Err}
 }
 
 // CodeNoHLS is the code of the error for what is no playlist.
