@@ -3,13 +3,11 @@ package rules_test
 import (
 	"bytes"
 	"encoding/binary"
-	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spool-video/spool/internal/rules"
-	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
 
@@ -250,32 +248,6 @@ func TestDamagedPicturesAreFound(t *testing.T) {
 		spoil(t, f)
 		if found := names(rules.Check(f.survey(t, master, true))); !slices.Contains(found, "M90") {
 			t.Errorf("%s: found %v", name, found)
-		}
-	}
-}
-
-func (f files) clone() files {
-	c := files{}
-	for name, b := range f {
-		c[path.Clean(name)] = bytes.Clone(b)
-	}
-	return c
-}
-
-// Each line of a playlist is dropped and doubled, each attribute is dropped,
-// and each digit changed: nothing panics, and nothing is taken for no HLS.
-func TestBentPlaylists(t *testing.T) {
-	whole := rich(t)
-	for _, name := range []string{master, large, tricks} {
-		lines := strings.SplitAfter(string(whole[name]), "\n")
-		for i, line := range lines {
-			for _, bent := range []string{"", line + line, strings.ReplaceAll(line, "=", ""), strings.ReplaceAll(line, "1", "x"), line[:len(line)/2]} {
-				text := strings.Join(lines[:i], "") + bent + strings.Join(lines[i+1:], "")
-				if !m3u8.Looks([]byte(text)) {
-					continue
-				}
-				m3u8.Read([]byte(text))
-			}
 		}
 	}
 }

@@ -201,17 +201,24 @@ func wrapped33(n int64) int64 {
 	return n
 }
 
-// lastSound is rule 49: the last piece of sound alone is not a tiny one.
+// lastSound is rule 49: the last piece of sound alone is not a tiny one, unless
+// the pictures end with one as short.
 func lastSound(j judge, l *survey.List) {
 	n := len(l.Parts)
-	if n < 2 || !l.Ended || l.Target == 0 || l.Parts[n-1].Media.Find(stream.Video) != nil || l.Parts[n-1].Media.Find(stream.Audio) == nil {
+	if n < 2 || !l.Ended || firstRun(l, stream.Video) != nil || firstRun(l, stream.Audio) == nil {
 		return
 	}
 	longest := time.Duration(0)
 	for _, s := range l.Segments {
 		longest = max(longest, s.Duration)
 	}
-	if d := l.Parts[n-1].Duration; d < longest/2 {
-		j.differs(at(l, l.Parts[n-1].Line), "the last segment of sound is shorter than half of the others", nil, seconds(d))
+	last := l.Segments[n-1].Duration
+	for _, other := range j.Lists {
+		if isStream(other) && pictures(other) != nil && other.Segments[len(other.Segments)-1].Duration < last+frame(j.Package) {
+			return
+		}
+	}
+	if last < longest/2 {
+		j.differs(at(l, l.Parts[n-1].Line), "the last segment of sound is shorter than half of the others", nil, seconds(last))
 	}
 }

@@ -198,6 +198,9 @@ func (f files) init(list string) string {
 	return path.Join(path.Dir(list), m3u8.Read(f[list]).Segments[0].Map.URI)
 }
 
+// clone is a package whose files may be replaced, or edited.
+func (f files) clone() files { return maps.Clone(f) }
+
 // edit changes a copy of a file's bytes.
 func (f files) edit(name string, change func([]byte) []byte) {
 	f[name] = change(bytes.Clone(f[name]))

@@ -135,6 +135,9 @@ func (r *reader) clock(t Tag) {
 }
 
 func (r *reader) byteRange(t Tag) {
+	if r.next.Range != nil {
+		r.wrong(t.Line, 18, "a segment has two byte ranges")
+	}
 	r.next.Range = r.rangeOf(t.Line, t.Value)
 }
 

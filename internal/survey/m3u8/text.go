@@ -77,6 +77,9 @@ func (r *reader) split(text []byte) []Tag {
 		if i == 0 && line != "#EXTM3U" {
 			r.wrong(1, 1, "the first line is not #EXTM3U")
 		}
+		if i > 0 && line == "#EXTM3U" {
+			r.wrong(number, 1, "#EXTM3U stands a second time")
+		}
 		if strings.ContainsFunc(line, control) {
 			r.wrong(number, 2, "a control character or a byte order mark stands in the line")
 			line = strings.Map(func(c rune) rune {
