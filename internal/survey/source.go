@@ -70,7 +70,7 @@ func limited(from io.Reader, part *m3u8.Range, most int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(from, most+1))
 	switch {
 	case err != nil:
-		return nil, unreadable("it breaks off", err)
+		return nil, passing("it breaks off", err)
 	case int64(len(b)) > most:
 		return nil, unreadable(fmt.Sprintf("it is larger than %d MB", most>>20), nil)
 	case part != nil && int64(len(b)) < part.Length:
@@ -116,6 +116,9 @@ type Web struct {
 // connection breaks.
 const tries = 3
 
+// longest is how long one resource may take, however slowly it drips.
+const longest = 15 * time.Minute
+
 // NewWeb makes a client. transport may be nil.
 func NewWeb(transport http.RoundTripper) Web {
 	const stall, redirects = 30 * time.Second, 5
@@ -138,8 +141,8 @@ func NewWeb(transport http.RoundTripper) Web {
 // Read implements Source.
 func (w Web) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) (b []byte, f File, err error) {
 	for try := range tries {
-		var again bool
-		if b, f, again, err = w.once(ctx, at, part, most); err == nil || !again || ctx.Err() != nil {
+		b, f, err = w.once(ctx, at, part, most)
+		if err == nil || ctx.Err() != nil || spool.AsError(err).Class != spool.Transient {
 			break
 		}
 		timer := time.NewTimer(time.Duration(try+1) * 300 * time.Millisecond)
@@ -155,22 +158,25 @@ func (w Web) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most int64
 	return b, f, err
 }
 
-// once asks one time; again says whether it may be worth asking another time.
-func (w Web) once(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) ([]byte, File, bool, error) {
+// once asks one time. Transient errors may be worth another time.
+func (w Web) once(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) ([]byte, File, error) {
+	ctx, done := context.WithTimeout(ctx, longest)
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(w.Stall, func() { cancel(errStalled) })
 	defer watch.Stop()
 	resp, err := w.ask(ctx, at, part)
 	if err != nil {
-		return nil, File{}, true, passing("its server cannot be reached", err)
+		return nil, File{}, w.silent(ctx, passing("its server cannot be reached", err))
 	}
 	defer resp.Body.Close()
-	switch code := resp.StatusCode; {
-	case code >= 500 || code == http.StatusTooManyRequests:
-		return nil, File{}, true, passing(fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
-	case code != http.StatusOK && code != http.StatusPartialContent:
-		return nil, File{}, false, unreadable(fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
+	if code := resp.StatusCode; code != http.StatusOK && code != http.StatusPartialContent {
+		e := unreadable(fmt.Sprintf("its server answered %d (%s)", code, http.StatusText(code)), nil)
+		if code >= 500 || code == http.StatusTooManyRequests {
+			e = passing(e.Reason, nil)
+		}
+		return nil, File{}, e
 	}
 	f := File{
 		Type: resp.Header.Get("Content-Type"), Encoding: resp.Header.Get("Content-Encoding"),
@@ -178,20 +184,28 @@ func (w Web) once(ctx context.Context, at *url.URL, part *m3u8.Range, most int64
 	}
 	body, err := opened(&touching{resp.Body, watch, w.Stall}, f.Encoding)
 	if err != nil {
-		return nil, f, false, unreadable("it is not compressed as its header says", err)
+		return nil, f, w.silent(ctx, unreadable("it is not compressed as its header says", err))
 	}
 	if part != nil && resp.StatusCode == http.StatusOK { // the server ignores ranges
 		if _, err := io.CopyN(io.Discard, body, part.Offset); err != nil {
-			return nil, f, true, unreadable("it ends before the byte range begins", err)
+			return nil, f, w.silent(ctx, passing("it ends before the byte range begins", err))
 		}
 		body = io.LimitReader(body, part.Length)
 	}
 	b, err := limited(body, part, most)
 	f.Size = int64(len(b))
-	if errors.Is(context.Cause(ctx), errStalled) {
-		err = passing(fmt.Sprintf("its server sent nothing for %v", w.Stall), nil)
+	if err != nil {
+		return nil, f, w.silent(ctx, err)
 	}
-	return b, f, err != nil, err
+	return b, f, nil
+}
+
+// silent is err, or that the server sent nothing, when this ended the request.
+func (w Web) silent(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errStalled) {
+		return passing(fmt.Sprintf("its server sent nothing for %v", w.Stall), nil)
+	}
+	return err
 }
 
 var errStalled = errors.New("stalled")
