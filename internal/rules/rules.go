@@ -318,10 +318,6 @@ func begin(r *stream.Run) time.Duration {
 	return stream.Time(start+r.Track.Shift(), r.Track.Timescale)
 }
 
-func end(r *stream.Run) time.Duration {
-	return stream.Time(r.End+r.Track.Shift(), r.Track.Timescale)
-}
-
 // since is b - a; times of MPEG-TS may have begun anew in between.
 func since(a, b time.Duration, c stream.Container) time.Duration {
 	d := b - a

@@ -25,11 +25,11 @@ func mediaFitsTarget(j judge, l *survey.List, p *survey.Part) {
 	}
 }
 
-// addsUp is rule 12: the sums of EXTINF are the times at which segments begin,
-// and the last one ends. A discontinuity begins a new sum.
+// addsUp is rule 12: the sums of EXTINF are the durations of the media, what an
+// edit list cuts from its start left out. A discontinuity begins a new sum.
 func addsUp(j judge, l *survey.List) {
 	slack := frame(j.Package) + rounding
-	var start, declared time.Duration
+	var declared, start time.Duration
 	running := false
 	for i := range l.Parts {
 		p := &l.Parts[i]
@@ -39,20 +39,20 @@ func addsUp(j judge, l *survey.List) {
 			continue
 		}
 		if !running || p.Discontinuity {
-			start, declared, running = begin(r), 0, true
+			start, declared, running = stream.Time(r.Decode, r.Track.Timescale)+cut(r), 0, true
 		}
 		declared += p.Duration
-		measured := since(start, end(r), p.Media.Container)
-		if i+1 < len(l.Parts) && !l.Parts[i+1].Discontinuity {
-			if next := main(&l.Parts[i+1]); next != nil {
-				measured = since(start, begin(next), p.Media.Container)
-			}
-		}
+		measured := since(start, stream.Time(r.Decode+r.Duration, r.Track.Timescale), p.Media.Container)
 		if (declared - measured).Abs() > slack {
 			j.differs(at(l, p.Line), "the durations up to here are not those of the media", seconds(declared), seconds(measured))
 			return
 		}
 	}
+}
+
+// cut is how much of a run's start its edit list cuts.
+func cut(r *stream.Run) time.Duration {
+	return begin(r) - stream.Time(r.Start+r.Track.Shift(), r.Track.Timescale)
 }
 
 // sameLength is rule 15: complete playlists last equally long.
