@@ -62,20 +62,12 @@ func (s *surveyor) segments(ctx context.Context) error {
 	}
 	next := make(chan work)
 	var readers sync.WaitGroup
-	var told sync.Mutex // guards done and calls of Progress
-	done := 0
 	for range max(s.o.Readers, 2) {
 		readers.Go(func() {
 			for w := range next {
 				if ctx.Err() == nil {
 					s.part(ctx, w.list, w.part)
 				}
-				told.Lock()
-				done++
-				if s.o.Progress != nil {
-					s.o.Progress(done, len(all))
-				}
-				told.Unlock()
 			}
 		})
 	}

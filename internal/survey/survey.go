@@ -48,8 +48,7 @@ type List struct {
 	Parts   []Part // of media playlists, one a segment
 	Missing string // why it could not be read, or ""
 
-	// IFrames and Text say how the root refers to it; Length is told by the rest.
-	AsIFrames, AsText bool
+	AsIFrames, AsText bool // how the root refers to it
 
 	url *url.URL
 }
@@ -100,8 +99,6 @@ type Options struct {
 	Decode func(ctx context.Context, c stream.Container, media []byte) (map[stream.Kind]int, error)
 	// Readers is how many segments are read at a time: 2 when 0.
 	Readers int
-	// Progress, when not nil, is told how many of all segments have been read.
-	Progress func(done, all int)
 }
 
 // ErrUndecodable is wrapped by the errors of a decoder that the media caused.

@@ -54,14 +54,8 @@ func isBox(name string) bool {
 	return slices.Contains([]string{"ftyp", "styp", "moof", "moov", "sidx", "mdat", "emsg", "prft", "free", "skip", "uuid"}, name)
 }
 
-// decode reads one box. The library is careful with hostile input, but it is
-// not ours: a panic in it is a box that cannot be read.
-func (b box) decode() (decoded mp4.Box, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			decoded, err = nil, fmt.Errorf("box %s: %v", b.name, p)
-		}
-	}()
+// decode reads one box.
+func (b box) decode() (mp4.Box, error) {
 	if b.cut {
 		return nil, fmt.Errorf("box %s is cut short", b.name)
 	}
@@ -74,8 +68,13 @@ func (i *Init) wrong(format string, args ...any) {
 
 // ReadInit reads the init section of fragmented MP4, or the PAT and PMT that
 // stand for one in MPEG-TS, of which nothing is said.
-func ReadInit(b []byte) Init {
-	var out Init
+func ReadInit(b []byte) (out Init) {
+	defer func() {
+		if p := recover(); p != nil { // see Read
+			out = Init{}
+			out.wrong("the init section cannot be read: %v", p)
+		}
+	}()
 	if Sniff(b) == TS {
 		return out
 	}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"encoding/hex"
-	"fmt"
 
 	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/Eyevinn/mp4ff/hevc"
@@ -23,7 +22,7 @@ const (
 // h264 reads sequence parameter sets; the last one that can be read counts.
 func (t *Track) h264(sets [][]byte) {
 	for _, set := range sets {
-		sps, err := parseSPS(set)
+		sps, err := avc.ParseSPSNALUnit(set, true)
 		if err != nil {
 			continue
 		}
@@ -44,19 +43,10 @@ func (t *Track) h264(sets [][]byte) {
 	}
 }
 
-func parseSPS(set []byte) (sps *avc.SPS, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			sps, err = nil, fmt.Errorf("parse SPS: %v", p)
-		}
-	}()
-	return avc.ParseSPSNALUnit(set, true)
-}
-
 // hevc does for HEVC what h264 does for H.264.
 func (t *Track) hevc(entry string, sets [][]byte) {
 	for _, set := range sets {
-		sps, err := parseHEVC(set)
+		sps, err := hevc.ParseSPSNALUnit(set)
 		if err != nil {
 			continue
 		}
@@ -75,15 +65,6 @@ func (t *Track) hevc(entry string, sets [][]byte) {
 		t.Picture = p
 		t.Codec = hevc.CodecString(entry, sps)
 	}
-}
-
-func parseHEVC(set []byte) (sps *hevc.SPS, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			sps, err = nil, fmt.Errorf("parse SPS: %v", p)
-		}
-	}()
-	return hevc.ParseSPSNALUnit(set)
 }
 
 // square is a width in square pixels.

@@ -176,7 +176,16 @@ func Sniff(b []byte) Container {
 }
 
 // Read reads a clear segment. init is that of its EXT-X-MAP, or nil.
-func Read(init *Init, b []byte) Media {
+//
+// The libraries that read boxes and packets are careful with hostile input,
+// but they are not ours: a panic in one is a segment that cannot be read.
+func Read(init *Init, b []byte) (m Media) {
+	defer func() {
+		if p := recover(); p != nil {
+			m = Media{Container: Sniff(b)}
+			m.wrong(41, "it cannot be read: %v", p)
+		}
+	}()
 	switch Sniff(b) {
 	case MP4:
 		return readFragments(init, b)
@@ -187,7 +196,6 @@ func Read(init *Init, b []byte) Media {
 	case Packed:
 		return readPacked(b)
 	}
-	m := Media{}
 	m.wrong(33, "it is neither fragmented MP4, MPEG-TS, packed audio nor WebVTT")
 	return m
 }

@@ -47,18 +47,12 @@ type transport struct {
 }
 
 // readTransport reads a segment of MPEG-TS.
-func readTransport(b []byte) (media Media) {
+func readTransport(b []byte) Media {
 	t := transport{media: Media{Container: TS, Counters: map[int]Counters{}}, pmts: map[uint16]bool{}, tracks: map[uint16]*elementary{}}
 	if over := len(b) % packetSize; over > 0 {
 		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", packetSize, over)
 		b = b[:len(b)-over]
 	}
-	defer func() {
-		if p := recover(); p != nil { // the demuxer is not ours
-			t.media.wrong(32, "it cannot be demuxed: %v", p)
-			media = t.media
-		}
-	}()
 	t.demux(b)
 	if !t.pat || !t.pmt || t.early {
 		t.media.wrong(42, "PAT and PMT do not stand before its media")
@@ -162,16 +156,14 @@ func (t *transport) program(p *astits.PMTData) {
 
 // elementary collects the packets of one elementary stream.
 type elementary struct {
-	track    Track
-	times    []int64 // PTS of each PES packet, unwrapped
-	decodes  []int64
-	keys     []KeyFrame
-	run      Run
-	started  bool
-	untimed  bool
-	audio    []byte // what is left over of the last packet
-	sampled  int64  // audio samples that were counted
-	firstIDR picture
+	track   Track
+	times   []int64 // PTS of each PES packet, unwrapped
+	decodes []int64
+	run     Run
+	started bool
+	untimed bool
+	audio   []byte // what is left over of the last packet
+	sampled int64  // audio samples that were counted
 }
 
 // near unwraps a time so that it is nearest to another.
