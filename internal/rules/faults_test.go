@@ -206,7 +206,8 @@ func TestFaultsAreFound(t *testing.T) {
 		root   string
 		faults []fault
 	}{
-		{"clear", rich(t), master, richFaults}, {"encrypted", encrypted, master, encryptedFaults},
+		{"clear", rich(t), master, richFaults},
+		{"encrypted", encrypted, master, encryptedFaults},
 		{"transport", clear, transport, transportFaults},
 	} {
 		known := names(rules.Check(set.whole.survey(t, set.root, false)))

@@ -76,8 +76,10 @@ func TestShift(t *testing.T) {
 		edits []stream.Edit
 		want  int64
 	}{
-		{nil, 0}, {[]stream.Edit{{0, 1024}}, -1024},
-		{[]stream.Edit{{21, -1}, {0, 0}}, 1008}, {[]stream.Edit{{10, -1}, {0, 100}}, 380},
+		{nil, 0},
+		{[]stream.Edit{{0, 1024}}, -1024},
+		{[]stream.Edit{{21, -1}, {0, 0}}, 1008},
+		{[]stream.Edit{{10, -1}, {0, 100}}, 380},
 	} {
 		track := stream.Track{Timescale: 48000, MovieScale: 1000, Edits: test.edits}
 		if got := track.Shift(); got != test.want {
