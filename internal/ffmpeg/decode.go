@@ -22,8 +22,9 @@ func Decode(ctx context.Context, tools Tools, format string, media []byte) (map[
 	out, err := process.Run(ctx, process.Command{
 		Path: tools.FFmpeg,
 		Args: slices.Concat(
-			[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode"}, PipedArgs(format),
-			[]string{"-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"},
+			[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1"}, PipedArgs(format),
+			// A corner of each picture is enough to count it, and far cheaper.
+			[]string{"-map", "0:v?", "-map", "0:a?", "-filter:v", "crop=2:2:0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"},
 		),
 		Stdin:  bytes.NewReader(media),
 		Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
