@@ -53,7 +53,7 @@ var law = map[string][]string{
 	"internal/tap":      {".", "internal/ffmpeg"},
 
 	// Packages of others, as they are found.
-	"internal/survey": {".", "internal/keys", "internal/survey/m3u8", "internal/survey/stream"},
+	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
 
 	// The contracts, and their engines one level below. An engine knows its
 	// contract; only cmd/spool knows engines.

@@ -66,11 +66,7 @@ func (c *checking) foreign(ctx context.Context, place string) error {
 	if err != nil {
 		return err
 	}
-	shown := place
-	if u, err := url.Parse(place); err == nil && strings.Contains(place, "://") {
-		shown = u.Redacted()
-	}
-	c.take(checked{Place: shown, Rules: r})
+	c.take(checked{Place: plaintext.Redact(place), Rules: r})
 	return nil
 }
 

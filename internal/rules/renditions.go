@@ -25,7 +25,7 @@ func groupsExist(j judge, s spot, v survey.Variant) {
 		if !slices.ContainsFunc(j.Renditions, func(r survey.Rendition) bool {
 			return r.Get("TYPE") == kind && r.Get("GROUP-ID") == group
 		}) {
-			j.says(s, "%s: no EXT-X-MEDIA has the %s group %q", v.URI, kind, group)
+			j.says(s, "%s: no EXT-X-MEDIA has the %s group %q", bare(v.URI), kind, group)
 		}
 	}
 }

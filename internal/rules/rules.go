@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool/internal/survey"
@@ -108,7 +109,13 @@ func at(l *survey.List, line int) spot {
 	if !found {
 		return spot{l.Name, line, ""}
 	}
-	return spot{l.Name, line, l.Segments[i].URI}
+	return spot{l.Name, line, bare(l.Segments[i].URI)}
+}
+
+// bare is a URI as it may be shown: queries hold secrets.
+func bare(uri string) string {
+	shown, _, _ := strings.Cut(uri, "?")
+	return shown
 }
 
 // says tells a breach.

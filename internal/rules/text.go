@@ -194,7 +194,7 @@ func (j judge) missing(line int, uri string, l *survey.List) {
 	switch {
 	case uri == "":
 	case l == nil:
-		j.says(at(j.Root, line), "%q leads nowhere", uri)
+		j.says(at(j.Root, line), "%q leads nowhere", bare(uri))
 	case l.Missing != "":
 		j.says(at(j.Root, line), "%s cannot be read: %s", l.Name, l.Missing)
 	}

@@ -12,7 +12,7 @@ import (
 // onlyIFrames is rule 80: an I-frame variant leads to an I-frame playlist.
 func onlyIFrames(j judge, s spot, v survey.Variant) {
 	if v.List != nil && v.List.Missing == "" && !v.List.IFrames {
-		j.says(s, "%s has no EXT-X-I-FRAMES-ONLY", v.URI)
+		j.says(s, "%s has no EXT-X-I-FRAMES-ONLY", bare(v.URI))
 	}
 }
 
@@ -71,7 +71,7 @@ func iFrameAttributes(j judge, s spot, v survey.Variant) {
 	}
 	for _, name := range []string{"FRAME-RATE", "AUDIO", "SUBTITLES", "CLOSED-CAPTIONS"} {
 		if v.Has(name) {
-			j.says(s, "%s: EXT-X-I-FRAME-STREAM-INF has %s", v.URI, name)
+			j.says(s, "%s: EXT-X-I-FRAME-STREAM-INF has %s", bare(v.URI), name)
 		}
 	}
 }

@@ -86,39 +86,39 @@ func bandwidth(j judge, s spot, v survey.Variant) {
 		return
 	}
 	if peak, _, ok := j.measure(v); ok && peak > v.Bandwidth+v.Bandwidth/100 {
-		j.differs(s, v.URI+": BANDWIDTH is less than the peak rate", bits(v.Bandwidth), bits(peak))
+		j.differs(s, bare(v.URI)+": BANDWIDTH is less than the peak rate", bits(v.Bandwidth), bits(peak))
 	}
 }
 
 // bandwidthNear is rule 61: BANDWIDTH is not far above the peak.
 func bandwidthNear(j judge, s spot, v survey.Variant) {
 	if peak, _, ok := j.measure(v); ok && v.Bandwidth > peak+peak/10 {
-		j.differs(s, v.URI+": BANDWIDTH is more than 10 % above the peak rate", bits(v.Bandwidth), bits(peak))
+		j.differs(s, bare(v.URI)+": BANDWIDTH is more than 10 % above the peak rate", bits(v.Bandwidth), bits(peak))
 	}
 }
 
 // average is rule 62: AVERAGE-BANDWIDTH is within 10 % of the truth.
 func average(j judge, s spot, v survey.Variant) {
 	if v.Average == 0 {
-		j.says(s, "%s: there is no AVERAGE-BANDWIDTH", v.URI)
+		j.says(s, "%s: there is no AVERAGE-BANDWIDTH", bare(v.URI))
 		return
 	}
 	if _, mean, ok := j.measure(v); ok && (v.Average > mean+mean/10 || v.Average < mean-mean/10) {
-		j.differs(s, v.URI+": AVERAGE-BANDWIDTH is more than 10 % off", bits(v.Average), bits(mean))
+		j.differs(s, bare(v.URI)+": AVERAGE-BANDWIDTH is more than 10 % off", bits(v.Average), bits(mean))
 	}
 }
 
 // peakToAverage is rule 63: the peak is at most twice the average.
 func peakToAverage(j judge, s spot, v survey.Variant) {
 	if peak, mean, ok := j.measure(v); ok && mean > 0 && peak > 2*mean {
-		j.differs(s, v.URI+": the peak rate is more than twice the average", nil, fmt.Sprintf("%s and %s", bits(peak), bits(mean)))
+		j.differs(s, bare(v.URI)+": the peak rate is more than twice the average", nil, fmt.Sprintf("%s and %s", bits(peak), bits(mean)))
 	}
 }
 
 // codecs is rule 64: CODECS names what is played, no more and no less.
 func codecs(j judge, s spot, v survey.Variant) {
 	if v.Get("CODECS") == "" {
-		j.says(s, "%s: there is no CODECS", v.URI)
+		j.says(s, "%s: there is no CODECS", bare(v.URI))
 		return
 	}
 	declared := strings.Split(strings.ReplaceAll(v.Get("CODECS"), " ", ""), ",")
@@ -132,19 +132,19 @@ func codecs(j judge, s spot, v survey.Variant) {
 	measured, complete := formats(played)
 	var missing []string
 	for _, m := range measured {
-		if !slices.ContainsFunc(declared, func(d string) bool { return sameFormat(d, m) }) {
+		if m != "wvtt" && !slices.ContainsFunc(declared, func(d string) bool { return sameFormat(d, m) }) {
 			missing = append(missing, m)
 		}
 	}
 	if len(missing) > 0 {
-		j.differs(s, v.URI+": CODECS does not name "+strings.Join(missing, ", "), strings.Join(declared, ","), strings.Join(measured, ","))
+		j.differs(s, bare(v.URI)+": CODECS does not name "+strings.Join(missing, ", "), strings.Join(declared, ","), strings.Join(measured, ","))
 	}
 	for _, d := range declared {
 		if d == "wvtt" { // may be named, and need not
 			continue
 		}
 		if complete && len(missing) == 0 && !slices.ContainsFunc(measured, func(m string) bool { return sameFormat(d, m) }) {
-			j.differs(s, v.URI+": CODECS names "+d+", which is not there", strings.Join(declared, ","), strings.Join(measured, ","))
+			j.differs(s, bare(v.URI)+": CODECS names "+d+", which is not there", strings.Join(declared, ","), strings.Join(measured, ","))
 		}
 	}
 }
@@ -206,9 +206,9 @@ func resolution(j judge, s spot, v survey.Variant) {
 	measured := fmt.Sprintf("%dx%d", r.Track.Picture.Width, r.Track.Picture.Height)
 	switch {
 	case v.Width == 0 && !v.Has("RESOLUTION"):
-		j.differs(s, v.URI+": there is no RESOLUTION", nil, measured)
+		j.differs(s, bare(v.URI)+": there is no RESOLUTION", nil, measured)
 	case v.Width != r.Track.Picture.Width || v.Height != r.Track.Picture.Height:
-		j.differs(s, v.URI+": RESOLUTION is not the size of the pictures", v.Get("RESOLUTION"), measured)
+		j.differs(s, bare(v.URI)+": RESOLUTION is not the size of the pictures", v.Get("RESOLUTION"), measured)
 	}
 }
 
@@ -221,9 +221,9 @@ func frameRate(j judge, s spot, v survey.Variant) {
 	usual, mean := pace(v.List)
 	switch {
 	case !v.Has("FRAME-RATE"):
-		j.differs(s, v.URI+": there is no FRAME-RATE", nil, fmt.Sprintf("%.3f", mean))
+		j.differs(s, bare(v.URI)+": there is no FRAME-RATE", nil, fmt.Sprintf("%.3f", mean))
 	case v.FrameRate > 0 && math.Abs(v.FrameRate-mean) > 0.01 && math.Abs(v.FrameRate-usual) > 0.01:
-		j.differs(s, v.URI+": FRAME-RATE is not that of the pictures", v.Get("FRAME-RATE"), fmt.Sprintf("%.3f", mean))
+		j.differs(s, bare(v.URI)+": FRAME-RATE is not that of the pictures", v.Get("FRAME-RATE"), fmt.Sprintf("%.3f", mean))
 	}
 }
 
@@ -251,9 +251,9 @@ func videoRange(j judge, s spot, v survey.Variant) {
 	measured := rangeOf(r.Track)
 	switch declared := v.Get("VIDEO-RANGE"); {
 	case declared == "" && measured != "SDR":
-		j.differs(s, v.URI+": there is no VIDEO-RANGE", nil, measured)
+		j.differs(s, bare(v.URI)+": there is no VIDEO-RANGE", nil, measured)
 	case declared != "" && declared != measured:
-		j.differs(s, v.URI+": VIDEO-RANGE is not that of the pictures", declared, measured)
+		j.differs(s, bare(v.URI)+": VIDEO-RANGE is not that of the pictures", declared, measured)
 	}
 }
 
@@ -305,7 +305,7 @@ func sameAspect(j judge) {
 		}
 		a, b := first.Track.Picture, r.Track.Picture
 		if off := float64(a.Width)*float64(b.Height)/float64(max(a.Height, 1)) - float64(b.Width); math.Abs(off) > 2+float64(b.Width)*2/float64(max(b.Height, 1)) {
-			j.differs(at(j.Root, v.Line), v.URI+": its aspect ratio is not that of the others",
+			j.differs(at(j.Root, v.Line), bare(v.URI)+": its aspect ratio is not that of the others",
 				fmt.Sprintf("%dx%d", a.Width, a.Height), fmt.Sprintf("%dx%d", b.Width, b.Height))
 		}
 	}
@@ -326,7 +326,7 @@ func firstVariant(j judge) {
 		}
 	}
 	if best.Line != first.Line && best.Average != first.Average {
-		j.differs(at(j.Root, first.Line), "the first variant is not the one nearest to 2 Mbit/s, which is "+best.URI, bits(first.Average), bits(best.Average))
+		j.differs(at(j.Root, first.Line), "the first variant is not the one nearest to 2 Mbit/s, which is "+bare(best.URI), bits(first.Average), bits(best.Average))
 	}
 }
 

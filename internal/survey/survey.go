@@ -12,13 +12,13 @@ import (
 	"strings"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/survey/stream"
 )
 
 // Package is all that was read.
 type Package struct {
-	Place      string // as it was asked for
 	Root       *List
 	Lists      []*List     // every media playlist once, in order of mention; the root when it is one
 	Variants   []Variant   // of the root
@@ -129,11 +129,11 @@ type surveyor struct {
 func Read(ctx context.Context, source Source, root string, o Options) (*Package, error) {
 	at, err := url.Parse(root)
 	if err != nil {
-		return nil, noHLS(root, "it is not a valid address")
+		return nil, noHLS(plaintext.Redact(root), "it is not a valid address")
 	}
 	s := surveyor{
 		source: source, o: o, root: at, lists: map[string]*List{},
-		pkg: &Package{Place: at.Redacted(), ByHTTP: at.Scheme != ""},
+		pkg: &Package{ByHTTP: at.Scheme != ""},
 	}
 	s.secrets.of = map[string]secret{}
 	s.inits.of = map[string]*initSection{}
@@ -142,9 +142,9 @@ func Read(ctx context.Context, source Source, root string, o Options) (*Package,
 		return nil, rootFault(at, err)
 	}
 	if !m3u8.Looks(b) {
-		return nil, noHLS(at.Redacted(), "it does not begin as a playlist does")
+		return nil, noHLS(plaintext.Redact(at.String()), "it does not begin as a playlist does")
 	}
-	s.pkg.Root = &List{Playlist: m3u8.Read(b), Name: path.Base(at.Path), File: file, url: at}
+	s.pkg.Root = &List{Playlist: m3u8.Scope{Query: at.Query()}.Read(b), Name: path.Base(at.Path), File: file, url: at}
 	if s.pkg.Root.Multivariant() {
 		s.references(ctx)
 	} else {
@@ -161,9 +161,9 @@ func Read(ctx context.Context, source Source, root string, o Options) (*Package,
 func rootFault(at *url.URL, err error) error {
 	e, ok := errors.AsType[*spool.Error](err)
 	if !ok {
-		return fmt.Errorf("read %s: %w", at.Redacted(), err)
+		return fmt.Errorf("read %s: %w", plaintext.Redact(at.String()), err)
 	}
-	return &spool.Error{Class: e.Class, Code: e.Code, Reason: at.Redacted() + " cannot be read: " + e.Reason, Hint: e.Hint, Err: e.Err}
+	return &spool.Error{Class: e.Class, Code: e.Code, Reason: plaintext.Redact(at.String()) + " cannot be read: " + e.Reason, Hint: e.Hint, Err: e.Err}
 }
 
 // CodeNoHLS is the code of the error for what is no playlist.
@@ -222,7 +222,7 @@ func (s *surveyor) list(ctx context.Context, uri string) *List {
 		l.Missing = "it is no playlist"
 	}
 	if l.Missing == "" {
-		l.Playlist, l.File = m3u8.Read(b), file
+		l.Playlist, l.File = m3u8.Scope{Imported: s.pkg.Root.Defined, Query: at.Query()}.Read(b), file
 	}
 	return l
 }

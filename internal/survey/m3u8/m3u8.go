@@ -11,9 +11,10 @@ import (
 // Playlist is what a text says, as a multivariant playlist, a media playlist,
 // or a mixture that should not be.
 type Playlist struct {
-	Tags     []Tag     // all tags and URIs in order; comments left out
-	Problems []Problem // of the text and of single values
-	Version  int       // EXT-X-VERSION; 1 when it is not there
+	Tags     []Tag             // all tags and URIs in order; comments left out
+	Problems []Problem         // of the text and of single values
+	Version  int               // EXT-X-VERSION; 1 when it is not there
+	Defined  map[string]string // the variables of EXT-X-DEFINE
 
 	// Of media playlists.
 	Target    int    // EXT-X-TARGETDURATION in seconds; 0 when it is not there
@@ -22,7 +23,7 @@ type Playlist struct {
 	Ended     bool   // EXT-X-ENDLIST
 	IFrames   bool   // EXT-X-I-FRAMES-ONLY
 	Segments  []Segment
-	LastByURI map[string]int64 // end of the last byte range of each resource
+	lastByURI map[string]int64 // end of the last byte range of each resource
 
 	// Of multivariant playlists.
 	Variants    []Variant // EXT-X-STREAM-INF and EXT-X-I-FRAME-STREAM-INF

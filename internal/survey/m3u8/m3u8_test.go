@@ -1,7 +1,9 @@
 package m3u8_test
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,37 @@ func TestProblemsHaveTheirRule(t *testing.T) {
 		if !slices.ContainsFunc(p.Problems, func(p m3u8.Problem) bool { return p.Rule == rule && p.Line > 0 }) {
 			t.Errorf("%q: %v, want one of rule %d", text, p.Problems, rule)
 		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	scope := m3u8.Scope{Imported: map[string]string{"host": "cdn"}, Query: url.Values{"token": {"abc"}}}
+	p := scope.Read([]byte(`#EXTM3U
+#EXT-X-DEFINE:NAME="path",VALUE="v1"
+#EXT-X-DEFINE:IMPORT="host"
+#EXT-X-DEFINE:QUERYPARAM="token"
+#EXT-X-MAP:URI="{$path}/init.mp4"
+#EXTINF:1,
+//{$host}/{$path}/a.mp4?t={$token}
+`))
+	if len(p.Problems) > 0 || p.Segments[0].URI != "//cdn/v1/a.mp4?t=abc" || p.Segments[0].Map.URI != "v1/init.mp4" {
+		t.Errorf("%+v", p)
+	}
+	for _, bad := range []string{"#EXTM3U\n#EXTINF:1,\n{$x}\n", "#EXTM3U\n#EXT-X-DEFINE:IMPORT=\"x\"\n"} {
+		if p := m3u8.Read([]byte(bad)); len(p.Problems) == 0 {
+			t.Errorf("%q: no problem", bad)
+		}
+	}
+}
+
+// Variables that double with each line end at a length that can be read.
+func TestVariablesDoNotExplode(t *testing.T) {
+	t.Parallel()
+	text := "#EXTM3U\n#EXT-X-DEFINE:NAME=\"a\",VALUE=\"xxxxxxxx\"\n" + strings.Repeat("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{$a}{$a}\"\n", 40)
+	p := m3u8.Read([]byte(text))
+	if len(p.Problems) == 0 || len(p.Defined["a"]) > 1<<17 {
+		t.Errorf("%d problems, %d bytes", len(p.Problems), len(p.Defined["a"]))
 	}
 }
 

@@ -3,6 +3,7 @@ package m3u8
 import (
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 // reader is the state of Read.
 type reader struct {
+	scope   Scope
 	list    Playlist
 	next    Segment // what is known of the segment whose URI has not come yet
 	timed   bool    // its EXTINF was there
@@ -19,9 +21,18 @@ type reader struct {
 	variant *Variant // waits for its URI
 }
 
+// Scope is where the variables of a playlist come from, besides itself.
+type Scope struct {
+	Imported map[string]string // what the multivariant playlist defines
+	Query    url.Values        // of the playlist's address
+}
+
+// Read understands a playlist that needs nothing from elsewhere.
+func Read(text []byte) Playlist { return Scope{}.Read(text) }
+
 // Read understands a playlist as far as it can be understood.
-func Read(text []byte) Playlist {
-	r := reader{list: Playlist{Version: 1, LastByURI: map[string]int64{}}}
+func (s Scope) Read(text []byte) Playlist {
+	r := reader{scope: s, list: Playlist{Version: 1, lastByURI: map[string]int64{}, Defined: map[string]string{}}}
 	r.list.Tags = r.split(text)
 	for _, t := range r.list.Tags {
 		if t.Name == "" {
@@ -91,14 +102,14 @@ func (r *reader) uri(t Tag) {
 	s.Line, s.URI, s.Key, s.Map, s.BitRate = t.Line, t.Value, r.key, r.init, r.bitRate
 	if s.Range != nil {
 		if s.Range.Offset < 0 {
-			if last, known := r.list.LastByURI[t.Value]; known {
+			if last, known := r.list.lastByURI[t.Value]; known {
 				s.Range.Offset = last
 			} else {
 				r.wrong(t.Line, 18, "EXT-X-BYTERANGE has no offset, and no range of this file came before")
 				s.Range.Offset = 0
 			}
 		}
-		r.list.LastByURI[t.Value] = s.Range.Offset + s.Range.Length
+		r.list.lastByURI[t.Value] = s.Range.Offset + s.Range.Length
 	}
 	r.list.Segments = append(r.list.Segments, s)
 	r.next, r.timed = Segment{}, false
@@ -165,7 +176,7 @@ func (r *reader) newMap(t Tag) {
 	if t.Has("BYTERANGE") {
 		if m.Range = r.rangeOf(t.Line, t.Get("BYTERANGE")); m.Range != nil {
 			m.Range.Offset = max(m.Range.Offset, 0)
-			r.list.LastByURI[m.URI] = m.Range.Offset + m.Range.Length
+			r.list.lastByURI[m.URI] = m.Range.Offset + m.Range.Length
 		}
 	}
 	r.init = m

@@ -2,8 +2,10 @@ package m3u8
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -92,9 +94,53 @@ func (r *reader) split(text []byte) []Tag {
 		if line == "" || line == "#EXTM3U" || strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "#EXT") {
 			continue
 		}
-		tags = append(tags, r.tag(number, line))
+		t := r.tag(number, r.substitute(number, line))
+		if t.Name == "EXT-X-DEFINE" {
+			r.define(t)
+		}
+		tags = append(tags, t)
 	}
 	return tags
+}
+
+// variable is how EXT-X-DEFINE's variables are used.
+var variable = regexp.MustCompile(`\{\$[A-Za-z0-9_-]+\}`)
+
+// longestLine is in bytes: variables that hold variables grow fast.
+const longestLine = 1 << 16
+
+func (r *reader) substitute(number int, line string) string {
+	full := variable.ReplaceAllStringFunc(line, func(use string) string {
+		value, known := r.list.Defined[use[2:len(use)-1]]
+		if !known {
+			r.wrong(number, 18, "the variable "+use+" is not defined")
+			return use
+		}
+		return value
+	})
+	if len(full) > max(longestLine, len(line)) {
+		r.wrong(number, 2, "with its variables the line is far too long")
+		return line
+	}
+	return full
+}
+
+// define takes the value of a variable: its own, that of the multivariant
+// playlist, or that of the playlist's address.
+func (r *reader) define(t Tag) {
+	name := cmp.Or(t.Get("NAME"), t.Get("IMPORT"), t.Get("QUERYPARAM"))
+	value, known := t.Get("VALUE"), t.Has("VALUE")
+	switch {
+	case t.Has("IMPORT"):
+		value, known = r.scope.Imported[name]
+	case t.Has("QUERYPARAM"):
+		value, known = r.scope.Query.Get(name), r.scope.Query.Has(name)
+	}
+	if !known {
+		r.wrong(t.Line, 18, fmt.Sprintf("there is no value for the variable %q", name))
+		return
+	}
+	r.list.Defined[name] = value
 }
 
 func control(c rune) bool { return c < 0x20 || c >= 0x7f && c < 0xa0 || c == 0xfeff }

@@ -263,6 +263,7 @@ func (t *Track) visual(e *mp4.VisualSampleEntryBox) {
 		}
 		t.lengthSize = int(e.HvcC.LengthSizeMinusOne) + 1
 		t.hevc(entry, e.HvcC.GetNalusForType(hevcSPS))
+		t.dolby(entry, e.DoViConfig)
 	case e.Av1C != nil:
 		t.Config = e.Av1C.ConfigOBUs
 		t.Codec = e.Av1C.CodecString(entry)
@@ -278,6 +279,17 @@ func (t *Track) visual(e *mp4.VisualSampleEntryBox) {
 		if colr, ok := child.(*mp4.ColrBox); ok && t.Picture.Colour[1] == 0 {
 			t.Picture.Colour = [3]int{int(colr.ColorPrimaries), int(colr.TransferCharacteristics), int(colr.MatrixCoefficients)}
 		}
+	}
+}
+
+// dolby names Dolby Vision, whose name does not follow from its HEVC.
+func (t *Track) dolby(entry string, conf *mp4.DoViConfigurationBox) {
+	if entry != "dvh1" && entry != "dvhe" {
+		return
+	}
+	t.Codec = ""
+	if conf != nil {
+		t.Codec = fmt.Sprintf("%s.%02d.%02d", entry, conf.DVProfile, conf.DVLevel)
 	}
 }
 
