@@ -77,6 +77,8 @@ func (c *checking) run(ctx context.Context, args []string) error {
 			err = c.folder(ctx, arg)
 		case err == nil:
 			err = c.foreign(ctx, arg)
+		case strings.ContainsRune(arg, filepath.Separator) || strings.HasSuffix(arg, ".m3u8"): // no ID
+			err = usage("nothing-there", arg+" cannot be read", "name a playlist, a folder that holds one, or a URL")
 		default:
 			ids, err = append(ids, arg), nil
 		}

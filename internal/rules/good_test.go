@@ -56,6 +56,8 @@ func TestGoodPackages(t *testing.T) {
 		{"fragmented MP4", h264 + aac + toHLS + fmp4 + "{}/index.m3u8", "index.m3u8", "S9 S44 S48"},
 		{"fragmented MP4, one file", h264 + aac + toHLS + fmp4 + "-hls_flags single_file {}/index.m3u8", "index.m3u8", "S9 S44 S48"},
 		{"fragmented MP4, edit lists right", h264 + aac + toHLS + fmp4 + "-avoid_negative_ts disabled {}/index.m3u8", "index.m3u8", "S9 S44"},
+		{"subtitles", "-i {}/cues.srt -map 0:v -map 1:a -map 2:s -b:v 400k " + h264 + aac + "-c:s webvtt " + toHLS +
+			"-var_stream_map v:0,a:0,s:0,sgroup:subs -master_pl_name master.m3u8 {}/v%v.m3u8", "master.m3u8", known + "M13 M14 M60 M68 M74 M86 M87 S9 S44 S69"},
 		{"the dash muxer", h264 + aac + "-f dash -hls_playlist 1 -seg_duration 2 {}/m.mpd", "master.m3u8", known + "M13 M60 M68 M74 S20 S49 S69 S74 S9"},
 		{"the segment muxer", h264 + aac + "-f segment -segment_time 2 -segment_list_type m3u8 -segment_list {}/index.m3u8 {}/%d.ts", "index.m3u8", "M13 M32 S9 S44"},
 	} {

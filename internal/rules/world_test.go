@@ -231,6 +231,9 @@ func muxed(t testing.TB, input, args string) files {
 		if err := os.WriteFile(filepath.Join(dir, "keyinfo"), []byte("k.key\n"+filepath.Join(dir, "k.key")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.WriteFile(filepath.Join(dir, "cues.srt"), []byte("1\n00:00:01,000 --> 00:00:03,000\nA cue.\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		mediatest.FFmpeg(t, arguments(input+args, dir)...)
 		f := files{}
 		all, err := os.ReadDir(dir)
