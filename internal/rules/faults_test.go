@@ -3,6 +3,7 @@ package rules_test
 import (
 	"bytes"
 	"encoding/binary"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,36 @@ var richFaults = []fault{
 		b[at+3] = 62
 	}))},
 	{"no edit list", "S48", inFile(initOf(sound), renamed("edts"))},
+
+	{"media too long for the target", "M8", func(_ *testing.T, f files) {
+		f[f.segment(large, 0)] = append(bytes.Clone(f[f.segment(large, 0)]), f[f.segment(large, 1)]...)
+	}},
+	{"sound follows pictures", "M19", func(t *testing.T, f files) {
+		f.replace(t, large, path.Base(f.segment(large, 1)), "../a0-en/"+path.Base(f.segment(sound, 1)))
+		lines := strings.SplitAfter(string(f[large]), "\n")
+		at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "../a0-en") })
+		lines[at-1] = `#EXT-X-MAP:URI="../a0-en/` + path.Base(f.init(sound)) + "\"\n" + lines[at-1]
+		f[large] = []byte(strings.Join(lines, ""))
+	}},
+	{"another rung follows", "S19", func(t *testing.T, f files) {
+		other := path.Base(f.segment(small, 1))
+		f.replace(t, large, path.Base(f.segment(large, 1)), "../v0-90p/"+other)
+		f.replace(t, large, "#EXTINF:1.000000,\n../v0-90p/", `#EXT-X-MAP:URI="../v0-90p/`+path.Base(f.init(small))+"\"\n#EXTINF:1.000000,\n../v0-90p/")
+	}},
+	{"START at the end of a list that grows", "S24", func(t *testing.T, f files) {
+		onLine(large, "#EXT-X-ENDLIST", dropped)(t, f)
+		onLine(large, "#EXT-X-PLAYLIST-TYPE", func(string) string { return "#EXT-X-START:TIME-OFFSET=-1\n" })(t, f)
+	}},
+	{"avc3", "S37", inFile(initOf(large), inBox("avc1", func(b []byte) { b[3] = '3' }))},
+	{"one segment far heavier", "S63", inFile(segmentOf(large, 1), func(b []byte) []byte {
+		return append(append(b, 0, 16, 0, 0, 'f', 'r', 'e', 'e'), make([]byte, 1<<20-8)...)
+	})},
+	{"the small rung first", "S70", func(_ *testing.T, f files) {
+		lines := strings.SplitAfter(string(f[master]), "\n")
+		at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, inf) })
+		lines[at], lines[at+1], lines[at+2], lines[at+3] = lines[at+2], lines[at+3], lines[at], lines[at+1]
+		f[master] = []byte(strings.Join(lines, ""))
+	}},
 
 	// The multivariant playlist.
 	{"no BANDWIDTH", "M60", onLine(master, inf, func(l string) string {

@@ -26,13 +26,14 @@ func TestOtherFormats(t *testing.T) {
 	for _, made := range []struct{ name, args, broken string }{
 		{"HEVC", hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
 		{"HEVC in MPEG-TS", hevc + "open-gop=0 " + toHLS + "{}/index.m3u8", "M33 S9"},
-		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 S9"},
+		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 S31 S9"},
 		{"AV1", "-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
 		{"pixels that are not square", h264 + "-g 50 -vf setsar=4/3 " + toHLS + "{}/index.m3u8", "S9"},
-		{"interlaced", h264 + "-g 50 -preset veryfast -flags +ilme+ildct -vf scale=160:96,interlace " + toHLS + "{}/index.m3u8", "M38 S9"},
+		{"interlaced", h264 + "-g 50 -preset veryfast -flags +ilme+ildct -vf scale=160:96,interlace " + toHLS + "{}/index.m3u8", "M38 S31 S9"},
 		{"120 pictures a second", h264 + "-vf fps=120 -g 240 " + toHLS + "{}/index.m3u8", "M38 S9"},
 		{"H.264 High 4:4:4", strings.ReplaceAll(h264, "yuv420p", "yuv444p") + "-g 50 " + toHLS + "{}/index.m3u8", "M34 S9"},
-		{"key frames far apart", h264 + "-g 100 -force_key_frames 0 -hls_time 4 -f hls -hls_playlist_type vod {}/index.m3u8", "S9"},
+		{"key frames far apart", h264 + "-g 100 -force_key_frames 0 -hls_time 4 -f hls -hls_playlist_type vod {}/index.m3u8", "S9 S31"},
+		{"two streams of sound", "-f lavfi -i sine=duration=4 -map 0:v -map 1:a -map 1:a -g 50 -c:a aac " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "M46 S9 S44"},
 	} {
 		good(t, made.name, muxed(t, tiny, made.args), "index.m3u8", made.broken)
 	}
@@ -137,6 +138,45 @@ func TestSampleEncryption(t *testing.T) {
 		if !want && !slices.Equal(got, []string{"S9"}) {
 			t.Errorf("%s: found %v", scheme, found)
 		}
+	}
+}
+
+func TestSampleIVsAreThere(t *testing.T) {
+	t.Parallel()
+	f := sampled(t, "cenc")
+	for _, box := range []string{"senc", "saiz"} {
+		f.edit(f.segment(large, 1), renamed(box))
+	}
+	if found := names(rules.Check(f.survey(t, large, false))); !slices.Contains(found, "M105") {
+		t.Errorf("found %v", found)
+	}
+}
+
+// HDR is told by the pictures: of what is declared, and of what is missing.
+func TestHDR(t *testing.T) {
+	t.Parallel()
+	f := muxed(t, tiny, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc "+
+		"-x265-params log-level=error:keyint=50:min-keyint=50:open-gop=0 "+toHLS+fmp4+"{}/index.m3u8").clone()
+	for kind, want := range map[string]string{"": "M67", "SDR": "M67", "HLG": "M67", "PQ": "M40"} {
+		attribute := ""
+		if kind != "" {
+			attribute = ",VIDEO-RANGE=" + kind
+		}
+		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"hvc1.2.4.L30.90\"" + attribute + "\nindex.m3u8\n")
+		found := rules.Check(f.survey(t, master, false))
+		if !slices.Contains(names(found), want) {
+			t.Errorf("%q: found %v, want %s", kind, found, want)
+		}
+	}
+}
+
+// AAC-LC at half the rate is what implicit HE-AAC looks like.
+func TestImplicitHEAAC(t *testing.T) {
+	t.Parallel()
+	f := muxed(t, tiny+"-f lavfi -i sine=duration=4 ", "-ar 24000 -c:a aac -g 50 "+h264+"-f dash -hls_playlist 1 -seg_duration 2 {}/m.mpd").clone()
+	f.replace(t, master, "mp4a.40.2", "mp4a.40.5")
+	if found := names(rules.Check(f.survey(t, master, false))); !slices.Contains(found, "M47") {
+		t.Errorf("found %v", found)
 	}
 }
 

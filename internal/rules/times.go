@@ -127,25 +127,23 @@ func (j judge) boundaries(first, l *survey.List) {
 	}
 }
 
-// keyFrameDistance is rule 31: key frames are at most 2 s apart.
+// keyFrameDistance is rule 31: key frames are at most 2 s apart, and the last
+// one is so far from the end.
 func keyFrameDistance(j judge, l *survey.List) {
-	var last, worst time.Duration
+	var worst time.Duration
 	line := 0
-	known := false
 	for i := range l.Parts {
-		r := l.Parts[i].Media.Find(stream.Video)
-		if r == nil || l.Parts[i].Discontinuity {
-			known = false
-		}
+		p := &l.Parts[i]
+		r := p.Media.Find(stream.Video)
 		if r == nil {
 			continue
 		}
-		for _, k := range r.Keys {
-			t := stream.Time(k.At, r.Track.Timescale)
-			if known && since(last, t, l.Parts[i].Media.Container) > worst {
-				worst, line = since(last, t, l.Parts[i].Media.Container), l.Parts[i].Line
+		last := r.Start // a segment begins with one, by rule 30
+		for _, k := range append(r.Keys, stream.KeyFrame{At: r.End}) {
+			if d := stream.Time(k.At-last, r.Track.Timescale); d > worst {
+				worst, line = d, p.Line
 			}
-			last, known = t, true
+			last = k.At
 		}
 	}
 	if worst > 2*time.Second+frame(j.Package)+rounding {
