@@ -46,12 +46,7 @@ func (f files) Read(_ context.Context, at *url.URL, part *m3u8.Range, _ int64) (
 // survey reads the package; decoding is for those who need it.
 func (f files) survey(t testing.TB, root string, decode bool) *survey.Package {
 	t.Helper()
-	o := survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
-		if b, there := f[uri]; there {
-			return b, nil
-		}
-		return verifytest.Key, nil
-	}}
+	o := survey.Options{Keys: f.keys}
 	if decode {
 		o.Decode = func(ctx context.Context, c stream.Container, media []byte) (map[stream.Kind]int, error) {
 			format := map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac"}[c]
@@ -67,6 +62,14 @@ func (f files) survey(t testing.TB, root string, decode bool) *survey.Package {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// keys gives the key that lies in the package, or that of all of own's.
+func (f files) keys(_ context.Context, uri string) ([]byte, error) {
+	if b, there := f[uri]; there {
+		return b, nil
+	}
+	return verifytest.Key, nil
 }
 
 // names are the rules that findings are of: "M60", "S9".
