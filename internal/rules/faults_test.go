@@ -3,6 +3,7 @@ package rules_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -62,6 +63,11 @@ var richFaults = []fault{
 		f[small] = []byte(strings.Join(lines, "\n"))
 	}},
 	{"dates in one playlist alone", "M21", onLine(large, "#EXTINF", before("#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z"))},
+	{"dates that differ", "M21", func(t *testing.T, f files) {
+		for i, l := range []string{large, small, sound, words, tricks} {
+			onLine(l, "#EXTINF", before(fmt.Sprintf("#EXT-X-PROGRAM-DATE-TIME:2026-01-0%dT00:00:00Z", 1+i/4)))(t, f)
+		}
+	}},
 	{"DATERANGE without dates", "M21", onLine(large, "#EXTINF", before(`#EXT-X-DATERANGE:ID="a",START-DATE="2026-01-01T00:00:00Z"`))},
 	{"BITRATE false", "M22", onLine(large, "#EXTINF", before("#EXT-X-BITRATE:9"))},
 	{"EXTINF is no number", "M18", onLine(large, "#EXTINF", instead("1.0", "1.0s"))},

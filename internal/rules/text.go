@@ -216,6 +216,15 @@ func clocks(j judge) {
 			j.says(at(l, t.Line), "EXT-X-DATERANGE stands in a playlist without EXT-X-PROGRAM-DATE-TIME")
 		}
 	}
+	for _, l := range with[min(len(with), 1):] {
+		a, b := with[0].Segments, l.Segments
+		if l.Growing() || len(a) == 0 || len(b) == 0 || a[0].Clock.IsZero() || b[0].Clock.IsZero() {
+			continue
+		}
+		if a[0].Clock.Sub(b[0].Clock).Abs() > time.Second {
+			j.differs(at(l, b[0].Line), "the date of the first segment is not that of "+with[0].Name, b[0].Clock, a[0].Clock)
+		}
+	}
 	for _, l := range without {
 		if len(with) > 0 {
 			j.says(at(l, 0), "there is no EXT-X-PROGRAM-DATE-TIME, and %s has it", with[0].Name)

@@ -114,7 +114,6 @@ func (s *surveyor) part(ctx context.Context, l *List, p *Part) {
 		p.wrong(18, "its URI is none")
 		return
 	}
-	p.Name = s.name(at)
 	b, file, err := s.source.Read(ctx, at, p.Range, maxSegment)
 	p.File = file
 	if err != nil {

@@ -77,7 +77,6 @@ type File struct {
 type Part struct {
 	m3u8.Segment
 	Number   int // from 0
-	Name     string
 	File     File
 	Init     *stream.Init // nil: none, or it could not be read
 	InitName string

@@ -110,8 +110,7 @@ type Media struct {
 	Problems  []Problem
 	Counters  map[int]Counters // by PID
 	Cues      []Cue
-	MapOffset int64 // of X-TIMESTAMP-MAP: 90 kHz time of the cue time 0
-	Mapped    bool  // X-TIMESTAMP-MAP is there
+	Mapped    bool // X-TIMESTAMP-MAP is there
 }
 
 // Counters are the continuity counters of one PID.

@@ -40,25 +40,20 @@ func readText(b []byte) Media {
 }
 
 func (m *Media) timestampMap(text string) {
-	var mpeg, local int64
-	ok, ok2 := false, false
+	named := map[string]bool{}
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, _ := strings.Cut(part, ":")
 		switch name {
 		case "MPEGTS":
-			n, err := strconv.ParseInt(value, 10, 64)
-			mpeg, ok = n, err == nil
+			_, err := strconv.ParseUint(value, 10, 33)
+			named[name] = err == nil
 		case "LOCAL":
-			var at time.Duration
-			at, ok2 = cueTime(value)
-			local = int64(at) * (clock / 1000) / int64(time.Millisecond)
+			_, named[name] = cueTime(value)
 		}
 	}
-	if !ok || !ok2 {
+	if m.Mapped = named["MPEGTS"] && named["LOCAL"]; !m.Mapped {
 		m.wrong(86, "X-TIMESTAMP-MAP does not name MPEGTS and LOCAL times")
-		return
 	}
-	m.Mapped, m.MapOffset = true, mpeg-local
 }
 
 func (m *Media) cue(timing, text string) {
