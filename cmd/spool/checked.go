@@ -190,8 +190,11 @@ func (r checked) print(out io.Writer, wrong bool) {
 		r.Rules.print(out, place)
 	}
 	verdict := "good"
-	if wrong {
+	switch {
+	case wrong:
 		verdict = "wrong"
+	case r.Rules != nil && len(r.Rules.Unchecked) > 0:
+		verdict = "not all checked"
 	}
 	fmt.Fprintf(out, "%s\t%s\t%s\n", place, verdict, strings.Join(r.sum(), ", "))
 }
