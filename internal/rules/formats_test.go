@@ -26,7 +26,7 @@ func TestOtherFormats(t *testing.T) {
 	for _, made := range []struct{ name, args, broken string }{
 		{"HEVC", hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
 		{"HEVC in MPEG-TS", hevc + "open-gop=0 " + toHLS + "{}/index.m3u8", "M33 S9"},
-		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 S31 S9"},
+		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 M90 S31 S9"},
 		{"AV1", "-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
 		{"pixels that are not square", h264 + "-g 50 -vf setsar=4/3 " + toHLS + "{}/index.m3u8", "S9"},
 		{"interlaced", h264 + "-g 50 -preset veryfast -flags +ilme+ildct -vf scale=160:96,interlace " + toHLS + "{}/index.m3u8", "M38 S31 S9"},

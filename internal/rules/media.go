@@ -314,17 +314,19 @@ func sameNone(j judge) {
 // allDecodes is rule 90: as many pictures come out as there are samples. A
 // decoder of sound may hold back a packet or two of priming.
 func allDecodes(j judge, l *survey.List, p *survey.Part) {
+	samples, held := map[stream.Kind]int{}, map[stream.Kind]int{}
 	for _, r := range p.Media.Runs {
-		n, counted := p.Decoded[r.Track.Kind]
-		if r.Track.Kind == stream.Audio && r.Track.Entry != "mp4a" {
-			continue // a packet of MPEG-TS may hold several frames of it
-		}
-		held := 0
+		samples[r.Track.Kind] += r.Samples
 		if r.Track.Kind == stream.Audio {
-			held = 2
+			held[stream.Audio] += 2
+			if r.Track.Entry != "mp4a" {
+				held[stream.Audio] = 1 << 20 // a packet of MPEG-TS may hold any number of frames of it
+			}
 		}
-		if missing := r.Samples - n; counted && (missing > held || missing < -held) {
-			j.differs(at(l, p.Line), "not all of its "+string(r.Track.Kind)+" decodes", r.Samples, n)
+	}
+	for kind, n := range p.Decoded {
+		if off := samples[kind] - n; off > held[kind] || -off > held[kind] {
+			j.differs(at(l, p.Line), "not all of its "+string(kind)+" decodes", samples[kind], n)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (f Finding) String() string {
 }
 
 // Check holds a package against all rules. Findings come in the order of the
-// playlists, and in it by line.
+// playlists, and in it by line; the same package has the same findings.
 func Check(p *survey.Package) []Finding {
 	found := []Finding{}
 	for _, r := range Table {
@@ -84,7 +84,7 @@ func Check(p *survey.Package) []Finding {
 		order[l.Name] = i + 1
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(order[a.Place], order[b.Place]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule))
+		return cmp.Or(cmp.Compare(order[a.Place], order[b.Place]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Text, b.Text))
 	})
 	return slices.Compact(found)
 }

@@ -153,6 +153,9 @@ func (p *Part) decodable() bool {
 		return false
 	}
 	for _, r := range p.Media.Runs {
+		if p.Media.Container == stream.Packed && r.Track.Entry != "mp4a" {
+			return false // the demuxer would have to be guessed
+		}
 		if r.Track.Protection != nil || r.Track.Kind != stream.Video && r.Track.Kind != stream.Audio {
 			return false
 		}
