@@ -286,9 +286,9 @@ func (j judge) pass(s spot, before string, rule int, problems []stream.Problem) 
 	}
 }
 
-// main is the run that a segment's times are told by: its pictures, else its
+// leading is the run that a segment's times are told by: its pictures, else its
 // sound.
-func main(p *survey.Part) *stream.Run {
+func leading(p *survey.Part) *stream.Run {
 	if r := p.Media.Find(stream.Video); r != nil {
 		return r
 	}

@@ -15,7 +15,7 @@ const rounding = time.Millisecond
 // mediaFitsTarget is rule 8: media is not longer than the target and half a
 // second.
 func mediaFitsTarget(j judge, l *survey.List, p *survey.Part) {
-	r := main(p)
+	r := leading(p)
 	if r == nil || l.Target == 0 || l.IFrames || l.AsIFrames {
 		return
 	}
@@ -33,7 +33,7 @@ func addsUp(j judge, l *survey.List) {
 	running := false
 	for i := range l.Parts {
 		p := &l.Parts[i]
-		r := main(p)
+		r := leading(p)
 		if r == nil {
 			running = false
 			continue
@@ -77,14 +77,14 @@ func sameLength(j judge) {
 func sameStart(j judge) {
 	var first *survey.List
 	for _, l := range j.Lists {
-		if !isStream(l) || l.Growing() || len(l.Parts) == 0 || main(&l.Parts[0]) == nil {
+		if !isStream(l) || l.Growing() || len(l.Parts) == 0 || leading(&l.Parts[0]) == nil {
 			continue
 		}
 		if first == nil {
 			first = l
 			continue
 		}
-		a, b := begin(main(&first.Parts[0])), begin(main(&l.Parts[0]))
+		a, b := begin(leading(&first.Parts[0])), begin(leading(&l.Parts[0]))
 		slack := frame(j.Package) + rounding
 		if d := since(a, b, l.Parts[0].Media.Container); d.Abs() > slack {
 			j.differs(at(l, l.Parts[0].Line), "the media does not begin when that of "+first.Name+" does", seconds(a), seconds(b))
