@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,34 +19,37 @@ import (
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/survey"
 	"github.com/spool-video/spool/internal/verify"
 )
 
 // checking is one call of verify.
 type checking struct {
-	all, asJSON bool
-	cfg         config.Config
-	out         io.Writer
-	results     []checked // for JSON, which is one list
-	wrong       bool      // a finding is an error
-}
+	all, asJSON, strict bool
 
-// checked is the result of one package.
-type checked struct {
-	Video string `json:"video"`
-	verify.Report
+	cfg     config.Config
+	out     io.Writer
+	results []checked // for JSON, which is one list
+	wrong   int       // packages with a finding that counts
 }
 
 func newVerify() *cobra.Command {
 	var c checking
 	cmd := &cobra.Command{
-		Use: "verify ID…|--all|FOLDER", Short: "check what is published, down to the last byte",
-		Long: `Reads a published video back: every object is there with its size and hash, the
-playlists say what the segments are, every segment decrypts and decodes. FOLDER
-is a video's folder, or a destination. Exit code 3 when something is wrong.`,
+		Use: "verify ID…|--all|FOLDER…|FILE…|URL…", Short: "check what is published, and anybody's HLS, against the rules",
+		Long: `Reads a package back and holds it against the rules of HLS (docs/rules.md): playlists,
+durations, time stamps, key frames, rates, codecs, encryption; every segment is decoded.
+Of what Spool published it checks, too, that every object is as it was made.
+
+FOLDER is a video's folder, a destination, or any folder with HLS in it; FILE and URL are
+playlists. Keys come from --keys, or from where the playlists say.
+
+A line a finding: place, MUST or SHOULD, number of the rule, what is declared and what was
+measured; then a line a package. Exit code 3 when a MUST is broken, with --strict also
+when a SHOULD is, or when something could not be checked.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && !c.all {
-				return usage("missing-argument", "spool verify needs an ID, --all or a folder", cmd.UseLine())
+				return usage("missing-argument", "spool verify needs an ID, --all, a folder, a playlist or a URL", cmd.UseLine())
 			}
 			cfg, err := load(cmd)
 			if err != nil {
@@ -58,45 +62,52 @@ is a video's folder, or a destination. Exit code 3 when something is wrong.`,
 	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&c.strict, "strict", false, "exit with 3 for a SHOULD, too, and when something could not be checked")
 	return cmd
 }
 
 func (c *checking) run(ctx context.Context, args []string) error {
 	var ids []string
 	for _, arg := range args {
-		if info, err := os.Stat(arg); err == nil && info.IsDir() {
-			if err := c.folder(ctx, arg); err != nil {
-				return err
-			}
-			continue
+		info, err := os.Stat(arg)
+		switch {
+		case strings.Contains(arg, "://"):
+			err = c.foreign(ctx, arg)
+		case err == nil && info.IsDir():
+			err = c.folder(ctx, arg)
+		case err == nil:
+			err = c.foreign(ctx, arg)
+		case strings.ContainsRune(arg, filepath.Separator) || strings.HasSuffix(arg, ".m3u8"): // no ID
+			err = usage("nothing-there", arg+" cannot be read", "name a playlist, a folder that holds one, or a URL")
+		default:
+			ids, err = append(ids, arg), nil
 		}
-		ids = append(ids, arg)
+		if err != nil {
+			return err
+		}
 	}
 	if c.all || len(ids) > 0 {
 		if err := c.videos(ctx, ids); err != nil {
 			return err
 		}
 	}
-	if c.asJSON {
+	return c.finish()
+}
+
+// finish tells what concerns all packages, and the exit code.
+func (c *checking) finish() error {
+	switch {
+	case c.asJSON:
 		if err := printJSON(c.out, append([]checked{}, c.results...)); err != nil {
 			return err
 		}
+	case len(c.results) > 1:
+		fmt.Fprintf(c.out, "%s checked, %d wrong\n", progress.Number(len(c.results), "package"), c.wrong)
 	}
-	if c.wrong {
+	if c.wrong > 0 {
 		return ended(exitSomeFailed)
 	}
 	return nil
-}
-
-// take notes what was found, and tells it at once where that can be read.
-func (c *checking) take(r checked) {
-	for _, f := range r.Findings {
-		c.wrong = c.wrong || f.Level == verify.Error
-	}
-	c.results = append(c.results, r)
-	if !c.asJSON {
-		printChecked(c.out, r)
-	}
 }
 
 // videos checks videos that the ledger knows.
@@ -132,24 +143,34 @@ func (c *checking) videos(ctx context.Context, ids []string) (err error) {
 	return nil
 }
 
-// folder checks a video's folder, or every video of a destination.
+// folder checks a video's folder, every video of a destination, or whatever
+// HLS lies there.
 func (c *checking) folder(ctx context.Context, dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", dir, err)
 	}
-	var masters []string
-	if _, err := os.Stat(filepath.Join(abs, "master.m3u8")); err == nil {
-		masters = []string{filepath.Join(abs, "master.m3u8")}
-	} else if masters, err = filepath.Glob(filepath.Join(abs, "*", "master.m3u8")); err != nil {
-		return fmt.Errorf("look into %s: %w", dir, err)
+	if _, err := os.Stat(filepath.Join(abs, verify.MasterName)); err == nil && !ours(abs) {
+		return c.foreign(ctx, dir)
+	}
+	masters := []string{filepath.Join(abs, verify.MasterName)}
+	if _, err := os.Stat(masters[0]); err != nil {
+		if masters, err = filepath.Glob(filepath.Join(abs, "*", verify.MasterName)); err != nil {
+			return fmt.Errorf("look into %s: %w", dir, err)
+		}
 	}
 	if len(masters) == 0 {
-		return usage("nothing-published", "no video is published in "+dir, "name a video's folder, or a destination")
+		return c.foreign(ctx, dir)
 	}
 	keys := c.keySource(ctx, abs)
 	for _, m := range masters {
 		video := filepath.Dir(m)
+		if !ours(video) {
+			if err := c.foreign(ctx, m); err != nil {
+				return err
+			}
+			continue
+		}
 		s, err := folder.Open(filepath.Dir(video), folder.Options{ReadOnly: true})
 		if err != nil {
 			return err
@@ -161,6 +182,16 @@ func (c *checking) folder(ctx context.Context, dir string) error {
 		c.take(r)
 	}
 	return nil
+}
+
+// ours reports whether a folder looks like a video that Spool published,
+// damaged perhaps.
+func ours(video string) bool {
+	if _, err := os.Stat(filepath.Join(video, verify.CardName)); err == nil {
+		return true
+	}
+	manifests, err := filepath.Glob(filepath.Join(video, "*", verify.ManifestName))
+	return err == nil && len(manifests) > 0
 }
 
 // keySource gives the key that a playlist names.
@@ -189,22 +220,38 @@ func (c *checking) keySource(ctx context.Context, dir string) keySource {
 	return server.FirstKey(sources...)
 }
 
-func (c *checking) check(ctx context.Context, s store.Store, video string, keys keySource) (checked, error) {
+// check checks a video that Spool published: against its manifest, and against
+// the rules. Segments are decoded once.
+func (c *checking) check(ctx context.Context, s store.Store, video string, source keySource) (checked, error) {
 	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe}}
-	if keys != nil {
+	if source != nil {
 		revision, err := publishedRevision(ctx, s, video)
 		if err != nil {
 			return checked{}, err
 		}
 		o.Keys = func(uri string) ([]byte, error) {
-			return keys(ctx, server.KeyRequest{Video: video, Name: revision, URI: uri})
+			return source(ctx, server.KeyRequest{Video: video, Name: revision, URI: uri})
 		}
 	}
 	report, err := verify.Package(ctx, s, video, o)
 	if err != nil {
 		return checked{}, err
 	}
-	return checked{video, report}, nil
+	r := checked{Video: video, Report: &report}
+	master := filepath.Join(s.Properties().Address, video, verify.MasterName)
+	if _, err := os.Stat(master); err != nil {
+		return r, nil //nolint:nilerr // that it is missing is in the report
+	}
+	r.Rules, err = c.survey(ctx, master, survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
+		if o.Keys == nil {
+			return nil, server.ErrNoKey
+		}
+		return o.Keys(uri)
+	}})
+	if e := new(spool.Error); errors.As(err, &e) && e.Code == survey.CodeNoHLS {
+		return r, nil // the report says what is wrong with the master
+	}
+	return r, err
 }
 
 // publishedRevision is the revision that a video's master names; "" when that
@@ -215,14 +262,4 @@ func publishedRevision(ctx context.Context, s store.Store, video string) (string
 		return "", ctx.Err()
 	}
 	return m.Revision, nil //nolint:nilerr // see above
-}
-
-func printChecked(out io.Writer, r checked) {
-	if len(r.Findings) == 0 {
-		fmt.Fprintf(out, "%s\tgood\t%s\n", r.Video, progress.Number(r.Objects, "object"))
-		return
-	}
-	for _, f := range r.Findings {
-		fmt.Fprintf(out, "%s\t%s\n", r.Video, f)
-	}
 }

@@ -92,7 +92,7 @@ func LookAt(sample, avcC []byte) (Picture, error) {
 				idr++
 			}
 		case nalSEI:
-			p.Captions = p.Captions || hasCaptions(unit[1:])
+			p.Captions = p.Captions || HasCaptions(unit[1:])
 		case nalSPS, nalPPS, nalSPSExt, nalSubsetSPS:
 			p.Sets = p.Sets || !knownSet(unit, avcC)
 		}
@@ -120,10 +120,10 @@ func knownSet(unit, avcC []byte) bool {
 	return false
 }
 
-// hasCaptions looks for CEA-608 or CEA-708 captions in SEI messages: payload
+// HasCaptions looks for CEA-608 or CEA-708 captions in SEI messages: payload
 // type 4, registered by ITU-T T.35, of ATSC (A/53 part 4). Encoders send empty
 // ones, which do not count.
-func hasCaptions(sei []byte) bool {
+func HasCaptions(sei []byte) bool {
 	sei = bytes.ReplaceAll(sei, []byte{0, 0, 3}, []byte{0, 0}) // emulation prevention
 	for len(sei) > 2 {
 		kind, rest := seiNumber(sei)

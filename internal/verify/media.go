@@ -15,7 +15,6 @@ import (
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
-	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/store"
 )
 
@@ -229,32 +228,19 @@ func (c *checker) pictures(r Rendition, number int, info cmaf.SegmentInfo, frame
 // decode lets ffmpeg decode a segment as it is and counts what comes out.
 func (c *checker) decode(ctx context.Context, r Rendition, number int, media []byte) error {
 	s := r.Segments[number]
-	out, err := process.Run(ctx, process.Command{
-		Path: c.o.Tools.FFmpeg,
-		Args: []string{
-			"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode",
-			"-protocol_whitelist", "pipe", "-codec_whitelist", "h264,aac", "-f", "mp4", "-i", "pipe:0",
-			"-map", "0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1",
-		},
-		Stdin:  bytes.NewReader(media),
-		Limits: ffmpeg.Limits(), Nice: c.o.Tools.Nice, Tag: c.o.Tools.Tag,
-	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var exit *process.ExitError
-	if errors.As(err, &exit) && !exit.Died() { // a killed decoder says nothing of the segment
-		c.fail(s.Name, RuleDecode, "ffmpeg cannot decode it", "", "")
+	counts, err := ffmpeg.Decode(ctx, c.o.Tools, "mp4", media)
+	switch {
+	case errors.Is(err, ffmpeg.ErrUndecodable):
+		c.fail(s.Name, RuleDecode, err.Error(), "", "")
 		return nil
-	}
-	if err != nil {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		return fmt.Errorf("decode %s: %w", s.Name, err)
 	}
-	frames := 0
-	for l := range bytes.Lines(out) {
-		if !bytes.HasPrefix(l, []byte("#")) {
-			frames++
-		}
+	frames := counts["video"]
+	if r.Sound() {
+		frames = counts["audio"]
 	}
 	c.report.Decoded++
 	// A decoder of sound may hold back the packet that is priming.

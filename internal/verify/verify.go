@@ -60,8 +60,13 @@ type Finding struct {
 
 func (f Finding) String() string {
 	s := fmt.Sprintf("%s: %s: %s", f.Object, f.Rule, f.Text)
-	if f.Declared != "" || f.Measured != "" {
+	switch {
+	case f.Declared != "" && f.Measured != "":
 		s += fmt.Sprintf(" (declared %s, measured %s)", f.Declared, f.Measured)
+	case f.Declared != "":
+		s += fmt.Sprintf(" (declared %s)", f.Declared)
+	case f.Measured != "":
+		s += fmt.Sprintf(" (measured %s)", f.Measured)
 	}
 	return s
 }

@@ -1,0 +1,207 @@
+package rules_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/mediatest"
+	"github.com/spool-video/spool/internal/rules"
+	"github.com/spool-video/spool/internal/verify/verifytest"
+)
+
+const (
+	tiny = "-f lavfi -i testsrc2=size=160x90:rate=25:duration=4 "
+	hevc = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -tag:v hvc1 -x265-params log-level=error:keyint=50:min-keyint=50:scenecut=0:"
+)
+
+// Formats that Spool does not make, as ffmpeg makes them.
+func TestOtherFormats(t *testing.T) {
+	for _, made := range []struct{ name, args, broken string }{
+		{"HEVC", hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
+		{"HEVC in MPEG-TS", hevc + "open-gop=0 " + toHLS + "{}/index.m3u8", "M33 S9"},
+		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 M90 S31 S9"},
+		{"AV1", "-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
+		{"pixels that are not square", h264 + "-g 50 -vf setsar=4/3 " + toHLS + "{}/index.m3u8", "S9"},
+		{"interlaced", h264 + "-g 50 -preset veryfast -flags +ilme+ildct -vf scale=160:96,interlace " + toHLS + "{}/index.m3u8", "M38 S31 S9"},
+		{"120 pictures a second", h264 + "-vf fps=120 -g 240 " + toHLS + "{}/index.m3u8", "M38 S9"},
+		{"H.264 High 4:4:4", strings.ReplaceAll(h264, "yuv420p", "yuv444p") + "-g 50 " + toHLS + "{}/index.m3u8", "M34 S9"},
+		{"key frames far apart", h264 + "-g 100 -force_key_frames 0 -hls_time 4 -f hls -hls_playlist_type vod {}/index.m3u8", "S9 S31"},
+		{"two streams of sound", "-f lavfi -i sine=duration=4 -map 0:v -map 1:a -map 1:a -g 50 -c:a aac " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "M46 S9 S44"},
+	} {
+		good(t, made.name, muxed(t, tiny, made.args), "index.m3u8", made.broken)
+	}
+}
+
+// packed makes packed audio of three segments of one second.
+func packed(t testing.TB) files {
+	t.Helper()
+	return shared(t, "packed", func(t testing.TB) files {
+		adts := mediatest.FFmpeg(t, strings.Fields("-f lavfi -i sine=sample_rate=48000:duration=3.2 -ac 2 -c:a aac -f adts pipe:1")...)
+		f := files{}
+		list := "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+		packets := 0
+		for i := range 3 {
+			// An ID3 tag of one PRIV frame, RFC 8216 section 3.4.
+			frame := append([]byte("com.apple.streaming.transportStreamTimestamp\x00"), binary.BigEndian.AppendUint64(nil, uint64(packets*1920))...)
+			tag := append([]byte{'I', 'D', '3', 4, 0, 0, 0, 0, 0, byte(len(frame) + 10)}, "PRIV"...)
+			segment := append(append(tag, 0, 0, 0, byte(len(frame)), 0, 0), frame...)
+			for range 47 {
+				length := int(adts[3]&3)<<11 | int(adts[4])<<3 | int(adts[5])>>5
+				segment, adts = append(segment, adts[:length]...), adts[length:]
+				packets++
+			}
+			f[fmt.Sprint(i, ".aac")] = segment
+			list += fmt.Sprintf("#EXTINF:%.6f,\n%d.aac\n", 47*1024/48000.0, i)
+		}
+		f["index.m3u8"] = []byte(list + "#EXT-X-ENDLIST\n")
+		return f
+	})
+}
+
+func TestPackedAudio(t *testing.T) {
+	good(t, "ffmpeg reads packed audio", packed(t), "index.m3u8", "S9")
+	for name, change := range map[string]func([]byte) []byte{
+		"no time stamp":           func(b []byte) []byte { return bytes.Replace(b, []byte("com.apple"), []byte("com.other"), 1) },
+		"a time stamp of 34 bits": func(b []byte) []byte { b[10+10+45+3] = 2; return b },
+		"cut within a frame":      func(b []byte) []byte { return b[:len(b)-9] },
+	} {
+		f := packed(t).clone()
+		f.edit("1.aac", change)
+		if found := names(rules.Check(f.survey(t, "index.m3u8", false))); !slices.Contains(found, "M43") {
+			t.Errorf("%s: found %v", name, found)
+		}
+	}
+	f := packed(t).clone()
+	f["1.aac"], f["2.aac"] = f["2.aac"], f["1.aac"]
+	if found := names(rules.Check(f.survey(t, "index.m3u8", false))); !slices.Contains(found, "M32") {
+		t.Errorf("swapped: found %v", found)
+	}
+}
+
+// sampled is a rendition of own whose samples are encrypted each by itself.
+func sampled(t testing.TB, scheme string) files {
+	t.Helper()
+	f := own(t, verifytest.Options{Silent: true}).clone()
+	iv := []byte("fedcba9876543210")
+	kid, err := mp4.NewUUIDFromString("00112233445566778899aabbccddeeff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode := func(name string) *mp4.File {
+		file, err := mp4.DecodeFile(bytes.NewReader(f[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	encode := func(name string, file *mp4.File) {
+		var b bytes.Buffer
+		if err := file.Encode(&b); err != nil {
+			t.Fatal(err)
+		}
+		f[name] = b.Bytes()
+	}
+	head := decode(f.init(large))
+	protect, err := mp4.InitProtect(head.Init, verifytest.Key, iv, scheme, kid, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		file := decode(f.segment(large, i))
+		for _, fragment := range file.Segments[0].Fragments {
+			if _, err := mp4.EncryptFragment(fragment, verifytest.Key, iv, protect); err != nil {
+				t.Fatal(err)
+			}
+		}
+		encode(f.segment(large, i), file)
+	}
+	encode(f.init(large), head)
+	f.replace(t, large, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\",IV=0x00\n#EXT-X-MAP")
+	return f
+}
+
+func TestSampleEncryption(t *testing.T) {
+	t.Parallel()
+	for scheme, want := range map[string]bool{"cbcs": false, "cenc": true} {
+		found := rules.Check(sampled(t, scheme).survey(t, large, true))
+		got := names(found)
+		if slices.Contains(got, "M103") != want {
+			t.Errorf("%s: found %v", scheme, got)
+		}
+		if !want && !slices.Equal(got, []string{"S9"}) {
+			t.Errorf("%s: found %v", scheme, found)
+		}
+	}
+}
+
+func TestSampleIVsAreThere(t *testing.T) {
+	t.Parallel()
+	f := sampled(t, "cenc")
+	for _, box := range []string{"senc", "saiz"} {
+		f.edit(f.segment(large, 1), renamed(box))
+	}
+	if found := names(rules.Check(f.survey(t, large, false))); !slices.Contains(found, "M105") {
+		t.Errorf("found %v", found)
+	}
+}
+
+// HDR is told by the pictures: of what is declared, and of what is missing.
+func TestHDR(t *testing.T) {
+	t.Parallel()
+	f := muxed(t, tiny, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc "+
+		"-x265-params log-level=error:keyint=50:min-keyint=50:open-gop=0 "+toHLS+fmp4+"{}/index.m3u8").clone()
+	for kind, want := range map[string]string{"": "M67", "SDR": "M67", "HLG": "M67", "PQ": "M40"} {
+		attribute := ""
+		if kind != "" {
+			attribute = ",VIDEO-RANGE=" + kind
+		}
+		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"hvc1.2.4.L30.90\"" + attribute + "\nindex.m3u8\n")
+		found := rules.Check(f.survey(t, master, false))
+		if !slices.Contains(names(found), want) {
+			t.Errorf("%q: found %v, want %s", kind, found, want)
+		}
+	}
+}
+
+// AAC-LC at half the rate is what implicit HE-AAC looks like.
+func TestImplicitHEAAC(t *testing.T) {
+	t.Parallel()
+	f := muxed(t, tiny+"-f lavfi -i sine=duration=4 ", "-ar 24000 -c:a aac -g 50 "+h264+"-f dash -hls_playlist 1 -seg_duration 2 {}/m.mpd").clone()
+	f.replace(t, master, "mp4a.40.2", "mp4a.40.5")
+	if found := names(rules.Check(f.survey(t, master, false))); !slices.Contains(found, "M47") {
+		t.Errorf("found %v", found)
+	}
+}
+
+// captioned has closed captions in its pictures.
+func TestCaptionsAreDeclared(t *testing.T) {
+	t.Parallel()
+	f := own(t, verifytest.Options{Silent: true}).clone()
+	name := f.segment(large, 0)
+	sei := append([]byte{6, 4, 14, 0xb5, 0, 0x31}, "GA94\x03\xc1\xff\xfc\x41\x42\xff"...)
+	sei = append(append([]byte{0, 0, 0, byte(len(sei) + 1)}, sei...), 0x80)
+	r := cmaf.NewReader(bytes.NewReader(append(bytes.Clone(f[f.init(large)]), f[name]...)))
+	if _, err := r.Init(); err != nil {
+		t.Fatal(err)
+	}
+	fragment, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragment.Samples[0].Data = append(sei, fragment.Samples[0].Data...)
+	var b bytes.Buffer
+	if err := cmaf.WriteFragment(&b, fragment); err != nil {
+		t.Fatal(err)
+	}
+	f[name] = b.Bytes()
+	if found := names(rules.Check(f.survey(t, master, false))); !slices.Contains(found, "M51") {
+		t.Errorf("captions that nothing declares: found %v", found)
+	}
+}

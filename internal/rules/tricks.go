@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spool-video/spool/internal/survey"
+	"github.com/spool-video/spool/internal/survey/stream"
+)
+
+// onlyIFrames is rule 80: an I-frame variant leads to an I-frame playlist.
+func onlyIFrames(j judge, s spot, v survey.Variant) {
+	if v.List != nil && v.List.Missing == "" && !v.List.IFrames {
+		j.says(s, "%s has no EXT-X-I-FRAMES-ONLY", bare(v.URI))
+	}
+}
+
+// hasIFrames is rule 80: there are I-frame playlists.
+func hasIFrames(j judge) {
+	seen := false
+	for _, v := range j.Variants {
+		if v.IFrames {
+			return
+		}
+		seen = seen || pictures(v.List) != nil
+	}
+	if seen {
+		j.says(at(j.Root, 0), "there is no EXT-X-I-FRAME-STREAM-INF")
+	}
+}
+
+// iFrameDurations is rule 81: an EXTINF leads to the next I-frame.
+func iFrameDurations(j judge, l *survey.List) {
+	if !l.IFrames {
+		return
+	}
+	neighbours(l, func(before, p *survey.Part) {
+		a, b := before.Media.Find(stream.Video), p.Media.Find(stream.Video)
+		if a == nil || b == nil {
+			return
+		}
+		from := stream.Time(a.Start, a.Track.Timescale)
+		to := stream.Time(b.Start, b.Track.Timescale)
+		if d := since(from, to, p.Media.Container); (d - before.Duration).Abs() > frame(j.Package) {
+			j.differs(at(l, before.Line), "EXTINF is not the time to the next I-frame", seconds(before.Duration), seconds(d))
+		}
+	})
+}
+
+// iFrameRange is rule 82: a range holds one whole I-frame with its header.
+func iFrameRange(j judge, l *survey.List, p *survey.Part) {
+	if !l.IFrames || p.Range == nil {
+		return
+	}
+	r := p.Media.Find(stream.Video)
+	switch {
+	case r == nil:
+		j.says(at(l, p.Line), "the byte range does not begin with a moof, or with packets")
+	case p.Media.Container == stream.MP4 && len(r.Keys) > 0 && r.Keys[0].Size > p.Range.Length:
+		j.differs(at(l, p.Line), "the byte range ends before the I-frame does", p.Range.Length, r.Keys[0].Size)
+	case p.Media.Container == stream.MP4 && p.Map != nil && p.Map.URI == p.URI && p.Map.Range != nil && p.Range.Offset < p.Map.Range.Offset+p.Map.Range.Length:
+		j.says(at(l, p.Line), "the byte range holds some of the init section")
+	}
+}
+
+// iFrameAttributes is rule 84: attributes of I-frame variants.
+func iFrameAttributes(j judge, s spot, v survey.Variant) {
+	if v.URI == "" {
+		j.says(s, "EXT-X-I-FRAME-STREAM-INF has no URI")
+	}
+	for _, name := range []string{"FRAME-RATE", "AUDIO", "SUBTITLES", "CLOSED-CAPTIONS"} {
+		if v.Has(name) {
+			j.says(s, "%s: EXT-X-I-FRAME-STREAM-INF has %s", bare(v.URI), name)
+		}
+	}
+}
+
+// timestampMap is rule 86: cue times are tied to those of the media.
+func timestampMap(j judge, l *survey.List, p *survey.Part) {
+	if p.Media.Container == stream.VTT && !p.Media.Mapped {
+		j.says(at(l, p.Line), "the segment has no X-TIMESTAMP-MAP")
+	}
+}
+
+// cuesCarryOn is rule 87: a cue over the end of a segment is in the next one.
+func cuesCarryOn(j judge, l *survey.List) {
+	var until time.Duration
+	for i := range l.Parts {
+		p := &l.Parts[i]
+		until += p.Duration
+		if p.Media.Container != stream.VTT || i+1 == len(l.Parts) || !l.Parts[i+1].Known || p.Discontinuity {
+			continue
+		}
+		for _, c := range p.Media.Cues {
+			carried := slices.ContainsFunc(l.Parts[i+1].Media.Cues, func(n stream.Cue) bool { return n == c })
+			if c.End > until+rounding && c.Start < until && !carried {
+				j.differs(at(l, p.Line), fmt.Sprintf("a cue is shown to %v and is not in the next segment", c.End), seconds(until), nil)
+			}
+		}
+	}
+}
+
+// subtitlesSpan is rule 88: subtitles last as long as the pictures.
+func subtitlesSpan(j judge) {
+	var longest time.Duration
+	for _, l := range j.Lists {
+		if isStream(l) && l.Ended {
+			longest = max(longest, l.Length())
+		}
+	}
+	for _, l := range j.Lists {
+		if l.Missing == "" && l.Ended && (l.AsText || textual(l)) && l.Length() < longest-time.Second {
+			j.differs(at(l, 0), "the subtitles do not span the whole content", seconds(l.Length()), seconds(longest))
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"slices"
+
+	"github.com/asticode/go-astits"
+)
+
+// Of MPEG-TS, ISO/IEC 13818-1.
+const (
+	packetSize = 188
+	sync       = 0x47
+	nullPID    = 0x1fff
+	clock      = 90000 // ticks a second of PTS and DTS
+)
+
+// Wrap is after how many ticks PTS and DTS begin anew.
+const Wrap = int64(1) << 33
+
+// streams name the elementary streams that HLS knows, as sample entries do.
+var streams = map[astits.StreamType]struct {
+	kind  Kind
+	entry string
+}{
+	astits.StreamTypeH264Video: {Video, "avc1"}, astits.StreamTypeH265Video: {Video, "hvc1"},
+	astits.StreamTypeMPEG2Video: {Video, "mp2v"}, astits.StreamTypeMPEG4Video: {Video, "mp4v"},
+	astits.StreamTypeAACAudio: {Audio, "mp4a"}, astits.StreamTypeMPEG1Audio: {Audio, "mp3"}, astits.StreamTypeMPEG2Audio: {Audio, "mp3"},
+	astits.StreamTypeAC3Audio: {Audio, "ac-3"}, astits.StreamTypeEAC3Audio: {Audio, "ec-3"},
+	0xdb: {Video, "avc1"}, 0xcf: {Audio, "mp4a"}, 0xc1: {Audio, "ac-3"}, 0xc2: {Audio, "ec-3"}, // SAMPLE-AES
+}
+
+// transport is the state of readTransport.
+type transport struct {
+	media   Media
+	pat     bool
+	pmt     bool
+	early   bool            // media came before PAT and PMT
+	pmts    map[uint16]bool // PIDs
+	tracks  map[uint16]*elementary
+	order   []uint16
+	packets int
+}
+
+// readTransport reads a segment of MPEG-TS.
+func readTransport(b []byte) Media {
+	t := transport{media: Media{Container: TS, Counters: map[int]Counters{}}, pmts: map[uint16]bool{}, tracks: map[uint16]*elementary{}}
+	if over := len(b) % packetSize; over > 0 {
+		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", packetSize, over)
+		b = b[:len(b)-over]
+	}
+	t.demux(b)
+	if !t.pat || !t.pmt || t.early {
+		t.media.wrong(42, "PAT and PMT do not stand before its media")
+	}
+	for _, pid := range t.order {
+		if run, ok := t.tracks[pid].finish(&t.media); ok {
+			t.media.Runs = append(t.media.Runs, run)
+		}
+	}
+	return t.media
+}
+
+func (t *transport) demux(b []byte) {
+	silent := log.New(io.Discard, "", 0)
+	d := astits.NewDemuxer(context.Background(), bytes.NewReader(b),
+		astits.DemuxerOptPacketSize(packetSize), astits.DemuxerOptLogger(silent),
+		astits.DemuxerOptPacketSkipper(func(p *astits.Packet) bool { t.packet(p); return false }))
+	for range len(b)/packetSize*2 + 16 { // what does not end is ended
+		data, err := d.NextData()
+		switch {
+		case errors.Is(err, astits.ErrNoMorePackets):
+			return
+		case err != nil && t.packets*packetSize >= len(b):
+			return
+		case err != nil:
+			t.media.wrong(32, "a packet or a table cannot be read, after %d packets", t.packets)
+			if errors.Is(err, astits.ErrPacketMustStartWithASyncByte) {
+				return
+			}
+		case data != nil:
+			t.data(data)
+		}
+	}
+}
+
+// packet looks at the header of every packet, in order.
+func (t *transport) packet(p *astits.Packet) {
+	t.packets++
+	h := p.Header
+	if h.TransportErrorIndicator {
+		t.media.wrong(32, "packet %d is marked as damaged", t.packets)
+	}
+	if h.PID == nullPID {
+		return
+	}
+	fresh := p.AdaptationField != nil && p.AdaptationField.DiscontinuityIndicator
+	c, known := t.media.Counters[int(h.PID)]
+	if !known {
+		if h.HasPayload {
+			t.media.Counters[int(h.PID)] = Counters{First: h.ContinuityCounter, Last: h.ContinuityCounter, Fresh: fresh}
+		}
+		return
+	}
+	due := c.Last
+	if h.HasPayload {
+		due = (c.Last + 1) & 0xf
+	}
+	if h.ContinuityCounter != due && !fresh && (!h.HasPayload || h.ContinuityCounter != c.Last) {
+		t.media.wrong(32, "PID %d: the continuity counter of packet %d is %d, %d is due", h.PID, t.packets, h.ContinuityCounter, due)
+	}
+	c.Last = h.ContinuityCounter
+	t.media.Counters[int(h.PID)] = c
+}
+
+func (t *transport) data(d *astits.DemuxerData) {
+	switch {
+	case d.PAT != nil:
+		t.pat = true
+	case d.PMT != nil:
+		t.pmt = true
+		t.program(d.PMT)
+	case d.PES != nil:
+		e := t.tracks[d.PID]
+		if e == nil {
+			t.early = t.early || !t.pmt
+			return
+		}
+		e.add(d.PES)
+	}
+}
+
+func (t *transport) program(p *astits.PMTData) {
+	for _, s := range p.ElementaryStreams {
+		if t.tracks[s.ElementaryPID] != nil {
+			continue
+		}
+		known := streams[s.StreamType]
+		track := Track{ID: int(s.ElementaryPID), Kind: known.kind, Entry: known.entry, Timescale: clock}
+		switch known.entry {
+		case "":
+			track.Kind = Other
+		case "ac-3", "ec-3":
+			track.Codec = known.entry
+		case "mp3":
+			track.Codec = "mp4a.40.34"
+		}
+		t.tracks[s.ElementaryPID] = &elementary{track: track}
+		t.order = append(t.order, s.ElementaryPID)
+	}
+}
+
+// elementary collects the packets of one elementary stream.
+type elementary struct {
+	track   Track
+	times   []int64 // PTS of each PES packet, unwrapped
+	decodes []int64
+	run     Run
+	started bool
+	untimed bool
+	audio   []byte // what is left over of the last packet
+	sampled int64  // audio samples that were counted
+}
+
+// near unwraps a time so that it is nearest to another.
+func near(at, other int64) int64 {
+	for at-other > Wrap/2 {
+		at -= Wrap
+	}
+	for other-at > Wrap/2 {
+		at += Wrap
+	}
+	return at
+}
+
+func (e *elementary) add(p *astits.PESData) {
+	var h *astits.PESOptionalHeader
+	if p.Header != nil {
+		h = p.Header.OptionalHeader
+	}
+	if h == nil || h.PTS == nil {
+		e.untimed = e.untimed || e.track.Kind == Video && len(e.times) == 0
+	} else {
+		pts := h.PTS.Base
+		dts := pts
+		if h.DTS != nil {
+			dts = h.DTS.Base
+		}
+		if len(e.times) > 0 {
+			pts, dts = near(pts, e.times[0]), near(dts, e.times[0])
+		}
+		e.times, e.decodes = append(e.times, pts), append(e.decodes, dts)
+	}
+	e.run.Bytes += int64(len(p.Data))
+	switch {
+	case e.track.Kind == Video:
+		e.video(p.Data)
+	case e.track.Entry == "mp4a":
+		e.adts(p.Data)
+	}
+	e.started = true
+}
+
+func (e *elementary) video(b []byte) {
+	var p picture
+	nals := split(b)
+	switch e.track.Entry {
+	case "avc1":
+		p = lookH264(nals)
+		e.track.h264(p.sets)
+	case "hvc1":
+		p = lookHEVC(nals)
+		e.track.hevc("hvc1", p.sets)
+	default:
+		p.idr = true
+	}
+	if len(p.sets) > 0 && len(e.track.Config) == 0 {
+		e.track.Config = slices.Clone(p.sets[0])
+	}
+	if !e.started {
+		e.run.IDR, e.run.First = p.idr, p.kind
+		if !p.slices && !p.idr {
+			e.run.First = "no picture"
+		}
+	}
+	if p.idr && len(e.times) > 0 {
+		e.run.Keys = append(e.run.Keys, KeyFrame{At: e.times[len(e.times)-1], Offset: -1})
+	}
+	e.run.Captions = e.run.Captions || p.captions
+}
+
+// split cuts a byte stream into NAL units at its start codes, ITU-T H.264
+// annex B.
+func split(b []byte) [][]byte {
+	var nals [][]byte
+	code := []byte{0, 0, 1}
+	at := bytes.Index(b, code)
+	for at >= 0 {
+		b = b[at+len(code):]
+		at = bytes.Index(b, code)
+		end := len(b)
+		if at >= 0 {
+			end = at
+		}
+		if nal := bytes.TrimRight(b[:end], "\x00"); len(nal) > 0 {
+			nals = append(nals, nal)
+		}
+	}
+	return nals
+}
+
+// finish makes a run of what was collected.
+func (e *elementary) finish(m *Media) (Run, bool) {
+	if !e.started || e.track.Kind == Other {
+		return Run{}, false
+	}
+	r := e.run
+	r.Track = e.track
+	if len(e.times) == 0 || e.untimed {
+		m.wrong(32, "PID %d: its media has no time stamps", e.track.ID)
+		return r, false
+	}
+	for i := 1; i < len(e.decodes); i++ {
+		if e.decodes[i] <= e.decodes[i-1] {
+			m.wrong(32, "PID %d: the decode time of picture or packet %d is not after the one before", e.track.ID, i+1)
+			break
+		}
+	}
+	r.Decode = e.decodes[0]
+	r.Start, r.End = slices.Min(e.times), slices.Max(e.times)
+	if e.track.Kind == Video {
+		e.pictures(m, &r)
+		return r, true
+	}
+	r.IDR = true
+	r.Samples = len(e.times)
+	r.Frame = typical(e.decodes)
+	if e.sampled > 0 && e.track.Sound.Rate > 0 {
+		r.Samples = int(e.sampled / aacSamples)
+		r.Frame = aacSamples * clock / int64(e.track.Sound.Rate)
+		r.Duration = e.sampled * clock / int64(e.track.Sound.Rate)
+	} else {
+		r.Duration = r.End - r.Start + r.Frame
+	}
+	r.End = r.Start + r.Duration
+	return r, true
+}
+
+func (e *elementary) pictures(m *Media, r *Run) {
+	r.Samples = len(e.times)
+	r.Frame = typical(e.decodes)
+	r.End += r.Frame
+	r.Duration = int64(len(e.decodes)) * r.Frame
+	for i := 1; i < len(e.decodes) && r.Frame > 0; i++ {
+		if gap := e.decodes[i] - e.decodes[i-1]; gap > 2*r.Frame && gap > clock/4 {
+			m.wrong(32, "PID %d: there is a gap of %s before picture %d", e.track.ID, ticks(gap, e.track), i+1)
+		}
+	}
+	if len(e.decodes) > 1 {
+		r.Duration = e.decodes[len(e.decodes)-1] - e.decodes[0] + r.Frame
+	}
+}
+
+// typical is the median distance of consecutive times.
+func typical(times []int64) int64 {
+	var steps []int64
+	for i := 1; i < len(times); i++ {
+		steps = append(steps, times[i]-times[i-1])
+	}
+	if len(steps) == 0 {
+		return 0
+	}
+	slices.Sort(steps)
+	return steps[len(steps)/2]
+}
