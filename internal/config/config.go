@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ type Config struct {
 	Uploads      int
 	PerHost      int
 	Cookies      string
+	AllowPrivate bool           // sources may lie on this machine and its network
+	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
 	Nice         int
 	Progress     string // "auto", "tty", "plain", "json", "none"
 	Verbose      bool

@@ -282,6 +282,19 @@ func TestValuesReadWhatTheyWrite(t *testing.T) {
 			t.Errorf("%q is accepted", text)
 		}
 	}
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "192.168.1.5, fd00::/8": "192.168.1.5/32,fd00::/8", "10.1.2.3/8": "10.0.0.0/8", "::ffff:10.0.0.1": "10.0.0.1/32",
+	} {
+		var n networks
+		if err := n.Set(text); err != nil || n.String() != want {
+			t.Errorf("networks %q are %q, %v", text, n.String(), err)
+		}
+	}
+	for _, text := range []string{"", "10.0.0.0/33", "nas.example", "10.0.0.1,", "fe80::1%eth0", "::ffff:10.0.0.0/104"} {
+		if err := new(networks).Set(text); err == nil {
+			t.Errorf("networks %q are accepted", text)
+		}
+	}
 	for _, text := range []string{"", "361", "0", "abc", "360,,720", "99999"} {
 		if err := new(sizes).Set(text); err == nil {
 			t.Errorf("sizes %q are accepted", text)

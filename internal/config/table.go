@@ -78,6 +78,12 @@ var settings = []setting{
 		key: "cookies", path: true, help: "cookies.txt for downloads",
 		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
 	}, {
+		key: "allow-private", usual: "true", help: "fetch from this machine and its own network, too; false: from public addresses only",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.AllowPrivate) },
+	}, {
+		key: "allow-cidr", help: "fetch from these addresses whatever they are, as 10.0.0.0/8,192.168.1.5",
+		value: func(c *Config) pflag.Value { return (*networks)(&c.AllowCIDR) },
+	}, {
 		key: "max-items", usual: "100", help: "videos that one playlist may hold",
 		value: func(c *Config) pflag.Value { return number(&c.MaxItems, 1, 100_000) },
 	}, {
