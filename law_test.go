@@ -88,6 +88,7 @@ var law = map[string][]string{
 	"internal/store/storetest":   {".", "internal/store"},
 	"internal/verify/verifytest": {".", "internal/cmaf", "internal/hls", "internal/keys", "internal/store", "internal/verify"},
 	"internal/mediatest":         {".", "internal/process"},
+	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a

@@ -27,7 +27,7 @@ import (
 // mostMemory is what no child of a run on hostile sources may take, in bytes.
 const mostMemory = 2.5e9
 
-// TestTorture publishes what videos can be at their worst, in one run, and
+// TestTorture publishes what videos can be at their worst, all in two runs, and
 // holds each to what must become of it. Nothing but the sources is opened, and
 // nobody is asked.
 func TestTorture(t *testing.T) {
@@ -72,7 +72,7 @@ func TestTorture(t *testing.T) {
 		len(inputs), built.Sub(began).Seconds(), ran.Sub(built).Seconds(), time.Since(ran).Seconds(), run.memory/1e6)
 }
 
-// tortured is what a run says of its videos.
+// tortured is what runs say of their videos.
 type tortured struct {
 	videos map[string]spool.Video // by ID; what was refused before it had one is ""
 	memory float64                // of the largest process, in bytes
@@ -81,19 +81,64 @@ type tortured struct {
 // tortureID names the input of a number.
 func tortureID(i int) string { return fmt.Sprintf("v%03d", i) }
 
-// torture runs spool over inputs, under the eyes of strace where there is one.
+// torture runs spool over all inputs: those that might have it open something
+// else under the eyes of strace, where there is one.
 func (s studio) torture(t *testing.T, w *torturetest.Workshop, inputs []torturetest.Input) tortured {
+	t.Helper()
+	all := tortured{videos: map[string]spool.Video{}}
+	for _, watched := range []bool{false, true} {
+		args := s.sources(t, w, inputs, func(k torturetest.Kind) bool {
+			return watched == (k == torturetest.Hostile || k == torturetest.Named)
+		})
+		cmd := s.command(t.Context(), append(args, "--to", s.path("bucket"), "--progress", "json")...)
+		if watched = watched && runtime.GOOS == "linux"; watched {
+			needTools(t, "strace")
+			cmd = s.traced(t, cmd)
+		}
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		var exit *exec.ExitError
+		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitSomeFailed {
+			t.Fatalf("spool run: %v\n%s", err, errs.String())
+		}
+		all.read(t, errs.Bytes())
+		if watched {
+			s.checkTrace(t, w)
+		}
+		if runtime.GOOS == "linux" { // elsewhere it has another unit
+			all.memory = max(all.memory, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)*1024)
+		}
+	}
+	out, said, code := s.spool(t, "ls", "--json", "--to", s.path("bucket"))
+	var videos []spool.Video
+	if err := json.Unmarshal([]byte(out), &videos); err != nil || code != exitReady {
+		t.Fatalf("spool ls: %v\n%s", err, said)
+	}
+	for _, v := range videos {
+		all.videos[v.ID] = v
+	}
+	if out, said, code := s.spool(t, "verify", "--all", "--to", s.path("bucket")); code != exitReady {
+		t.Errorf("verify ends with %d:\n%s%s", code, out, said)
+	}
+	return all
+}
+
+// sources are the arguments that run has for some inputs: a list, and what no
+// list can hold.
+func (s studio) sources(t *testing.T, w *torturetest.Workshop, inputs []torturetest.Input, wanted func(torturetest.Kind) bool) []string {
 	t.Helper()
 	type line struct {
 		Source string `json:"source"`
 		ID     string `json:"id"`
 	}
 	var list []line
-	args := []string{"run", "--to", s.path("bucket"), "--progress", "json", "-f", s.path("list.json")}
+	args := []string{"run", "-f", s.path("list.json")}
 	for i, input := range inputs {
-		if path := w.Path(t, input.Name); !utf8.ValidString(path) {
-			args = append(args, path) // no list can hold it
-		} else {
+		switch path := w.Path(t, input.Name); {
+		case !wanted(input.Kind):
+		case !utf8.ValidString(path):
+			args = append(args, path)
+		default:
 			list = append(list, line{path, tortureID(i)})
 		}
 	}
@@ -104,38 +149,7 @@ func (s studio) torture(t *testing.T, w *torturetest.Workshop, inputs []torturet
 	if err := os.WriteFile(s.path("list.json"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.command(t.Context(), args...)
-	watched := runtime.GOOS == "linux"
-	if watched {
-		needTools(t, "strace")
-		cmd = s.traced(t, cmd)
-	}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	var exit *exec.ExitError
-	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitSomeFailed {
-		t.Fatalf("spool run: %v\n%s", err, errs.String())
-	}
-	if watched {
-		s.checkTrace(t, w)
-	}
-	result := tortured{videos: map[string]spool.Video{}, memory: float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) * 1024}
-	result.read(t, errs.Bytes())
-	t.Logf("CPU of the run: %v + %v", cmd.ProcessState.UserTime(), cmd.ProcessState.SystemTime())
-	out, said, code := s.spool(t, "ls", "--json", "--to", s.path("bucket"))
-	var videos []spool.Video
-	if err := json.Unmarshal([]byte(out), &videos); err != nil || code != exitReady {
-		t.Fatalf("spool ls: %v\n%s", err, said)
-	}
-	for _, v := range videos {
-		result.videos[v.ID] = v
-	}
-	at := time.Now()
-	defer func() { t.Logf("verify took %v", time.Since(at)) }()
-	if out, said, code := s.spool(t, "verify", "--all", "--to", s.path("bucket")); code != exitReady {
-		t.Errorf("verify ends with %d:\n%s%s", code, out, said)
-	}
-	return result
+	return args
 }
 
 // read takes what is told only in the summary: sources that became no video.

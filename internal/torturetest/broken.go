@@ -41,7 +41,7 @@ var broken = []Input{
 	{"type-only.mp4", Broken, fails("incomplete-file"), written(ftyp)},
 	{"subtitles.srt", Broken, fails("not-a-video"), copied("part.srt")},
 	{"tag-only.mp3", Broken, fails("not-media"), written(append([]byte("ID3\x03\x00\x00\x00\x00\x00\x0a"), zeros(10)...))},
-	{"head-only.wav", Broken, fails("not-media"), edited("sound-only.wav", func(b []byte) []byte { return b[:44] })},
+	{"head-only.wav", Broken, fails("not-media"), edited("part.wav", func(b []byte) []byte { return b[:44] })},
 	{"head-only.flv", Broken, fails("not-media"), written([]byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"))},
 	{"head-only.mkv", Broken, fails("not-media"), edited("control.mkv", func(b []byte) []byte { return b[:60] })},
 	{"times-lie.mp4", Broken, film(160, 90, 50, "25"), edited("control.mp4", poke("stts", 8, 0x7f, 0xff, 0xff, 0xff))},

@@ -39,7 +39,7 @@ var hostile = []Input{
 	{"reference.mov", Hostile, fails("no-pictures"), edited("silent.mp4", reference)},
 	{"subtitle-list.avi", Hostile, silent(160, 90, 50, "25"), edited("part-pcm.avi", subtitleList)},
 	{"attachment.mkv", Hostile, film(160, 90, 50, "25"), encoded("-i {control.mp4} -attach {part.ttf} -metadata:s:t mimetype=application/x-truetype-font -metadata:s:t filename=../../../../tmp/evil.ttf -c copy")},
-	{"title.mp4", Hostile, film(160, 90, 50, "25"), titled("\"><img src=x onerror=alert(1)>\x1b[31m\nINJECTED ‮gnp.exe'; DROP TABLE videos;--{{7*7}}${7*7}<%=7*7%>")},
+	{"title.mp4", Hostile, film(160, 90, 50, "25"), titled("\"><img src=x onerror=alert(1)>\x1b[31m\nINJECTED \u202egnp.exe'; DROP TABLE videos;--{{7*7}}${7*7}<%=7*7%>")},
 	{"long-title.mp4", Hostile, film(160, 90, 50, "25"), titled(strings.Repeat("A", 100_000))},
 	{"language.mkv", Hostile, film(160, 90, 50, "25"), encoded("-i {control.mp4} -c copy -metadata:s:a:0 language=../../x -metadata:s:a:0 title=<b>\",URI=\"file:///etc/passwd")},
 	{"huge-png.mov", Hostile, fails("no-picture-size"), encoded("-i {part-large.png} -c copy -f mov")},

@@ -22,6 +22,7 @@ type Kind string
 // The kinds of inputs.
 const (
 	Odd     Kind = "odd"     // legal, if unusual: it becomes an ordinary video
+	Named   Kind = "named"   // ordinary, under a name that may be taken for something else
 	Broken  Kind = "broken"  // damaged, or no media: what is left of it, or a clear error
 	Hostile Kind = "hostile" // made to do harm: nothing but itself is opened
 )
