@@ -34,6 +34,7 @@ func TestTorture(t *testing.T) {
 	t.Parallel()
 	needTools(t, "ffmpeg", "ffprobe")
 	s := newStudio(t)
+	s.program = s.build(t)
 	var asked atomic.Int64
 	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(host.Close)
@@ -97,14 +98,15 @@ func (s studio) torture(t *testing.T, w *torturetest.Workshop, inputs []torturet
 		}
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
-		var exit *exec.ExitError
-		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitSomeFailed {
-			t.Fatalf("spool run: %v\n%s", err, errs.String())
-		}
-		all.read(t, errs.Bytes())
+		err := s.endure(t, cmd)
 		if watched {
 			s.checkTrace(t, w)
 		}
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != exitSomeFailed {
+			t.Fatalf("spool run: %v\n%s", err, errs.String())
+		}
+		all.read(t, errs.Bytes())
 		if runtime.GOOS == "linux" { // elsewhere it has another unit
 			all.memory = max(all.memory, float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)*1024)
 		}
@@ -121,6 +123,36 @@ func (s studio) torture(t *testing.T, w *torturetest.Workshop, inputs []torturet
 		t.Errorf("verify ends with %d:\n%s%s", code, out, said)
 	}
 	return all
+}
+
+// build makes the program as users have it. This test's own binary has the race
+// detector, which other tests need, and which makes of a minute five.
+func (s studio) build(t *testing.T) string {
+	t.Helper()
+	program := s.path("spool")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// endure runs a command to its end, or for longer than it may ever take: what
+// goes wrong with a hostile source may be that it has no end.
+func (s studio) endure(t *testing.T, cmd *exec.Cmd) error {
+	t.Helper()
+	const longest = 6 * time.Minute
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // strace, and spool with it
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(longest, func() {
+		t.Errorf("it has no end: after %v it is killed", longest)
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended just now
+	})
+	defer late.Stop()
+	return cmd.Wait()
 }
 
 // sources are the arguments that run has for some inputs: a list, and what no
