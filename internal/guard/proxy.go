@@ -92,7 +92,10 @@ func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
 func (p *Proxy) handler(transport *http.Transport) http.Handler {
 	forward := &httputil.ReverseProxy{
-		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL = r.In.URL },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL = r.In.URL
+			r.Out.Header.Del("Upgrade") // what follows would be no HTTP any more
+		},
 		Transport:    checked{p.Policy, transport},
 		ErrorLog:     silent(),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { unreached(w, err) },

@@ -82,6 +82,47 @@ func ask(t *testing.T, through *Proxy, address string) (status int, body string)
 	return response.StatusCode, string(text)
 }
 
+// TestProxySpeaksHTTPOnly: no request becomes another protocol's connection.
+func TestProxySpeaksHTTPOnly(t *testing.T) {
+	t.Parallel()
+	address := serve(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			return
+		}
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "other")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})
+	proxy := &Proxy{Policy: Policy{Private: true}}
+	at, err := proxy.URL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	through, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", "other")
+	transport := &http.Transport{Proxy: http.ProxyURL(through)}
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("the answer is %s", response.Status)
+	}
+	if err := proxy.Close(); err != nil { // it waits for nothing
+		t.Error(err)
+	}
+}
+
 // TestProxyEndsTunnels: what somebody holds open does not keep Close waiting.
 func TestProxyEndsTunnels(t *testing.T) {
 	t.Parallel()
