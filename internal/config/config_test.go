@@ -171,6 +171,8 @@ func TestErrors(t *testing.T) {
 		{call{files: map[string]string{"spool.yaml": "ytdlp: ./evil\n"}}, "program-in-folder", `--ytdlp`},
 		{call{files: map[string]string{"spool.yaml": "ffmpeg: evil\n"}}, "program-in-folder", `SPOOL_FFMPEG`},
 		{call{files: map[string]string{"spool.yaml": "ffprobe: evil\n"}}, "program-in-folder", `may not`},
+		{call{files: map[string]string{"spool.yaml": "allow-private: true\n"}}, "guard-in-folder", `--allow-private`},
+		{call{files: map[string]string{"spool.yaml": "allow_cidr: [10.0.0.0/8]\n"}}, "guard-in-folder", `SPOOL_ALLOW_CIDR`},
 		{call{args: []string{"--config", "none.yaml"}}, "no-config", `--config names`},
 		{call{env: []string{"SPOOL_CONFIG=none.yaml"}}, "no-config", `SPOOL_CONFIG names`},
 		{call{env: []string{"SPOOL_CONFIG=."}}, "no-config", `cannot be read`},

@@ -166,7 +166,7 @@ func (l *loader) userFile() string {
 }
 
 // file lays one file over what there is. A file that somebody left in the
-// working folder is not trusted to name programs.
+// working folder is not trusted to name programs, nor to open the network.
 func (l *loader) file(path string, trusted bool) (found bool, err error) {
 	k := koanf.New(noPath)
 	err = k.Load(file.Provider(path), yaml.Parser())
@@ -200,10 +200,14 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 		return unknown(fmt.Sprintf("the key %q in %s", plaintext.Cut(key, 40), plaintext.Sanitize(path)), key, fileKeys())
 	case value == nil:
 		return nil
-	case s.program && !trusted:
+	case (s.program || s.guard) && !trusted:
+		code, does := "program-in-folder", "names a program"
+		if s.guard {
+			code, does = "guard-in-folder", "says what may be fetched from"
+		}
 		return &spool.Error{
-			Class: spool.Permanent, Code: "program-in-folder",
-			Reason: fmt.Sprintf("%s names a program (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), s.key),
+			Class: spool.Permanent, Code: code,
+			Reason: fmt.Sprintf("%s %s (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), does, s.key),
 			Hint:   fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile())),
 		}
 	}
