@@ -86,15 +86,23 @@ func (c *Config) Origin(key string) string {
 
 // Value is one setting as it is shown to a person.
 type Value struct {
-	Key, Value, Origin, Env string
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"`        // as Config.Origin gives it
+	Env    string `json:"env,omitempty"` // the variable that sets it
 }
 
-// Values lists all settings in the order of the help text, without secrets.
+// Values lists all settings in the order of the help text, without secrets,
+// and the names of the ladders that are defined, if there are any.
 func (c *Config) Values() []Value {
 	values := make([]Value, 0, len(settings))
 	for _, s := range settings {
 		text := plaintext.Show(s.value(c).String())
 		values = append(values, Value{Key: s.key, Value: text, Origin: c.Origin(s.key), Env: s.env()})
+	}
+	if len(c.Ladders) > 0 {
+		names := strings.Join(slices.Sorted(maps.Keys(c.Ladders)), ", ")
+		values = append(values, Value{Key: "ladders", Value: names, Origin: c.Origin("ladders")})
 	}
 	return values
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // call is one start of the program: its arguments, environment and files
-// (relative to the working folder; "user:" is the user's config file).
+// (relative to the working folder; "user:" is the user's config file, and
+// "machine:" the machine's).
 type call struct {
 	args  []string
 	env   []string
@@ -27,15 +28,19 @@ func (c call) load(t *testing.T) (Config, string, error) {
 	home := t.TempDir()
 	cwd := filepath.Join(home, "work")
 	user := filepath.Join(home, ".config", "spool", "spool.yaml")
-	for _, dir := range []string{cwd, filepath.Dir(user)} {
+	machine := filepath.Join(home, "etc", "spool.yaml")
+	for _, dir := range []string{cwd, filepath.Dir(user), filepath.Dir(machine)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, text := range c.files {
 		path := filepath.Join(cwd, name)
-		if name == "user:" {
+		switch name {
+		case "user:":
 			path = user
+		case "machine:":
+			path = machine
 		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -47,7 +52,7 @@ func (c call) load(t *testing.T) (Config, string, error) {
 	if err := flags.Parse(c.args); err != nil {
 		return Config{}, home, err
 	}
-	cfg, err := Load(flags, append([]string{"HOME=" + home, "PATH=/bin"}, c.env...), cwd)
+	cfg, err := load(flags, append([]string{"HOME=" + home, "PATH=/bin"}, c.env...), cwd, machine)
 	return cfg, home, err
 }
 
@@ -100,6 +105,7 @@ func TestLayers(t *testing.T) {
 		args: []string{"--preset=fast", "--sizes", "720,360p,720", "--another"},
 		env:  []string{"SPOOL_PRESET=slow", "SPOOL_NICE=5", "SPOOL_REMAKE=yes", "SPOOL_KEYS="},
 		files: map[string]string{
+			"machine:":   "ffprobe: /opt/ffprobe\nper-host: 7\nuploads: 9\n",
 			"spool.yaml": "preset: faster\nnice: 1\nuploads: 4\nto: ../out\n",
 			"user:":      "preset: veryfast\nuploads: 5\ndownloads: 6\nffmpeg: tools/ffmpeg\nkeys: ~/keys\nscratch_limit: 20 GB\ngrace: 1h30m\nsizes: [360, 480]\n",
 		},
@@ -109,6 +115,7 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	here, user := filepath.Join(home, "work", "spool.yaml"), filepath.Join(home, ".config/spool/spool.yaml")
+	machine := filepath.Join(home, "etc", "spool.yaml")
 	type pair struct{ Value, Origin string }
 	got := map[string]pair{}
 	for _, v := range cfg.Values() {
@@ -127,13 +134,15 @@ func TestLayers(t *testing.T) {
 		"scratch-limit": {"20000000000B", user},
 		"grace":         {"1h30m0s", user},
 		"encrypt":       {"auto", "default"},
+		"per-host":      {"7", machine},
+		"ffprobe":       {"/opt/ffprobe", machine},
 	}
 	for key, w := range want {
 		if diff := cmp.Diff(w, got[key]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", key, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{user, here}, cfg.Files); diff != "" {
+	if diff := cmp.Diff([]string{machine, user, here}, cfg.Files); diff != "" {
 		t.Error(diff)
 	}
 	if cfg.ScratchLimit.Bytes != 20e9 || cfg.Grace != 90*time.Minute {

@@ -25,16 +25,24 @@ const noPath = "\x00"
 
 // loader puts one layer over another.
 type loader struct {
-	cfg  Config
-	cwd  string
-	vars map[string]string // the environment
+	cfg     Config
+	cwd     string
+	machine string            // the machine's config file
+	vars    map[string]string // the environment
 }
+
+// machineFile is for all users of a machine.
+const machineFile = "/etc/spool/spool.yaml"
 
 // Load reads all layers. flags are those that Bind declared, after parsing;
 // other flags in it are passed over. environ is as os.Environ gives it, cwd
 // the absolute working folder. Errors are *spool.Error and mean a wrong call.
 func Load(flags *pflag.FlagSet, environ []string, cwd string) (Config, error) {
-	l := loader{cwd: cwd, vars: variables(environ)}
+	return load(flags, environ, cwd, machineFile)
+}
+
+func load(flags *pflag.FlagSet, environ []string, cwd, machine string) (Config, error) {
+	l := loader{cwd: cwd, machine: machine, vars: variables(environ)}
 	l.cfg.origin = map[string]string{}
 	for _, step := range []func() error{
 		l.defaults,
@@ -121,7 +129,8 @@ func (l *loader) defaults() error {
 	return nil
 }
 
-// files reads the named file, or the user's and over it the working folder's.
+// files reads the named file, or the machine's, over it the user's, and over
+// that the working folder's.
 func (l *loader) files(flags *pflag.FlagSet) error {
 	named, origin := l.vars["SPOOL_CONFIG"], "SPOOL_CONFIG"
 	if f := flags.Lookup("config"); f != nil && f.Changed {
@@ -141,12 +150,15 @@ func (l *loader) files(flags *pflag.FlagSet) error {
 		return err
 	}
 	user := l.userFile()
-	if user != "" {
-		if _, err := l.file(user, true); err != nil {
+	for _, path := range []string{l.machine, user} {
+		if path == "" {
+			continue
+		}
+		if _, err := l.file(path, true); err != nil {
 			return err
 		}
 	}
-	if here := filepath.Join(l.cwd, "spool.yaml"); here != user {
+	if here := filepath.Join(l.cwd, "spool.yaml"); here != user && here != l.machine {
 		_, err := l.file(here, false)
 		return err
 	}

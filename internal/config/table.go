@@ -121,7 +121,7 @@ var settings = []setting{
 		key: "ffprobe", usual: "ffprobe", program: true, help: "the ffprobe to use",
 		value: func(c *Config) pflag.Value { return text(&c.FFprobe, "PATH") },
 	}, {
-		key: "config", path: true, help: "the config file, instead of ./spool.yaml and the one in $XDG_CONFIG_HOME/spool",
+		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
 		key: "verbose", help: "say more",
