@@ -3,7 +3,9 @@ module github.com/spool-video/spool
 go 1.26.0
 
 require (
+	code.dny.dev/ssrf v0.3.0
 	github.com/Eyevinn/mp4ff v0.56.0
+	github.com/asticode/go-astits v1.15.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24
@@ -34,7 +36,6 @@ require (
 
 require (
 	github.com/asticode/go-astikit v0.30.0 // indirect
-	github.com/asticode/go-astits v1.15.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect

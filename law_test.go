@@ -46,8 +46,9 @@ var law = map[string][]string{
 	"internal/keys":     {"."},
 	"internal/process":  {".", system},
 	"internal/ffmpeg":   {".", "internal/process"},
-	"internal/download": {".", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
-	"internal/page":     {".", "internal/plaintext", "internal/process"},
+	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
+	"internal/download": {".", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
+	"internal/page":     {".", "internal/guard", "internal/plaintext", "internal/process"},
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
@@ -93,6 +94,7 @@ var law = map[string][]string{
 	"internal/store/storetest":   {".", "internal/store"},
 	"internal/verify/verifytest": {".", "internal/cmaf", "internal/hls", "internal/keys", "internal/store", "internal/verify"},
 	"internal/mediatest":         {".", "internal/process"},
+	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a

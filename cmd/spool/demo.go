@@ -50,6 +50,7 @@ func demoConfig(cfg config.Config) config.Config {
 	if cfg.Origin("preset") == "default" {
 		cfg.Preset = "veryfast"
 	}
+	cfg.AllowPrivate = true // its website is here
 	return cfg
 }
 

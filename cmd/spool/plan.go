@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -109,8 +108,10 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 	if err != nil {
 		return err
 	}
+	client := policy(p.cfg).Client()
+	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: nothing{}, Pages: p.pages, Client: http.DefaultClient, Settings: settings,
+		Ledger: nothing{}, Pages: p.pages, Client: client, Settings: settings,
 		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
 	}
 	if p.ledger != nil {
@@ -145,8 +146,8 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 		return nil, err
 	}
 	p.why = e.Why
-	p.client = &download.Client{PerHost: p.cfg.PerHost}
-	p.pages = &page.Tool{Path: p.cfg.YTDLP, Cookies: p.cfg.Cookies, FFmpeg: p.cfg.FFmpeg, Tag: tag(p.cfg)}
+	p.client = &download.Client{Guard: policy(p.cfg), PerHost: p.cfg.PerHost}
+	p.pages = &page.Tool{Guard: policy(p.cfg), Path: p.cfg.YTDLP, Cookies: p.cfg.Cookies, FFmpeg: p.cfg.FFmpeg, Tag: tag(p.cfg)}
 	if p.tmp, err = os.MkdirTemp("", "spool-plan-"); err != nil {
 		return nil, fmt.Errorf("make a folder for samples: %w", err)
 	}
@@ -162,7 +163,7 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 	}
 	return func() error {
 		p.client.Close()
-		err := os.RemoveAll(p.tmp)
+		err := errors.Join(p.pages.Close(), os.RemoveAll(p.tmp))
 		if p.ledger != nil {
 			err = errors.Join(err, p.ledger.Close())
 		}

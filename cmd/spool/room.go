@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/download"
+	"github.com/spool-video/spool/internal/guard"
 	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
@@ -17,7 +19,12 @@ import (
 // length, else when that much has come. Where scratch has a share of the disk,
 // that is no limit of its own: a full disk is waited for.
 func (h *house) downloader() *download.Client {
-	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.sourceLimit(), Stall: h.hasty, Backoff: h.hasty / 5}
+	return &download.Client{Guard: policy(h.cfg), PerHost: h.cfg.PerHost, MaxBytes: h.sourceLimit(), Stall: h.hasty, Backoff: h.hasty / 5}
+}
+
+// policy says which addresses sources may be fetched from.
+func policy(cfg config.Config) guard.Policy {
+	return guard.Policy{Private: cfg.AllowPrivate, Allowed: cfg.AllowCIDR}
 }
 
 // sourceLimit is how many bytes a source may have, 0 when that is not limited:

@@ -41,7 +41,7 @@ it again does only what is missing.`,
 		newRun(), newPlan(),
 		newList(), newShow(), newRetry(), newRemove(),
 		newVerify(), newPreview(), newDoctor(), newDemo(),
-		newKeys(), newVersion(),
+		newKeys(), newConfig(), newVersion(),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

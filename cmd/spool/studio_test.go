@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -17,7 +18,10 @@ import (
 
 // studio is a home in which the real program publishes for a test: this test's
 // own binary, which is spool under that name.
-type studio struct{ dir string }
+type studio struct {
+	dir     string
+	program string // "" = this test's own binary
+}
 
 func newStudio(t *testing.T) studio {
 	t.Helper()
@@ -33,7 +37,7 @@ func (s studio) path(elem ...string) string {
 }
 
 func (s studio) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "spool", args...)
+	cmd := exec.CommandContext(ctx, cmp.Or(s.program, "spool"), args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
 		"HOME="+s.dir, "XDG_STATE_HOME="+s.path("state"), "XDG_CACHE_HOME="+s.path("cache"), "XDG_CONFIG_HOME="+s.path("config"),

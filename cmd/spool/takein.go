@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,8 +25,10 @@ func (r *running) takeIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	client := policy(r.cfg).Client()
+	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: r.ledger, Pages: r.pages, Client: http.DefaultClient, Settings: settings,
+		Ledger: r.ledger, Pages: r.pages, Client: client, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
 	}
 	judging, stop := context.WithCancel(ctx)
@@ -172,7 +173,7 @@ func (r *running) keep(v spool.Video, text string) {
 // ask asks a link's server what the file looks like now. No answer is no
 // reason to make a video anew.
 func (r *running) ask(ctx context.Context, id, source string) spool.SourceStamp {
-	client := &download.Client{PerHost: r.cfg.PerHost}
+	client := &download.Client{Guard: policy(r.cfg), PerHost: r.cfg.PerHost}
 	defer client.Close()
 	size, tag, err := client.Ask(ctx, source)
 	if err != nil {

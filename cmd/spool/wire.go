@@ -99,8 +99,8 @@ func furnish(ctx context.Context, cfg config.Config, s *folder.Store) (*house, e
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.close = func() error { return errors.Join(l.Close(), s.Close()) }
-	h.pages = &page.Tool{Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	h.close = func() error { return errors.Join(h.pages.Close(), l.Close(), s.Close()) }
+	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
 			return nil, errors.Join(err, h.close())

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ type Config struct {
 	Uploads      int
 	PerHost      int
 	Cookies      string
+	AllowPrivate bool           // sources may lie on this machine and its network
+	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
 	Nice         int
 	Progress     string // "auto", "tty", "plain", "json", "none"
 	Verbose      bool
@@ -83,15 +86,23 @@ func (c *Config) Origin(key string) string {
 
 // Value is one setting as it is shown to a person.
 type Value struct {
-	Key, Value, Origin, Env string
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"`        // as Config.Origin gives it
+	Env    string `json:"env,omitempty"` // the variable that sets it
 }
 
-// Values lists all settings in the order of the help text, without secrets.
+// Values lists all settings in the order of the help text, without secrets,
+// and the names of the ladders that are defined, if there are any.
 func (c *Config) Values() []Value {
 	values := make([]Value, 0, len(settings))
 	for _, s := range settings {
 		text := plaintext.Show(s.value(c).String())
 		values = append(values, Value{Key: s.key, Value: text, Origin: c.Origin(s.key), Env: s.env()})
+	}
+	if len(c.Ladders) > 0 {
+		names := strings.Join(slices.Sorted(maps.Keys(c.Ladders)), ", ")
+		values = append(values, Value{Key: "ladders", Value: names, Origin: c.Origin("ladders")})
 	}
 	return values
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // call is one start of the program: its arguments, environment and files
-// (relative to the working folder; "user:" is the user's config file).
+// (relative to the working folder; "user:" is the user's config file, and
+// "machine:" the machine's).
 type call struct {
 	args  []string
 	env   []string
@@ -27,15 +28,19 @@ func (c call) load(t *testing.T) (Config, string, error) {
 	home := t.TempDir()
 	cwd := filepath.Join(home, "work")
 	user := filepath.Join(home, ".config", "spool", "spool.yaml")
-	for _, dir := range []string{cwd, filepath.Dir(user)} {
+	machine := filepath.Join(home, "etc", "spool.yaml")
+	for _, dir := range []string{cwd, filepath.Dir(user), filepath.Dir(machine)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, text := range c.files {
 		path := filepath.Join(cwd, name)
-		if name == "user:" {
+		switch name {
+		case "user:":
 			path = user
+		case "machine:":
+			path = machine
 		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -47,7 +52,7 @@ func (c call) load(t *testing.T) (Config, string, error) {
 	if err := flags.Parse(c.args); err != nil {
 		return Config{}, home, err
 	}
-	cfg, err := Load(flags, append([]string{"HOME=" + home, "PATH=/bin"}, c.env...), cwd)
+	cfg, err := load(flags, append([]string{"HOME=" + home, "PATH=/bin"}, c.env...), cwd, machine)
 	return cfg, home, err
 }
 
@@ -100,6 +105,7 @@ func TestLayers(t *testing.T) {
 		args: []string{"--preset=fast", "--sizes", "720,360p,720", "--another"},
 		env:  []string{"SPOOL_PRESET=slow", "SPOOL_NICE=5", "SPOOL_REMAKE=yes", "SPOOL_KEYS="},
 		files: map[string]string{
+			"machine:":   "ffprobe: /opt/ffprobe\nper-host: 7\nuploads: 9\n",
 			"spool.yaml": "preset: faster\nnice: 1\nuploads: 4\nto: ../out\n",
 			"user:":      "preset: veryfast\nuploads: 5\ndownloads: 6\nffmpeg: tools/ffmpeg\nkeys: ~/keys\nscratch_limit: 20 GB\ngrace: 1h30m\nsizes: [360, 480]\n",
 		},
@@ -109,6 +115,7 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	here, user := filepath.Join(home, "work", "spool.yaml"), filepath.Join(home, ".config/spool/spool.yaml")
+	machine := filepath.Join(home, "etc", "spool.yaml")
 	type pair struct{ Value, Origin string }
 	got := map[string]pair{}
 	for _, v := range cfg.Values() {
@@ -127,13 +134,15 @@ func TestLayers(t *testing.T) {
 		"scratch-limit": {"20000000000B", user},
 		"grace":         {"1h30m0s", user},
 		"encrypt":       {"auto", "default"},
+		"per-host":      {"7", machine},
+		"ffprobe":       {"/opt/ffprobe", machine},
 	}
 	for key, w := range want {
 		if diff := cmp.Diff(w, got[key]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", key, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{user, here}, cfg.Files); diff != "" {
+	if diff := cmp.Diff([]string{machine, user, here}, cfg.Files); diff != "" {
 		t.Error(diff)
 	}
 	if cfg.ScratchLimit.Bytes != 20e9 || cfg.Grace != 90*time.Minute {
@@ -171,6 +180,8 @@ func TestErrors(t *testing.T) {
 		{call{files: map[string]string{"spool.yaml": "ytdlp: ./evil\n"}}, "program-in-folder", `--ytdlp`},
 		{call{files: map[string]string{"spool.yaml": "ffmpeg: evil\n"}}, "program-in-folder", `SPOOL_FFMPEG`},
 		{call{files: map[string]string{"spool.yaml": "ffprobe: evil\n"}}, "program-in-folder", `may not`},
+		{call{files: map[string]string{"spool.yaml": "allow-private: true\n"}}, "guard-in-folder", `--allow-private`},
+		{call{files: map[string]string{"spool.yaml": "allow_cidr: [10.0.0.0/8]\n"}}, "guard-in-folder", `SPOOL_ALLOW_CIDR`},
 		{call{args: []string{"--config", "none.yaml"}}, "no-config", `--config names`},
 		{call{env: []string{"SPOOL_CONFIG=none.yaml"}}, "no-config", `SPOOL_CONFIG names`},
 		{call{env: []string{"SPOOL_CONFIG=."}}, "no-config", `cannot be read`},
@@ -280,6 +291,19 @@ func TestValuesReadWhatTheyWrite(t *testing.T) {
 	for _, text := range []string{"", "0%", "101%", "NaN%", "NaNGB", "-5GB", "0", "80", "1e400", "x", "GB", "%"} {
 		if err := new(Limit).Set(text); err == nil {
 			t.Errorf("%q is accepted", text)
+		}
+	}
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "192.168.1.5, fd00::/8": "192.168.1.5/32,fd00::/8", "10.1.2.3/8": "10.0.0.0/8", "::ffff:10.0.0.1": "10.0.0.1/32",
+	} {
+		var n networks
+		if err := n.Set(text); err != nil || n.String() != want {
+			t.Errorf("networks %q are %q, %v", text, n.String(), err)
+		}
+	}
+	for _, text := range []string{"", "10.0.0.0/33", "nas.example", "10.0.0.1,", "fe80::1%eth0", "::ffff:10.0.0.0/104"} {
+		if err := new(networks).Set(text); err == nil {
+			t.Errorf("networks %q are accepted", text)
 		}
 	}
 	for _, text := range []string{"", "361", "0", "abc", "360,,720", "99999"} {

@@ -25,16 +25,24 @@ const noPath = "\x00"
 
 // loader puts one layer over another.
 type loader struct {
-	cfg  Config
-	cwd  string
-	vars map[string]string // the environment
+	cfg     Config
+	cwd     string
+	machine string            // the machine's config file
+	vars    map[string]string // the environment
 }
+
+// machineFile is for all users of a machine.
+const machineFile = "/etc/spool/spool.yaml"
 
 // Load reads all layers. flags are those that Bind declared, after parsing;
 // other flags in it are passed over. environ is as os.Environ gives it, cwd
 // the absolute working folder. Errors are *spool.Error and mean a wrong call.
 func Load(flags *pflag.FlagSet, environ []string, cwd string) (Config, error) {
-	l := loader{cwd: cwd, vars: variables(environ)}
+	return load(flags, environ, cwd, machineFile)
+}
+
+func load(flags *pflag.FlagSet, environ []string, cwd, machine string) (Config, error) {
+	l := loader{cwd: cwd, machine: machine, vars: variables(environ)}
 	l.cfg.origin = map[string]string{}
 	for _, step := range []func() error{
 		l.defaults,
@@ -121,7 +129,8 @@ func (l *loader) defaults() error {
 	return nil
 }
 
-// files reads the named file, or the user's and over it the working folder's.
+// files reads the named file, or the machine's, over it the user's, and over
+// that the working folder's.
 func (l *loader) files(flags *pflag.FlagSet) error {
 	named, origin := l.vars["SPOOL_CONFIG"], "SPOOL_CONFIG"
 	if f := flags.Lookup("config"); f != nil && f.Changed {
@@ -141,12 +150,15 @@ func (l *loader) files(flags *pflag.FlagSet) error {
 		return err
 	}
 	user := l.userFile()
-	if user != "" {
-		if _, err := l.file(user, true); err != nil {
+	for _, path := range []string{l.machine, user} {
+		if path == "" {
+			continue
+		}
+		if _, err := l.file(path, true); err != nil {
 			return err
 		}
 	}
-	if here := filepath.Join(l.cwd, "spool.yaml"); here != user {
+	if here := filepath.Join(l.cwd, "spool.yaml"); here != user && here != l.machine {
 		_, err := l.file(here, false)
 		return err
 	}
@@ -166,7 +178,7 @@ func (l *loader) userFile() string {
 }
 
 // file lays one file over what there is. A file that somebody left in the
-// working folder is not trusted to name programs.
+// working folder is not trusted to name programs, nor to open the network.
 func (l *loader) file(path string, trusted bool) (found bool, err error) {
 	k := koanf.New(noPath)
 	err = k.Load(file.Provider(path), yaml.Parser())
@@ -200,10 +212,14 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 		return unknown(fmt.Sprintf("the key %q in %s", plaintext.Cut(key, 40), plaintext.Sanitize(path)), key, fileKeys())
 	case value == nil:
 		return nil
-	case s.program && !trusted:
+	case (s.program || s.guard) && !trusted:
+		code, does := "program-in-folder", "names a program"
+		if s.guard {
+			code, does = "guard-in-folder", "says what may be fetched from"
+		}
 		return &spool.Error{
-			Class: spool.Permanent, Code: "program-in-folder",
-			Reason: fmt.Sprintf("%s names a program (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), s.key),
+			Class: spool.Permanent, Code: code,
+			Reason: fmt.Sprintf("%s %s (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), does, s.key),
 			Hint:   fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile())),
 		}
 	}

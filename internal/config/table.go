@@ -16,6 +16,7 @@ type setting struct {
 	main    bool // on the first screen of --help
 	path    bool // relative to the working folder, or to the file that names it
 	program bool // names a program: not from a file found in the working folder
+	guard   bool // says what may be reached: likewise
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -78,6 +79,12 @@ var settings = []setting{
 		key: "cookies", path: true, help: "cookies.txt for downloads",
 		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
 	}, {
+		key: "allow-private", usual: "true", guard: true, help: "fetch from this machine and its own network, too; false: from public addresses only",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.AllowPrivate) },
+	}, {
+		key: "allow-cidr", guard: true, help: "fetch from these addresses whatever they are, as 10.0.0.0/8,192.168.1.5",
+		value: func(c *Config) pflag.Value { return (*networks)(&c.AllowCIDR) },
+	}, {
 		key: "max-items", usual: "100", help: "videos that one playlist may hold",
 		value: func(c *Config) pflag.Value { return number(&c.MaxItems, 1, 100_000) },
 	}, {
@@ -114,7 +121,7 @@ var settings = []setting{
 		key: "ffprobe", usual: "ffprobe", program: true, help: "the ffprobe to use",
 		value: func(c *Config) pflag.Value { return text(&c.FFprobe, "PATH") },
 	}, {
-		key: "config", path: true, help: "the config file, instead of ./spool.yaml and the one in $XDG_CONFIG_HOME/spool",
+		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
 		key: "verbose", help: "say more",

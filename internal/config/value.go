@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,6 +116,36 @@ func (v *sizes) Set(s string) error {
 	slices.Sort(list)
 	if list = slices.Compact(list); len(list) > most {
 		return fmt.Errorf("allowed are at most %d sizes", most)
+	}
+	*v = list
+	return nil
+}
+
+type networks []netip.Prefix
+
+func (v *networks) String() string {
+	parts := make([]string, len(*v))
+	for i, n := range *v {
+		parts[i] = n.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+func (v *networks) Type() string { return "LIST" }
+
+func (v *networks) Set(s string) error {
+	var list networks
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		network, err := netip.ParsePrefix(part)
+		if addr, aerr := netip.ParseAddr(part); aerr == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil || network.Addr().Is4In6() {
+			return fmt.Errorf("allowed are addresses and networks, as 10.0.0.0/8,192.168.1.5")
+		}
+		list = append(list, network.Masked())
 	}
 	*v = list
 	return nil

@@ -10,7 +10,7 @@ import (
 func BenchmarkGet(b *testing.B) {
 	h := &hostile{body: source(64 << 20), trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }}
 	url := start(b, h)
-	c := &Client{}
+	c := &Client{Guard: here}
 	defer c.Close()
 	dir := b.TempDir()
 	b.SetBytes(int64(len(h.body)))

@@ -157,7 +157,7 @@ func TestNamesThatCannotBeResolved(t *testing.T) {
 // leave makes a part that an earlier Get may have left.
 func leave(t *testing.T, path, url string) {
 	t.Helper()
-	u, err := parse(url)
+	u, err := quick().parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 )
 
 // Client downloads files. The zero value works; a field that is zero has the
@@ -38,7 +39,8 @@ type Client struct {
 	UserAgent    string            // "spool"
 	MaxBytes     int64             // refuse a larger file; 0 = no limit
 	Checkpoint   int64             // make bytes durable whenever that many are new: 16 MiB, and every second
-	Transport    http.RoundTripper // nil: one of the client's own
+	Guard        guard.Policy      // what may be fetched from: public addresses
+	Transport    http.RoundTripper // nil: one that keeps to Guard; another is not held to it when it dials
 
 	// Room is asked before bytes are fetched into path when their number is
 	// known. Its error ends the download.
@@ -129,7 +131,7 @@ func (c *Client) Get(ctx context.Context, r Request, progress func(done, total i
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	target, err := parse(r.URL)
+	target, err := c.parse(r.URL)
 	if err != nil {
 		return Result{}, err
 	}
@@ -167,10 +169,8 @@ func (c *Client) start() {
 	c.hosts.limit = orInt(c.PerHost, defaultPerHost)
 	c.pace.limit = c.hosts.limit
 	if c.Transport == nil {
-		c.own = http.DefaultTransport.(*http.Transport).Clone()
-		c.own.DisableCompression = true
+		c.own = c.Guard.Transport()
 		c.own.MaxIdleConnsPerHost = c.hosts.limit
-		c.own.MaxResponseHeaderBytes = 256 << 10
 	}
 }
 
@@ -195,29 +195,17 @@ func (c *Client) wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// parse accepts what can be downloaded: an http or https URL with a host.
-func parse(raw string) (*url.URL, error) {
+// parse accepts what may be downloaded.
+func (c *Client) parse(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		// The cause would repeat the URL with its secrets.
 		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "bad-url",
 			Reason: "the source is not a valid URL", Hint: "check it for typing errors and blanks",
 		}
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, &spool.Error{
-			Class: spool.Permanent, Code: "bad-scheme",
-			Reason: "a source cannot be fetched by " + sanitise(u.Scheme+":"),
-			Hint:   "give an http or https URL, or a local path",
-		}
-	case u.Hostname() == "":
-		return nil, &spool.Error{
-			Class: spool.Permanent, Code: "bad-url",
-			Reason: "the URL names no host", Hint: "check it for typing errors",
-		}
 	}
-	return u, nil
+	return u, c.Guard.Check(u)
 }
 
 func orInt[T int | int64 | time.Duration](v, fallback T) T {

@@ -202,7 +202,7 @@ func TestPerHostLimit(t *testing.T) {
 		h.send(w, len(h.body)-1, len(h.body))
 	}}
 	url := start(t, h)
-	c := &Client{PerHost: 2}
+	c := &Client{Guard: here, PerHost: 2}
 	defer c.Close()
 	dir := t.TempDir()
 	var group sync.WaitGroup

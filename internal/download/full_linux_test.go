@@ -16,7 +16,7 @@ func TestDiskFull(t *testing.T) {
 	url := start(t, h)
 	path := filepath.Join(t.TempDir(), "source")
 	// The device cannot be truncated or sought in, so the part is opened by hand.
-	u, _ := parse(url)
+	u, _ := quick().parse(url)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 )
-
-// public are the headers that may follow a redirect to another host.
-var public = []string{"Accept", "Accept-Encoding", "Accept-Language", "Range", "If-Range", "User-Agent"}
 
 // open sends a GET and follows its redirects. The response's host counts as
 // busy until release is called, which also closes the body; t is a turn there.
@@ -35,14 +32,17 @@ func (c *Client) open(ctx context.Context, w *watch, t *turn, target *url.URL, h
 		location := resp.Header.Get("Location")
 		release()
 		next, err := follow(target, location)
+		if err == nil {
+			err = c.Guard.Check(next)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
 		if seen[next.String()] || hop >= orInt(c.MaxRedirects, defaultRedirects) {
 			return nil, nil, tooManyHops(target, seen[next.String()], hop+1)
 		}
-		if !sameOrigin(target, next) {
-			header = withoutSecrets(header)
+		if !guard.SameOrigin(target, next) {
+			header = guard.WithoutSecrets(header)
 		}
 		target = next
 	}
@@ -107,21 +107,6 @@ func follow(from *url.URL, location string) (*url.URL, error) {
 		}
 	}
 	return next, nil
-}
-
-// sameOrigin: credentials may go along. https to http of one host may not.
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
-}
-
-func withoutSecrets(h http.Header) http.Header {
-	kept := http.Header{}
-	for _, name := range public {
-		if v := h.Values(name); len(v) > 0 {
-			kept[name] = v
-		}
-	}
-	return kept
 }
 
 func tooManyHops(at *url.URL, loop bool, hops int) error {

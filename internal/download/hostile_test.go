@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 )
 
 type trick struct {
@@ -352,4 +353,47 @@ func TestTLSFaults(t *testing.T) {
 	plain := start(t, &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }})
 	_, _, err = fetchTo(t, quick(), strings.Replace(plain, "http:", "https:", 1))
 	wantFault(t, err, "tls")
+}
+
+// TestRedirectsAreGuarded: a server that may be asked leads to none that may
+// not, and neither does the address itself.
+func TestRedirectsAreGuarded(t *testing.T) {
+	t.Parallel()
+	inside := &hostile{trick: func(h *hostile, w http.ResponseWriter, r *http.Request, _ int) { h.good(w, r) }}
+	secret := start(t, inside)
+	for to, code := range map[string]string{
+		secret + "/v.mp4": guard.CodeAddress,
+		strings.Replace(secret, "127.0.0.1", "[::ffff:127.0.0.1]", 1) + "/v.mp4": guard.CodeAddress,
+		strings.Replace(secret, "127.0.0.1", "localhost", 1) + "/v.mp4":          guard.CodeAddress,
+		strings.Replace(secret, "127.0.0.1", "2130706433", 1) + "/v.mp4":         guard.CodeHost,
+		"http://169.254.169.254/latest/":                                         guard.CodeAddress,
+		"http://127.0.0.1:25/":                                                   guard.CodePort,
+	} {
+		c := quick()
+		c.Guard = guard.Policy{}
+		_, _, err := fetchTo(t, c, to)
+		wantFault(t, err, code)
+
+		c = quick()
+		c.Guard = guard.Policy{}
+		c.Transport = hopper{"http://public.example/v.mp4", to, c.Guard.Transport()}
+		_, _, err = fetchTo(t, c, "http://public.example/v.mp4")
+		wantFault(t, err, code)
+	}
+	if n := inside.requests.Load(); n > 0 {
+		t.Errorf("the server inside was asked %d times", n)
+	}
+}
+
+// hopper answers one address with a redirect, and asks the network for others.
+type hopper struct {
+	at, to string
+	next   http.RoundTripper
+}
+
+func (h hopper) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.String() != h.at {
+		return h.next.RoundTrip(r)
+	}
+	return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {h.to}}, Body: http.NoBody, Request: r}, nil
 }

@@ -59,7 +59,7 @@ func killClient() *Client {
 		}
 		return conn, err
 	}
-	return &Client{Checkpoint: 64 << 10, Transport: &http.Transport{DialContext: dial, DisableCompression: true}}
+	return &Client{Guard: here, Checkpoint: 64 << 10, Transport: &http.Transport{DialContext: dial, DisableCompression: true}}
 }
 
 // ledger is a server that knows which bytes it has sent.

@@ -20,7 +20,7 @@ import (
 func newPart(t *testing.T) (p *part, again func() *part) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "source")
-	u, err := parse("http://host/v")
+	u, err := quick().parse("http://host/v")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func (t *transfer) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	target, err := parse(link.URL)
+	target, err := t.client.parse(link.URL)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func childMain() bool {
 		jumpMain(url, os.Getenv("SPOOL_TEST_PATH"))
 		return true
 	}
-	c := &Client{Checkpoint: 64 << 10}
+	c := &Client{Guard: here, Checkpoint: 64 << 10}
 	_, err := c.Get(context.Background(), Request{URL: url, Path: os.Getenv("SPOOL_TEST_PATH")}, func(done, _ int64) {
 		fmt.Println(done)
 	})
@@ -54,7 +54,7 @@ func TestSilenceIsDurable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := (&Client{}).Get(ctx, Request{URL: start(t, h), Path: path}, nil)
+		_, err := (&Client{Guard: here}).Get(ctx, Request{URL: start(t, h), Path: path}, nil)
 		ended <- err
 	}()
 	late := time.After(10 * time.Second)
@@ -151,7 +151,7 @@ func TestCompletePartNeedsNoNetwork(t *testing.T) {
 	h := half()
 	url := start(t, h)
 	path := filepath.Join(t.TempDir(), "source")
-	u, err := parse(url)
+	u, err := quick().parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}

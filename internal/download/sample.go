@@ -49,7 +49,7 @@ func (c *Client) Sample(ctx context.Context, rawURL, path string) (size int64, e
 // length (0 when the server does not tell it) and its ETag ("" likewise).
 func (c *Client) Ask(ctx context.Context, rawURL string) (size int64, etag string, err error) {
 	c.once.Do(c.start)
-	target, err := parse(rawURL)
+	target, err := c.parse(rawURL)
 	if err != nil {
 		return 0, "", err
 	}
@@ -76,7 +76,7 @@ func (c *Client) Ask(ctx context.Context, rawURL string) (size int64, etag strin
 // server that ignores ranges sends the beginning; asked for another place,
 // what it sends is of no use and is not read.
 func (c *Client) sampleRange(ctx context.Context, rawURL string, f *os.File, from, n int64) (got []byte, size int64, err error) {
-	target, err := parse(rawURL)
+	target, err := c.parse(rawURL)
 	if err != nil {
 		return nil, 0, err
 	}

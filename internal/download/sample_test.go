@@ -43,7 +43,7 @@ func TestSampleFetchesTheIndex(t *testing.T) {
 		http.ServeContent(&counting{w, &sent}, r, "x", time.Time{}, bytes.NewReader(body))
 	}))
 	defer srv.Close()
-	var c Client
+	c := Client{Guard: here}
 	defer c.Close()
 	for name, body := range files {
 		path := filepath.Join(t.TempDir(), "sample")

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -113,6 +114,9 @@ func (in *Intake) sniff(ctx context.Context, source string, missing *spool.Error
 	}
 	req.Header.Set("Range", "bytes=0-511")
 	resp, err := in.Client.Do(req)
+	if refused, ok := errors.AsType[*spool.Error](err); ok {
+		return refused
+	}
 	if err != nil {
 		return &spool.Error{Class: spool.Transient, Code: "source-unreachable", Reason: shown(source) + " cannot be reached", Hint: "check the address and the network", Err: err}
 	}

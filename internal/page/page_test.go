@@ -111,6 +111,7 @@ func (c counted) Write(b []byte) (int, error) {
 // real is the tool that is installed, asked once for all tests.
 var real = sync.OnceValues(func() (*Tool, error) {
 	t, _, err := Find(context.Background(), "yt-dlp")
+	t.Guard = here
 	return t, err
 })
 
@@ -208,7 +209,7 @@ func TestOptionAsURL(t *testing.T) {
 func TestStalledVideoGoesOn(t *testing.T) {
 	s := newSite(t)
 	s.stall.Store(true)
-	tool := &Tool{Path: "yt-dlp", Patience: time.Minute}
+	tool := &Tool{Guard: here, Path: "yt-dlp", Patience: time.Minute}
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
@@ -239,7 +240,7 @@ func TestStalledVideoGoesOn(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	s := newSite(t)
-	tool := &Tool{Path: "yt-dlp", MaxBytes: 4096}
+	tool := &Tool{Guard: here, Path: "yt-dlp", MaxBytes: 4096}
 	_, _, err := tool.Download(t.Context(), s.url+"/page", t.TempDir(), nil)
 	wantFault(t, err, "too-large")
 }

@@ -2,9 +2,11 @@ package page
 
 import (
 	"context"
+	neturl "net/url"
 	"os"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/process"
 )
@@ -67,23 +69,31 @@ type run struct {
 	url     string
 	want    string // formats of the site; "" = the best
 	partial bool   // there are bytes of an earlier run
+	proxy   *guard.Proxy
 }
 
 // open prepares the tool for a URL.
 func (t *Tool) open(ctx context.Context, url string) (*run, error) {
-	if !web(url) {
+	u, err := neturl.Parse(url)
+	if err != nil || !web(url) {
 		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "bad-url",
 			Reason: plaintext.Cut(plaintext.Show(url), 100) + " is not the address of a web page",
 			Hint:   "give an http or https URL",
 		}
 	}
+	if err := t.Guard.Check(u); err != nil {
+		return nil, err
+	}
 	if err := t.prepare(ctx); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return &run{tool: t, path: t.found, version: t.version, options: t.options, url: url}, nil
+	if !t.Guard.Private && t.proxy == nil {
+		t.proxy = &guard.Proxy{Policy: t.Guard}
+	}
+	return &run{tool: t, path: t.found, version: t.version, options: t.options, url: url, proxy: t.proxy}, nil
 }
 
 // command builds what the runs have in common. home is a folder for the
@@ -96,6 +106,13 @@ func (r *run) command(options []option, home string) (process.Command, error) {
 			return process.Command{}, err
 		}
 		options = append(options, option{[]string{"--cookies", jar}, true})
+	}
+	if r.proxy != nil {
+		through, err := r.proxy.URL()
+		if err != nil {
+			return process.Command{}, err
+		}
+		options = append(options, option{[]string{"--proxy", through}, true})
 	}
 	args, missing := arguments(r.options, options, r.url, r.want)
 	if missing != "" {

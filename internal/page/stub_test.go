@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 )
 
 func TestMain(m *testing.M) {
@@ -115,9 +116,9 @@ func bad(t *testing.T, mode string) *Tool {
 		t.Fatal(err)
 	}
 	if mode == "hang" || mode == "flood" {
-		return &Tool{Path: path, Patience: 200 * time.Millisecond}
+		return &Tool{Guard: here, Path: path, Patience: 200 * time.Millisecond}
 	}
-	return &Tool{Path: path}
+	return &Tool{Guard: here, Path: path}
 }
 
 func wantFault(t *testing.T, err error, code string) *spool.Error {
@@ -206,7 +207,7 @@ func TestNoTool(t *testing.T) {
 		wantFault(t, err, "no-page-tool")
 	}
 	t.Setenv("PATH", t.TempDir())
-	_, _, err := (&Tool{}).Resolve(t.Context(), "http://127.0.0.1/x")
+	_, _, err := (&Tool{Guard: here}).Resolve(t.Context(), "http://127.0.0.1/x")
 	wantFault(t, err, "no-page-tool")
 }
 
@@ -231,3 +232,6 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
+
+// here is the policy under which the servers of these tests may be asked.
+var here = guard.Policy{Private: true}

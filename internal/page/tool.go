@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/guard"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/process"
 )
@@ -44,11 +45,15 @@ type Tool struct {
 	Tag      string        // as in process.Command
 	MaxBytes int64         // of any one file: 256 GiB when 0
 	Patience time.Duration // longest time without a byte more on the disk: 3 min when 0
+	// Guard says where pages, and what belongs to them, may lie. The program,
+	// which fetches by itself, is held to public addresses by a proxy of ours.
+	Guard guard.Policy
 
 	mu      sync.Mutex // guards the rest, which prepare fills
 	found   string     // path of the program; "" = not prepared
 	version Version
 	options map[string]bool // what its help names
+	proxy   *guard.Proxy    // nil as long as none was needed
 }
 
 // Version is a release of the tool; releases are named for their day.
@@ -127,6 +132,16 @@ func (t *Tool) prepare(ctx context.Context) error {
 	t.options = parseOptions(help)
 	t.found = path
 	return nil
+}
+
+// Close ends what the tool has started here. It may be used again.
+func (t *Tool) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.proxy == nil {
+		return nil
+	}
+	return t.proxy.Close()
 }
 
 func (t *Tool) ask(ctx context.Context, path, question string) (string, error) {

@@ -20,7 +20,7 @@ import (
 func readableStage(t *testing.T) *Stage {
 	t.Helper()
 	dir := t.TempDir()
-	client := &download.Client{Attempts: 1}
+	client := &download.Client{Guard: anywhere, Attempts: 1}
 	t.Cleanup(client.Close)
 	s := &Stage{Client: client, Sources: &tap.Desk{}, Work: func(spool.JobKey) string { return dir }}
 	t.Cleanup(func() { s.Release("film") })

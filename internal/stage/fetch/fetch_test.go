@@ -23,6 +23,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/download"
+	"github.com/spool-video/spool/internal/guard"
 	"github.com/spool-video/spool/internal/page"
 )
 
@@ -34,7 +35,10 @@ func TestMain(m *testing.M) {
 }
 
 // tool is shared, because asking it for its version takes a second.
-var tool = &page.Tool{Path: "yt-dlp"}
+// anywhere is the policy under which the servers of these tests may be asked.
+var anywhere = guard.Policy{Private: true}
+
+var tool = &page.Tool{Guard: anywhere, Path: "yt-dlp"}
 
 // clip is a short video, made once.
 var clip = sync.OnceValues(func() ([]byte, error) {
@@ -124,7 +128,7 @@ func newStage(t *testing.T) *Stage {
 	t.Helper()
 	work := t.TempDir()
 	s := &Stage{
-		Client: &download.Client{Backoff: time.Millisecond, Attempts: 2, Stall: 5 * time.Second},
+		Client: &download.Client{Guard: anywhere, Backoff: time.Millisecond, Attempts: 2, Stall: 5 * time.Second},
 		Pages:  tool,
 		Slots:  flow.NewSlots(1),
 		Work:   func(k spool.JobKey) string { return filepath.Join(work, k.Video, string(k.Kind)) },
@@ -249,7 +253,7 @@ func TestFaults(t *testing.T) {
 	wantFault(t, err, "not-a-video")
 
 	missing := newStage(t)
-	missing.Pages = &page.Tool{Path: "/no/such/yt-dlp"}
+	missing.Pages = &page.Tool{Guard: anywhere, Path: "/no/such/yt-dlp"}
 	_, err = run(t, missing, site.url+"/page")
 	wantFault(t, err, "no-page-tool")
 

@@ -73,5 +73,5 @@ func stubTool(t *testing.T) *page.Tool {
 	if err := os.Symlink(self, path); err != nil {
 		t.Fatal(err)
 	}
-	return &page.Tool{Path: path}
+	return &page.Tool{Guard: anywhere, Path: path}
 }

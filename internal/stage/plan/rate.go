@@ -62,6 +62,9 @@ func outputRate(declared, base spool.Ratio, pts []int64) (rate spool.Ratio, cons
 			return within(c), true
 		}
 	}
+	if nice(candidates[3]) {
+		return variable(common.Float()), false
+	}
 	return variable(measured.Float()), false
 }
 

@@ -73,6 +73,19 @@ func TestOutputRate(t *testing.T) {
 	}
 }
 
+// A first frame that is shown for longer, as in fragments whose sound begins
+// before the pictures, does not slow the others down.
+func TestLongFirstFrame(t *testing.T) {
+	pts := []int64{0}
+	for i := range int64(49) {
+		pts = append(pts, 810+512*i)
+	}
+	got, constant := outputRate(spool.Ratio{}, spool.Ratio{Num: 1, Den: 12_800}, pts)
+	if want := (spool.Ratio{Num: 25, Den: 1}); got != want || constant {
+		t.Errorf("got %s, %v", got, constant)
+	}
+}
+
 // What is declared is believed when every frame lies on it.
 func TestTwosAndThreesOf25(t *testing.T) {
 	pts := []int64{0, 120, 200, 280, 400, 480, 560, 680, 760, 840, 960, 1040, 1120, 1240, 1320}
