@@ -1,0 +1,175 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+	"strings"
+
+	rclone "github.com/rclone/rclone/fs"
+
+	"github.com/spool-video/spool/internal/store"
+)
+
+// Open reads length bytes from offset; length < 0 means to the end. Past the
+// end there is nothing to read.
+func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
+	err = s.again(ctx, "open", name, func(ctx context.Context) error {
+		o, err := s.find(ctx, name)
+		if err != nil {
+			return err
+		}
+		left := o.Size() - offset
+		if length >= 0 {
+			left = min(left, length)
+		}
+		if left <= 0 {
+			r = io.NopCloser(strings.NewReader(""))
+			return nil
+		}
+		var options []rclone.OpenOption
+		if offset > 0 || left < o.Size() {
+			options = append(options, &rclone.RangeOption{Start: offset, End: offset + left - 1})
+		}
+		r, err = o.Open(ctx, options...)
+		return err
+	})
+	return r, err
+}
+
+// Stat tells size and time of one object.
+func (s *Store) Stat(ctx context.Context, name string) (info store.Info, err error) {
+	err = s.again(ctx, "stat", name, func(ctx context.Context) error {
+		o, err := s.find(ctx, name)
+		if err == nil {
+			info = about(ctx, o)
+		}
+		return err
+	})
+	return info, err
+}
+
+func about(ctx context.Context, o rclone.Object) store.Info {
+	return store.Info{Name: o.Remote(), Size: o.Size(), Modified: o.ModTime(ctx)}
+}
+
+// find gives an object that is not the store's own.
+func (s *Store) find(ctx context.Context, name string) (rclone.Object, error) {
+	if err := store.CheckName(name); err != nil {
+		return nil, err
+	}
+	f, err := s.live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if own(name) {
+		return nil, rclone.ErrorObjectNotFound
+	}
+	o, err := f.NewObject(ctx, name)
+	if missing(err) {
+		// Nothing is there in a bucket that has been removed, either.
+		if err := s.check(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	return o, err
+}
+
+// List yields every object whose name begins with prefix.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		start := "."
+		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+			start = prefix[:i]
+		}
+		if start != "." && store.CheckName(start) != nil {
+			return // no object's name begins so
+		}
+		if start == "." {
+			start = ""
+		}
+		if err := ctx.Err(); err != nil {
+			yield(store.Info{}, err)
+			return
+		}
+		f, err := s.live(ctx)
+		if err == nil {
+			l := lister{ctx: ctx, fs: f, prefix: prefix, yield: yield}
+			err = l.walk(start)
+			if errors.Is(err, errEnough) {
+				return
+			}
+		}
+		if errors.Is(err, rclone.ErrorDirNotFound) {
+			err = s.check(ctx, f) // no object's name begins so, if the store is there
+		}
+		if err != nil {
+			yield(store.Info{}, s.problem(ctx, "list", prefix, err))
+		}
+	}
+}
+
+// errEnough: whoever ranges over a list has stopped.
+var errEnough = errors.New("enough")
+
+// lister is one walk through the store.
+type lister struct {
+	ctx    context.Context //nolint:containedctx // lives as long as one List
+	fs     rclone.Fs
+	prefix string
+	yield  func(store.Info, error) bool
+}
+
+// walk lists all below a folder: in one go where the store can, else folder by
+// folder.
+func (l lister) walk(dir string) error {
+	if all := l.fs.Features().ListR; all != nil {
+		return all(l.ctx, dir, l.visit)
+	}
+	entries, err := l.fs.List(l.ctx, dir)
+	if err != nil {
+		return err
+	}
+	if err := l.visit(entries); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		below, isFolder := entry.(rclone.Directory)
+		if !isFolder || own(below.Remote()) || !l.within(below.Remote()) {
+			continue
+		}
+		if err := l.walk(below.Remote()); err != nil && !errors.Is(err, rclone.ErrorDirNotFound) {
+			return err // a folder that went away in the meantime is no error
+		}
+	}
+	return nil
+}
+
+// within: the folder may hold names that begin with the prefix.
+func (l lister) within(dir string) bool {
+	return strings.HasPrefix(l.prefix, dir+"/") || strings.HasPrefix(dir+"/", l.prefix)
+}
+
+func (l lister) visit(entries rclone.DirEntries) error {
+	for _, entry := range entries {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		o, ok := entry.(rclone.Object)
+		if !ok || own(o.Remote()) || !strings.HasPrefix(o.Remote(), l.prefix) || path.Clean(o.Remote()) != o.Remote() {
+			continue
+		}
+		if !l.yield(about(l.ctx, o), nil) {
+			return errEnough
+		}
+	}
+	return nil
+}
+
+// notFound says that an object is not there.
+func (s *Store) notFound(operation, name string) error {
+	return fmt.Errorf("%s %s in %s: %w", operation, name, s.at, store.ErrNotFound)
+}

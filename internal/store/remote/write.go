@@ -1,0 +1,264 @@
+package remote
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/hash"
+	"github.com/rclone/rclone/fs/object"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/store"
+)
+
+var tokenOptions = store.PutOptions{ContentType: "text/plain", CacheControl: "no-store"}
+
+// Put writes an object whole, and asks the store whether it has it.
+func (s *Store) Put(ctx context.Context, name string, body io.ReadSeeker, o store.PutOptions) error {
+	if err := s.writable(name); err != nil {
+		return err
+	}
+	return s.again(ctx, "put", name, func(ctx context.Context) error {
+		f, err := s.live(ctx)
+		if err == nil {
+			err = s.check(ctx, f)
+		}
+		if err == nil {
+			err = s.write(ctx, f, name, body, o)
+		}
+		return err
+	})
+}
+
+// Delete removes an object, and the folders that it leaves empty.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if err := s.writable(name); err != nil {
+		return err
+	}
+	return s.again(ctx, "delete", name, func(ctx context.Context) error {
+		f, err := s.live(ctx)
+		if err != nil {
+			return err
+		}
+		o, err := f.NewObject(ctx, name)
+		if err == nil {
+			err = o.Remove(ctx)
+		}
+		if err != nil && !missing(err) {
+			return err
+		}
+		if !f.Features().BucketBased {
+			s.prune(ctx, f, path.Dir(name))
+		}
+		return nil
+	})
+}
+
+// writable refuses names that no object has, and everything when the store is
+// only read.
+func (s *Store) writable(name string) error {
+	if err := store.CheckName(name); err != nil {
+		return err
+	}
+	if own(name) {
+		return &spool.Error{Class: spool.Permanent, Code: "bad-object-name", Reason: "the object name " + name + " is the store's own"}
+	}
+	if s.o.ReadOnly {
+		return &spool.Error{Class: spool.Permanent, Code: "opened-read-only", Reason: "the destination " + s.at.String() + " was opened for reading only"}
+	}
+	return nil
+}
+
+// prune removes folders from dir upwards as long as they are empty.
+func (s *Store) prune(ctx context.Context, f rclone.Fs, dir string) {
+	s.folders.Lock()
+	defer s.folders.Unlock()
+	for ; dir != "."; dir = path.Dir(dir) {
+		if f.Rmdir(ctx, dir) != nil {
+			return // not empty, mostly; an empty folder that stays does no harm
+		}
+	}
+}
+
+// write puts an object once, and confirms it.
+func (s *Store) write(ctx context.Context, f rclone.Fs, name string, body io.ReadSeeker, o store.PutOptions) error {
+	w, err := s.weigh(f, body)
+	if err != nil {
+		return err
+	}
+	if s.kind.atomicPut {
+		if err := s.send(ctx, f, name, body, w, o); err != nil {
+			return err
+		}
+		_, err := s.confirm(ctx, f, name, w)
+		return err
+	}
+	if f.Features().Move == nil {
+		return readOnly(s.at, nil)
+	}
+	temp := temporary()
+	err = s.send(ctx, f, temp, body, w, o)
+	if err == nil {
+		err = s.settle(ctx, f, temp, name, w)
+	}
+	if err != nil {
+		s.discard(ctx, f, temp)
+	}
+	return err
+}
+
+// settle gives a temporary file its place.
+func (s *Store) settle(ctx context.Context, f rclone.Fs, temp, name string, w weight) error {
+	made, err := s.confirm(ctx, f, temp, w)
+	if err != nil {
+		return err
+	}
+	s.folders.RLock()
+	defer s.folders.RUnlock()
+	if !s.kind.atomicMove {
+		// Not every server of this kind renames over what is there.
+		if old, err := f.NewObject(ctx, name); err == nil {
+			if err := old.Remove(ctx); err != nil && !missing(err) {
+				return err
+			}
+		}
+	}
+	_, err = f.Features().Move(ctx, made, name)
+	return err
+}
+
+// discard removes what was not finished, also when the time for it is over.
+func (s *Store) discard(ctx context.Context, f rclone.Fs, temp string) {
+	const long = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
+	defer cancel()
+	if o, err := f.NewObject(ctx, temp); err == nil {
+		_ = o.Remove(ctx) // the next Open sweeps it
+	}
+}
+
+// weight is what tells whether a store has the bytes that were sent.
+type weight struct {
+	size   int64
+	sums   map[hash.Type]string // those that the store can be asked for
+	sha256 [sha256.Size]byte
+}
+
+// weigh reads a body from its start.
+func (s *Store) weigh(f rclone.Fs, body io.ReadSeeker) (weight, error) {
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return weight{}, err
+	}
+	asked, err := hash.NewMultiHasherTypes(hash.NewHashSet(sumOf(f)))
+	if err != nil {
+		return weight{}, err
+	}
+	own := sha256.New()
+	size, err := io.Copy(io.MultiWriter(asked, own), body)
+	if err != nil {
+		return weight{}, &bodyError{err}
+	}
+	w := weight{size: size, sums: asked.Sums()}
+	own.Sum(w.sha256[:0])
+	return w, nil
+}
+
+// sumOf is the checksum that a store is asked for.
+func sumOf(f rclone.Fs) hash.Type {
+	for _, t := range []hash.Type{hash.MD5, hash.SHA1} {
+		if f.Hashes().Contains(t) {
+			return t
+		}
+	}
+	return hash.None
+}
+
+// bodyError: what was to be put could not be read. The store is not at fault,
+// and to try again does not help.
+type bodyError struct{ error }
+
+func (e *bodyError) Unwrap() error { return e.error }
+
+// send uploads a body of known weight.
+func (s *Store) send(ctx context.Context, f rclone.Fs, name string, body io.ReadSeeker, w weight, o store.PutOptions) error {
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	about := object.NewStaticObjectInfo(name, time.Now(), w.size, true, w.sums, nil).WithMimeType(o.ContentType)
+	var headers []rclone.OpenOption
+	if o.CacheControl != "" {
+		headers = append(headers, &rclone.HTTPOption{Key: "Cache-Control", Value: o.CacheControl})
+	}
+	in := &watched{Reader: body}
+	_, err := f.Put(ctx, in, about, headers...)
+	if in.err != nil {
+		return &bodyError{in.err}
+	}
+	return err
+}
+
+// watched remembers why reading ended.
+type watched struct {
+	io.Reader
+	err error
+}
+
+func (r *watched) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// confirm asks the store what it has, and compares.
+func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, w weight) (rclone.Object, error) {
+	o, err := f.NewObject(ctx, name)
+	if missing(err) {
+		return nil, changed(s.at, "does not have "+name+", which it took")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Size() != w.size {
+		return nil, changed(s.at, fmt.Sprintf("has %d of the %d bytes of %s", o.Size(), w.size, name))
+	}
+	sum := sumOf(f)
+	got := ""
+	if sum != hash.None && !s.o.VerifyRead {
+		if got, err = o.Hash(ctx, sum); err != nil && !errors.Is(err, hash.ErrUnsupported) {
+			return nil, err
+		}
+	}
+	if got == "" {
+		return o, s.readBack(ctx, o, name, w)
+	}
+	if !strings.EqualFold(got, w.sums[sum]) {
+		return nil, changed(s.at, "has other bytes in "+name+" than were sent")
+	}
+	return o, nil
+}
+
+// readBack compares an object with what was sent for it.
+func (s *Store) readBack(ctx context.Context, o rclone.Object, name string, w weight) error {
+	r, err := o.Open(ctx)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	_, err = io.Copy(sum, r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("read back %s: %w", name, err)
+	}
+	if [sha256.Size]byte(sum.Sum(nil)) != w.sha256 {
+		return changed(s.at, "gives back other bytes for "+name+" than were sent")
+	}
+	return nil
+}
