@@ -62,6 +62,7 @@ type Store struct {
 	at   spool.RemotePath
 	o    Options
 	kind kind
+	puts turns
 
 	// folders is held for reading while an object is moved into a folder that
 	// must stay, for writing while empty folders are removed.

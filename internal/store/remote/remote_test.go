@@ -1,29 +1,65 @@
 package remote_test
 
 import (
-	"net/http/httptest"
+	"fmt"
+	"path"
+	"sync/atomic"
 	"testing"
-
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/hosttest"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/store/storetest"
 )
 
-func TestS3InMemory(t *testing.T) {
+func TestS3(t *testing.T) {
 	t.Parallel()
+	conform(t, hosttest.S3(t), hosttest.Bucket)
+}
+
+func TestSFTP(t *testing.T) {
+	t.Parallel()
+	options, folder := hosttest.SSH(t)
+	options["shell_type"] = "none" // for many of them: a server that only knows sftp, so that all is read back
+	conform(t, options, folder)
+}
+
+// conform holds stores below a path against the contract, each in a folder of
+// its own.
+func conform(t *testing.T, options map[string]string, below string) {
+	t.Helper()
+	var n atomic.Int32
 	storetest.Run(t, func(t *testing.T) store.Store {
-		server := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server())
-		t.Cleanup(server.Close)
-		s, err := remote.Open(t.Context(), spool.RemotePath{Remote: "s", Path: "bucket/dest"}, remote.Options{Remotes: func() (remote.Remotes, error) {
-			return remote.Remotes{"s": {"type": "s3", "provider": "Other", "endpoint": server.URL, "access_key_id": "a", "secret_access_key": "b"}}, nil
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
+		return open(t, options, path.Join(below, fmt.Sprint(n.Add(1))), remote.Options{})
 	})
+}
+
+func open(t *testing.T, options map[string]string, at string, o remote.Options) *remote.Store {
+	t.Helper()
+	s, err := try(t, options, at, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func try(t *testing.T, options map[string]string, at string, o remote.Options) (*remote.Store, error) {
+	t.Helper()
+	if o.Remotes == nil {
+		o.Remotes = func() (remote.Remotes, error) { return remote.Remotes{"there": options}, nil }
+	}
+	if o.Rest == 0 {
+		o.Rest = time.Millisecond
+	}
+	s, err := remote.Open(t.Context(), spool.RemotePath{Remote: "there", Path: at}, o)
+	if err == nil {
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return s, err
 }

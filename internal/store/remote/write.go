@@ -25,6 +25,11 @@ func (s *Store) Put(ctx context.Context, name string, body io.ReadSeeker, o stor
 	if err := s.writable(name); err != nil {
 		return err
 	}
+	give, err := s.puts.take(ctx, name)
+	if err != nil {
+		return s.problem(ctx, "put", name, err)
+	}
+	defer give()
 	return s.again(ctx, "put", name, func(ctx context.Context) error {
 		f, err := s.live(ctx)
 		if err == nil {
