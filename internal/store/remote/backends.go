@@ -31,7 +31,10 @@ type kind struct {
 var kinds = map[string]kind{
 	// Whether an object arrived is asked here, and for every store the same
 	// way; a bucket is never made.
-	"s3":                   {atomicPut: true, fixed: map[string]string{"no_head": "true", "no_check_bucket": "true"}},
+	"s3": {atomicPut: true, fixed: map[string]string{
+		"no_head": "true", "no_check_bucket": "true",
+		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
+	}},
 	"swift":                {atomicPut: true},
 	"b2":                   {atomicPut: true},
 	"google cloud storage": {atomicPut: true, fixed: map[string]string{"no_check_bucket": "true"}},

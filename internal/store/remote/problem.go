@@ -130,7 +130,7 @@ func set(names ...string) map[string]bool {
 // answer is the HTTP status of a server's answer, 0 when there was none, and
 // the word that it has for the error.
 func answer(err error) (status int, code string) {
-	var coded interface{ ErrorCode() string }        // S3's
+	var coded interface{ ErrorCode() string }      // S3's
 	var answered interface{ HTTPStatusCode() int } // S3's, too
 	if errors.As(err, &coded) {
 		code = coded.ErrorCode()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/lib/atexit"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/store"
@@ -129,16 +130,20 @@ func (s *Store) Close() error {
 	f := s.fs
 	s.fs = nil
 	s.mu.Unlock()
+	if err := disconnect(f); err != nil {
+		return fmt.Errorf("close %s: %w", s.at, err)
+	}
+	return nil
+}
+
+func disconnect(f rclone.Fs) error {
 	if f == nil || f.Features().Shutdown == nil {
 		return nil
 	}
 	const long = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), long)
 	defer cancel()
-	if err := f.Features().Shutdown(ctx); err != nil {
-		return fmt.Errorf("close %s: %w", s.at, err)
-	}
-	return nil
+	return f.Features().Shutdown(ctx)
 }
 
 // open connects, makes what is missing and sweeps what was left.
@@ -174,7 +179,7 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 	// The store outlives the call that happened to connect it.
 	f, err := remotes.connect(context.WithoutCancel(ctx), s.at)
 	if errors.Is(err, rclone.ErrorIsFile) {
-		return nil, notAFolder(s.at)
+		return nil, errors.Join(notAFolder(s.at), disconnect(f))
 	}
 	if err != nil {
 		return nil, err
@@ -199,4 +204,5 @@ var quiet = sync.OnceFunc(func() {
 	settings := rclone.GetConfig(context.Background())
 	settings.LogLevel = rclone.LogLevelEmergency
 	settings.AskPassword = false
+	atexit.IgnoreSignals() // or it would end the process at Ctrl-C, in the middle of everything
 })
