@@ -74,8 +74,15 @@ func (l *loader) put(s setting, value, origin, base string) error {
 	if !isPath || value == "" {
 		return nil
 	}
-	if s.key == "to" && strings.Contains(value, "://") {
-		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder; a bucket can be mounted as one")
+	switch {
+	case s.key == "to" && strings.Contains(value, "://"):
+		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder, or NAME:BUCKET/FOLDER with a remote of rclone.conf")
+	case s.key == "to" && spool.IsRemotePath(value):
+		at, err := spool.ParseRemotePath(value)
+		if err != nil {
+			return err
+		}
+		return s.value(&l.cfg).Set(at.String())
 	}
 	abs, err := l.absolute(value, base)
 	if err != nil {
@@ -191,8 +198,14 @@ func (l *loader) file(path string, trusted bool) (found bool, err error) {
 }
 
 func (l *loader) fileKey(key string, value any, path string, trusted bool) error {
-	if key == "ladders" {
+	switch key {
+	case "ladders":
 		return l.ladders(value, path)
+	case "remotes":
+		if !trusted {
+			return l.untrusted("remotes", path)
+		}
+		return l.remotes(value, path)
 	}
 	s, found := find(key)
 	switch {
@@ -201,11 +214,9 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 	case value == nil:
 		return nil
 	case s.program && !trusted:
-		return &spool.Error{
-			Class: spool.Permanent, Code: "program-in-folder",
-			Reason: fmt.Sprintf("%s names a program (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), s.key),
-			Hint:   fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile())),
-		}
+		e := l.untrusted(s.key, path)
+		e.Hint = fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile()))
+		return e
 	}
 	text, ok := scalar(value)
 	if !ok {
@@ -213,6 +224,15 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 		return l.cfg.bad(s.key, "is neither a value nor a list of values", "")
 	}
 	return l.put(s, text, path, filepath.Dir(path))
+}
+
+// untrusted refuses what can make programs run.
+func (l *loader) untrusted(key, path string) *spool.Error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "program-in-folder",
+		Reason: fmt.Sprintf("%s names a program, or what may name one (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), key),
+		Hint:   fmt.Sprintf("write it into %s, or name this file with --config", plaintext.Sanitize(l.userFile())),
+	}
 }
 
 // scalar is a YAML value as it would be typed; a list is joined by commas.

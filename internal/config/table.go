@@ -31,7 +31,7 @@ var presets = []string{
 // settings is the table, in the order of the help text.
 var settings = []setting{
 	{
-		key: "to", usual: "./cdn-bucket", main: true, path: true, help: "publish to this folder; a mounted bucket is one, too",
+		key: "to", usual: "./cdn-bucket", main: true, path: true, help: "publish to this folder, or to NAME:PATH in a remote of rclone.conf",
 		value: func(c *Config) pflag.Value { return text(&c.To, "DEST") },
 	}, {
 		key: "key-uri", main: true, help: "encrypt; players get keys here, with {video} and {key} filled in",
@@ -105,6 +105,12 @@ var settings = []setting{
 		key: "scratch-limit", usual: "80%", help: "how much scratch may hold, as 80% of what is free, or 20GB",
 		value: func(c *Config) pflag.Value { return &c.ScratchLimit },
 	}, {
+		key: "verify-read", help: "read back what is uploaded, even where the store gives a checksum",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.VerifyRead) },
+	}, {
+		key: "rclone-config", path: true, program: true, help: "remotes of rclone, instead of those in its own place",
+		value: func(c *Config) pflag.Value { return text(&c.RcloneConfig, "FILE") },
+	}, {
 		key: "ytdlp", usual: "yt-dlp", program: true, help: "the yt-dlp or youtube-dl to use",
 		value: func(c *Config) pflag.Value { return text(&c.YTDLP, "PATH") },
 	}, {
@@ -135,7 +141,7 @@ func find(key string) (setting, bool) {
 
 // fileKeys are the keys that a file may have.
 func fileKeys() []string {
-	keys := []string{"ladders"}
+	keys := []string{"ladders", "remotes"}
 	for _, s := range settings {
 		if s.key != "config" {
 			keys = append(keys, s.key)
