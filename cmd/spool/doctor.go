@@ -60,7 +60,7 @@ func newDoctor() *cobra.Command {
 			return nil
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "cookies", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "cookies", "rclone-config", "config")
 	return cmd
 }
 

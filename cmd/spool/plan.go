@@ -31,7 +31,6 @@ import (
 	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
-	"github.com/spool-video/spool/internal/store/folder"
 )
 
 func newPlan() *cobra.Command {
@@ -94,7 +93,7 @@ type planner struct {
 	client *download.Client
 	pages  *page.Tool
 	ledger ledger.Ledger // nil when nothing was published yet
-	store  *folder.Store // nil when it is not there
+	store  opened        // nil when it is not there
 	tmp    string
 	why    string // encrypted or not
 }
@@ -157,7 +156,7 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 		}
 		p.ledger = l
 	}
-	if s, err := folder.Open(p.cfg.To, folder.Options{ReadOnly: true}); err == nil {
+	if s, err := toRead(ctx, p.cfg); err == nil {
 		p.store = s
 	}
 	return func() error {

@@ -55,7 +55,7 @@ is a video's folder, or a destination. Exit code 3 when something is wrong.`,
 			return c.run(cmd.Context(), args)
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "config")
+	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "rclone-config", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
 	return cmd

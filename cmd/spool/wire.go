@@ -29,7 +29,6 @@ import (
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
-	"github.com/spool-video/spool/internal/store/folder"
 	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -71,7 +70,7 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 		return nil, usage("no-ledger", "nothing has been published to "+cfg.To+" by this user yet",
 			"spool run SOURCE --to "+cfg.To+" publishes; --to chooses another destination")
 	}
-	s, err := folder.Open(cfg.To, folder.Options{ReadOnly: true})
+	s, err := toRead(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +80,7 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 // build opens a destination for working on it, and makes what is missing. The
 // caller holds the lock.
 func build(ctx context.Context, cfg config.Config) (*house, error) {
-	s, fresh, err := destination(cfg)
+	s, fresh, err := destination(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func build(ctx context.Context, cfg config.Config) (*house, error) {
 	return h, err
 }
 
-func furnish(ctx context.Context, cfg config.Config, s *folder.Store) (*house, error) {
+func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 	l, err := sqliteledger.Open(ctx, ledgerPath(cfg))
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
