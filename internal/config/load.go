@@ -75,14 +75,14 @@ func (l *loader) put(s setting, value, origin, base string) error {
 		return nil
 	}
 	switch {
-	case s.key == "to" && strings.Contains(value, "://"):
-		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder, or NAME:BUCKET/FOLDER with a remote of rclone.conf")
 	case s.key == "to" && spool.IsRemotePath(value):
 		at, err := spool.ParseRemotePath(value)
 		if err != nil {
 			return err
 		}
 		return s.value(&l.cfg).Set(at.String())
+	case s.key == "to" && strings.Contains(value, "://"):
+		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder, or NAME:BUCKET/FOLDER with a remote of rclone.conf")
 	}
 	abs, err := l.absolute(value, base)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"path"
 	"strings"
+	"time"
 
 	rclone "github.com/rclone/rclone/fs"
 
@@ -172,4 +173,18 @@ func (l lister) visit(entries rclone.DirEntries) error {
 // notFound says that an object is not there.
 func (s *Store) notFound(operation, name string) error {
 	return fmt.Errorf("%s %s in %s: %w", operation, name, s.at, store.ErrNotFound)
+}
+
+// Link is an address at which everybody can read an object for a while; "" of
+// a store that gives none. It holds a secret.
+func (s *Store) Link(ctx context.Context, name string, long time.Duration) (link string, err error) {
+	err = s.again(ctx, "link", name, func(ctx context.Context) error {
+		f, err := s.live(ctx)
+		if err != nil || f.Features().PublicLink == nil {
+			return err
+		}
+		link, err = f.Features().PublicLink(ctx, name, rclone.Duration(long), false)
+		return err
+	})
+	return link, err
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/hosttest"
+	"github.com/spool-video/spool/internal/store/remote"
+)
+
+// publishTo makes a place in a store the destination of a home. Its remote is
+// called far.
+func (h *home) publishTo(t *testing.T, options map[string]string, at string) *remote.Store {
+	t.Helper()
+	text := "[far]\n"
+	for name, value := range options {
+		text += name + " = " + value + "\n"
+	}
+	if err := os.WriteFile(h.path("rclone.conf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "SPOOL_TO=far:"+at, "SPOOL_RCLONE_CONFIG=rclone.conf")
+	s, err := remote.Open(t.Context(), spool.RemotePath{Remote: "far", Path: at}, remote.Options{ReadOnly: true, Remotes: func() (remote.Remotes, error) {
+		return remote.ReadRemotes(h.path("rclone.conf"))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// objects are all that a store holds, with the times of their puts.
+func objects(t *testing.T, s *remote.Store) map[string]time.Time {
+	t.Helper()
+	found := map[string]time.Time{}
+	for info, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[info.Name] = info.Modified
+	}
+	return found
+}
+
+// The main job, into a bucket: encrypted; killed in the middle and gone on
+// with; what is ready is left alone; what is removed is gone.
+func TestPublishToABucket(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := h.publishTo(t, hosttest.S3(t), hosttest.Bucket+"/site")
+	h.gate(t)
+	list := h.publishAs(t, "film", h.clip)
+	c := h.start(t, "run", list, "--keys", "keys", "--early", "soon")
+	h.held(t, c)
+	c.await(t, `far:films/site/film/early.m3u8`)
+	if said := h.do(t, exitReady, "show", "film"); !strings.Contains(said, "far:films/site/film/early.m3u8") {
+		t.Errorf("show:\n%s", said)
+	}
+	begun := objects(t, s)
+	c.signal(t, syscall.SIGKILL)
+	<-c.ended
+	h.open(t)
+	if said := h.do(t, exitReady, "run", "--keys", "keys"); !strings.Contains(said, "far:films/site/film/master.m3u8") {
+		t.Errorf("run:\n%s", said)
+	}
+	h.good(t, 1)
+	all := objects(t, s)
+	kept := 0
+	for name, put := range begun {
+		if strings.HasSuffix(name, ".m4s") && all[name].Equal(put) {
+			kept++
+		}
+	}
+	if kept == 0 {
+		t.Errorf("nothing that the killed run had published was kept: %v, then %v", begun, all)
+	}
+	h.do(t, exitReady, "run", list, "--keys", "keys")
+	for name, put := range objects(t, s) {
+		if !all[name].Equal(put) {
+			t.Errorf("a run with nothing to do has put %s", name)
+		}
+	}
+	h.do(t, exitReady, "rm", "film")
+	if left := objects(t, s); len(left) > 0 {
+		t.Errorf("left in the bucket: %v", left)
+	}
+}
+
+// In clear, to a server of files; and what the doctor says of both.
+func TestPublishBySFTP(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	options, folder := hosttest.SSH(t)
+	s := h.publishTo(t, options, path.Join(folder, "site"))
+	h.do(t, exitReady, "run", h.publishAs(t, "film", h.clip))
+	h.good(t, 1)
+	master, err := os.ReadFile(path.Join(folder, "site/film/master.m3u8"))
+	if err != nil || !strings.HasPrefix(string(master), "#EXTM3U") {
+		t.Errorf("the master: %q, %v", master, err)
+	}
+	if said := h.do(t, exitReady, "doctor"); !strings.Contains(said, "can be written, read by ranges, and deleted") {
+		t.Errorf("doctor:\n%s", said)
+	}
+	for name := range objects(t, s) {
+		if !strings.HasPrefix(name, "film/") {
+			t.Errorf("left there: %s", name)
+		}
+	}
+}
+
+func TestDoctorLooksAtABucketAsPlayersDo(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := h.publishTo(t, hosttest.S3(t), hosttest.Bucket+"/site")
+	said := h.do(t, exitReady, "doctor")
+	for _, want := range []string{
+		"ok    destination  far:films/site can be written, read by ranges, and deleted",
+		"ok    players      playlists are served with their content type, and by ranges",
+		"warn  cors", `"AllowedMethods": ["GET", "HEAD"]`,
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	if left := objects(t, s); len(left) > 0 {
+		t.Errorf("left in the bucket: %v", left)
+	}
+}
+
+func TestNoSuchStore(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	for to, want := range map[string]string{
+		"nas:films": `there is no remote "nas"`,
+		":sftp,ssh=\"touch " + h.path("pwned") + "\":x":                                           "connection string",
+		":webdav,url='http://127.0.0.1:9/',bearer_token_command='touch " + h.path("pwned") + "':": "connection string",
+		":local:/etc/passwd":  "connection string",
+		"remote:../../x":      "leads out",
+		"remote:--config=/x":  "begins with -",
+		"far:":                "no folder",
+		"s3://bucket/folder":  "not a folder",
+		"far,type=local:/tmp": "connection string",
+	} {
+		said := h.do(t, exitUsage, "run", h.clip, "--to", to)
+		if !strings.Contains(said, want) {
+			t.Errorf("--to %s: no %q in\n%s", to, want, said)
+		}
+	}
+	if _, err := os.Stat(h.path("pwned")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a program was run: %v", err)
+	}
+}
