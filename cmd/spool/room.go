@@ -19,6 +19,13 @@ func (h *house) downloader() *download.Client {
 	return &download.Client{PerHost: h.cfg.PerHost, MaxBytes: h.sourceLimit(), Stall: h.hasty, Backoff: h.hasty / 5}
 }
 
+// storeReader is the client that fetches sources out of stores.
+func (h *house) storeReader() *download.Client {
+	client := h.downloader()
+	client.Transport = h.stores
+	return client
+}
+
 // sourceLimit is how many bytes a source may have, 0 when that is not limited:
 // what is kept with --download-dir does not lie in scratch.
 func (h *house) sourceLimit() int64 {

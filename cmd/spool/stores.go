@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
 	"github.com/spool-video/spool/internal/store/remote"
@@ -57,4 +59,17 @@ func orNil[S opened](s S, err error) (opened, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// inStores lets intake look for sources in stores.
+type inStores struct{ *remote.Sources }
+
+// Look finds a file, or those of a folder.
+func (s inStores) Look(ctx context.Context, at spool.RemotePath) ([]intake.StoredFile, bool, error) {
+	files, folder, err := s.Sources.Look(ctx, at)
+	found := make([]intake.StoredFile, len(files))
+	for i, f := range files {
+		found[i] = intake.StoredFile(f)
+	}
+	return found, folder, err
 }

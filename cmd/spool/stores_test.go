@@ -11,6 +11,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hosttest"
+	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/remote"
 )
 
@@ -159,5 +160,84 @@ func TestNoSuchStore(t *testing.T) {
 	}
 	if _, err := os.Stat(h.path("pwned")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program was run: %v", err)
+	}
+}
+
+// Sources in stores: one file, and a folder of them; what was taken once is
+// taken again only when it changed there.
+func TestSourcesInStores(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	options, folder := hosttest.SSH(t)
+	h.publishTo(t, options, path.Join(folder, "site"))
+	clip, err := os.ReadFile(h.clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"in/one.mp4", "in/deep/two films.mp4", "in/notes.txt"} {
+		if err := os.MkdirAll(path.Dir(path.Join(folder, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path.Join(folder, name), clip, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from := "far:" + folder + "/in"
+	if said := h.do(t, exitReady, "plan", from+"/one.mp4"); !strings.Contains(said, "publish") || !strings.Contains(said, "3 chunks") {
+		t.Errorf("plan:\n%s", said)
+	}
+	h.do(t, exitReady, "run", from+"/one.mp4")
+	h.good(t, 1)
+	said := h.do(t, exitReady, "run", from)
+	if !strings.Contains(said, "holds 2 videos") {
+		t.Errorf("run of a folder:\n%s", said)
+	}
+	h.good(t, 2)
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(path.Join(folder, "in/one.mp4"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	if said := h.do(t, exitReady, "run", from); !strings.Contains(said, "made anew") {
+		t.Errorf("run after a change:\n%s", said)
+	}
+	h.good(t, 2)
+	for source, want := range map[string]string{from + "/none.mp4": "there is no file", "nas:x.mp4": "there is no remote", ":local:/etc/passwd": "connection string"} {
+		if said := h.do(t, exitSomeFailed, "run", source); !strings.Contains(said, want) {
+			t.Errorf("run %s:\n%s", source, said)
+		}
+	}
+}
+
+// A bucket's object is encoded while it comes, by ranges, and goes on where a
+// killed run was.
+func TestSourceInABucketArrives(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	options := hosttest.S3(t)
+	s, err := remote.Open(t.Context(), spool.RemotePath{Remote: "far", Path: hosttest.Bucket + "/in"}, remote.Options{Remotes: func() (remote.Remotes, error) {
+		return remote.Remotes{"far": options}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip, err := os.Open(h.clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clip.Close()
+	if err := s.Put(t.Context(), "film.mp4", clip, store.PutOptions{ContentType: "video/mp4"}); err != nil {
+		t.Fatal(err)
+	}
+	h.publishTo(t, options, hosttest.Bucket+"/site")
+	h.gate(t)
+	c := h.start(t, "run", "far:"+hosttest.Bucket+"/in/film.mp4")
+	h.held(t, c)
+	c.signal(t, syscall.SIGKILL)
+	<-c.ended
+	h.open(t)
+	h.do(t, exitReady, "run")
+	h.good(t, 1)
+	if said := h.do(t, exitReady, "ls", "--json"); !strings.Contains(said, `"source": "far:films/in/film.mp4"`) {
+		t.Errorf("ls:\n%s", said)
 	}
 }

@@ -27,7 +27,7 @@ func (r *running) takeIn(ctx context.Context) error {
 		return err
 	}
 	in := &intake.Intake{
-		Ledger: r.ledger, Pages: r.pages, Client: http.DefaultClient, Settings: settings,
+		Ledger: r.ledger, Pages: r.pages, Stores: inStores{r.stores}, Client: http.DefaultClient, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
 	}
 	judging, stop := context.WithCancel(ctx)

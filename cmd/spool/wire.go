@@ -29,6 +29,7 @@ import (
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -42,6 +43,7 @@ type house struct {
 	store   store.Store
 	keys    *keyring
 	pages   *page.Tool
+	stores  *remote.Sources  // sources that lie in stores
 	scratch *scratch.Scratch // only while a run holds the lock
 	sources *tap.Desk        // only while an engine runs
 	fetch   *fetch.Stage     // as sources
@@ -97,7 +99,8 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.close = func() error { return errors.Join(l.Close(), s.Close()) }
+	h.stores = &remote.Sources{Remotes: remotes(cfg)}
+	h.close = func() error { return errors.Join(l.Close(), s.Close(), h.stores.Close()) }
 	h.pages = &page.Tool{Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
@@ -128,7 +131,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	client := h.downloader()
 	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
-		Client: client, Pages: h.pages, Sources: h.sources,
+		Client: client, Stores: h.storeReader(), Pages: h.pages, Sources: h.sources,
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 	}
 	stages := map[spool.Kind]worker.Stage{

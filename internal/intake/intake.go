@@ -62,6 +62,7 @@ type Result struct {
 type Intake struct {
 	Ledger   catalogue
 	Pages    pager          // nil: no page tool is there
+	Stores   stores         // nil: no sources in stores
 	Client   *http.Client   // asks a URL of unknown kind what it is when there is no page tool
 	Settings spool.Settings // of accepted videos; a line's ladder replaces Ladder
 	Ladders  []string       // the names that a line's ladder may have; nil: any
@@ -164,6 +165,8 @@ func (in *Intake) expand(ctx context.Context, line Line) expansion {
 	switch {
 	case one.err != nil:
 		e.items = []item{one}
+	case spool.IsRemotePath(canonical):
+		e.items, e.many = in.expandStored(ctx, one)
 	case !IsURL(line.Source):
 		e.items, e.many = in.expandLocal(one)
 	case one.known != nil || HasMediaName(canonical):

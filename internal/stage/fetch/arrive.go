@@ -15,9 +15,10 @@ import (
 // tap what is here and the download what is wanted, and says when the source
 // can be planned. It is what download.Watcher asks for.
 type arrival struct {
-	stage *Stage
-	video string
-	told  spool.Fetched // what is reported once the source can be read
+	stage  *Stage
+	client *download.Client
+	video  string
+	told   spool.Fetched // what is reported once the source can be read
 	// before is what an earlier try of the same job reported, and others use.
 	before *spool.Fetched
 	tell   func(spool.Progress)
@@ -39,7 +40,7 @@ type arrival struct {
 // arrival is one into path. lost ends ctx, which is that of the download.
 func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
 	return &arrival{
-		stage: g.stage, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
+		stage: g.stage, client: g.client, video: g.job.Video, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
 		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
 	}
 }
@@ -47,7 +48,7 @@ func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path st
 // get downloads the file.
 func (a *arrival) get(ctx context.Context, r download.Request) (download.Result, error) {
 	r.Watcher = a
-	res, err := a.stage.Client.Get(ctx, r, a.count)
+	res, err := a.client.Get(ctx, r, a.count)
 	a.end()
 	if err == nil {
 		a.complete()

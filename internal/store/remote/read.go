@@ -82,35 +82,47 @@ func (s *Store) find(ctx context.Context, name string) (rclone.Object, error) {
 // List yields every object whose name begins with prefix.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		start := "."
-		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
-			start = prefix[:i]
-		}
-		if start != "." && store.CheckName(start) != nil {
-			return // no object's name begins so
-		}
-		if start == "." {
-			start = ""
-		}
-		if err := ctx.Err(); err != nil {
-			yield(store.Info{}, err)
-			return
-		}
-		f, err := s.live(ctx)
-		if err == nil {
-			l := lister{ctx: ctx, fs: f, prefix: prefix, yield: yield}
-			err = l.walk(start)
-			if errors.Is(err, errEnough) {
+		for o, err := range s.objects(ctx, prefix) {
+			info := store.Info{}
+			if err == nil {
+				info = about(ctx, o)
+			}
+			if !yield(info, err) {
 				return
 			}
 		}
-		if errors.Is(err, rclone.ErrorDirNotFound) {
-			err = s.check(ctx, f) // no object's name begins so, if the store is there
+	}
+}
+
+// objects yields what List does, as rclone knows it.
+func (s *Store) objects(ctx context.Context, prefix string) iter.Seq2[rclone.Object, error] {
+	return func(yield func(rclone.Object, error) bool) {
+		start := ""
+		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+			if start = prefix[:i]; store.CheckName(start) != nil {
+				return // no object's name begins so
+			}
 		}
-		if err != nil {
-			yield(store.Info{}, s.problem(ctx, "list", prefix, err))
+		err := ctx.Err()
+		if err == nil {
+			err = s.list(ctx, prefix, start, yield)
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(nil, s.problem(ctx, "list", prefix, err))
 		}
 	}
+}
+
+func (s *Store) list(ctx context.Context, prefix, start string, yield func(rclone.Object, error) bool) error {
+	f, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	l := lister{ctx: ctx, fs: f, prefix: prefix, yield: yield}
+	if err = l.walk(start); errors.Is(err, rclone.ErrorDirNotFound) {
+		return s.check(ctx, f) // no object's name begins so, if the store is there
+	}
+	return err
 }
 
 // errEnough: whoever ranges over a list has stopped.
@@ -121,7 +133,7 @@ type lister struct {
 	ctx    context.Context //nolint:containedctx // lives as long as one List
 	fs     rclone.Fs
 	prefix string
-	yield  func(store.Info, error) bool
+	yield  func(rclone.Object, error) bool
 }
 
 // walk lists all below a folder: in one go where the store can, else folder by
@@ -163,7 +175,7 @@ func (l lister) visit(entries rclone.DirEntries) error {
 		if !ok || own(o.Remote()) || !strings.HasPrefix(o.Remote(), l.prefix) || path.Clean(o.Remote()) != o.Remote() {
 			continue
 		}
-		if !l.yield(about(l.ctx, o), nil) {
+		if !l.yield(o, nil) {
 			return errEnough
 		}
 	}
