@@ -1,7 +1,7 @@
 package remote
 
-// The kinds of stores that a remote can be of; each registers itself.
 import (
+	// The kinds of stores that a remote can be of; each registers itself.
 	_ "github.com/rclone/rclone/backend/azureblob"
 	_ "github.com/rclone/rclone/backend/b2"
 	_ "github.com/rclone/rclone/backend/ftp"

@@ -14,7 +14,7 @@ import (
 	rclone "github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config"
 	"github.com/rclone/rclone/fs/config/configmap"
-	"github.com/unknwon/goconfig"
+	"github.com/unknwon/goconfig" //nolint:misspell // so it is called
 
 	"github.com/spool-video/spool"
 )

@@ -94,24 +94,24 @@ func (s *Store) prune(ctx context.Context, f rclone.Fs, dir string) {
 
 // write puts an object once, and confirms it.
 func (s *Store) write(ctx context.Context, f rclone.Fs, name string, body io.ReadSeeker, o store.PutOptions) error {
-	w, err := s.weigh(f, body)
+	l, err := s.weigh(f, body, o)
 	if err != nil {
 		return err
 	}
 	if s.kind.atomicPut {
-		if err := s.send(ctx, f, name, body, w, o); err != nil {
+		if err := s.send(ctx, f, name, l); err != nil {
 			return err
 		}
-		_, err := s.confirm(ctx, f, name, w)
+		_, err := s.confirm(ctx, f, name, l)
 		return err
 	}
 	if f.Features().Move == nil {
 		return readOnly(s.at, nil)
 	}
 	temp := temporary()
-	err = s.send(ctx, f, temp, body, w, o)
+	err = s.send(ctx, f, temp, l)
 	if err == nil {
-		err = s.settle(ctx, f, temp, name, w)
+		err = s.settle(ctx, f, temp, name, l)
 	}
 	if err != nil {
 		s.discard(ctx, f, temp)
@@ -120,8 +120,8 @@ func (s *Store) write(ctx context.Context, f rclone.Fs, name string, body io.Rea
 }
 
 // settle gives a temporary file its place.
-func (s *Store) settle(ctx context.Context, f rclone.Fs, temp, name string, w weight) error {
-	made, err := s.confirm(ctx, f, temp, w)
+func (s *Store) settle(ctx context.Context, f rclone.Fs, temp, name string, l load) error {
+	made, err := s.confirm(ctx, f, temp, l)
 	if err != nil {
 		return err
 	}
@@ -149,30 +149,32 @@ func (s *Store) discard(ctx context.Context, f rclone.Fs, temp string) {
 	}
 }
 
-// weight is what tells whether a store has the bytes that were sent.
-type weight struct {
-	size   int64
-	sums   map[hash.Type]string // those that the store can be asked for
-	sha256 [sha256.Size]byte
+// load is a body, with what tells whether a store has it.
+type load struct {
+	body    io.ReadSeeker
+	headers store.PutOptions
+	size    int64
+	sums    map[hash.Type]string // those that the store can be asked for
+	sha256  [sha256.Size]byte
 }
 
 // weigh reads a body from its start.
-func (s *Store) weigh(f rclone.Fs, body io.ReadSeeker) (weight, error) {
+func (s *Store) weigh(f rclone.Fs, body io.ReadSeeker, o store.PutOptions) (load, error) {
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return weight{}, err
+		return load{}, err
 	}
 	asked, err := hash.NewMultiHasherTypes(hash.NewHashSet(sumOf(f)))
 	if err != nil {
-		return weight{}, err
+		return load{}, err
 	}
 	own := sha256.New()
 	size, err := io.Copy(io.MultiWriter(asked, own), body)
 	if err != nil {
-		return weight{}, &bodyError{err}
+		return load{}, &bodyError{err}
 	}
-	w := weight{size: size, sums: asked.Sums()}
-	own.Sum(w.sha256[:0])
-	return w, nil
+	l := load{body: body, headers: o, size: size, sums: asked.Sums()}
+	own.Sum(l.sha256[:0])
+	return l, nil
 }
 
 // sumOf is the checksum that a store is asked for.
@@ -191,17 +193,17 @@ type bodyError struct{ error }
 
 func (e *bodyError) Unwrap() error { return e.error }
 
-// send uploads a body of known weight.
-func (s *Store) send(ctx context.Context, f rclone.Fs, name string, body io.ReadSeeker, w weight, o store.PutOptions) error {
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
+// send uploads a load.
+func (s *Store) send(ctx context.Context, f rclone.Fs, name string, l load) error {
+	if _, err := l.body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	about := object.NewStaticObjectInfo(name, time.Now(), w.size, true, w.sums, nil).WithMimeType(o.ContentType)
+	about := object.NewStaticObjectInfo(name, time.Now(), l.size, true, l.sums, nil).WithMimeType(l.headers.ContentType)
 	var headers []rclone.OpenOption
-	if o.CacheControl != "" {
-		headers = append(headers, &rclone.HTTPOption{Key: "Cache-Control", Value: o.CacheControl})
+	if cache := l.headers.CacheControl; cache != "" {
+		headers = append(headers, &rclone.HTTPOption{Key: "Cache-Control", Value: cache})
 	}
-	in := &watched{Reader: body}
+	in := &watched{Reader: l.body}
 	_, err := f.Put(ctx, in, about, headers...)
 	if in.err != nil {
 		return &bodyError{in.err}
@@ -224,7 +226,7 @@ func (r *watched) Read(p []byte) (int, error) {
 }
 
 // confirm asks the store what it has, and compares.
-func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, w weight) (rclone.Object, error) {
+func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, l load) (rclone.Object, error) {
 	o, err := f.NewObject(ctx, name)
 	if missing(err) {
 		return nil, changed(s.at, "does not have "+name+", which it took")
@@ -232,8 +234,8 @@ func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, w weight)
 	if err != nil {
 		return nil, err
 	}
-	if o.Size() != w.size {
-		return nil, changed(s.at, fmt.Sprintf("has %d of the %d bytes of %s", o.Size(), w.size, name))
+	if o.Size() != l.size {
+		return nil, changed(s.at, fmt.Sprintf("has %d of the %d bytes of %s", o.Size(), l.size, name))
 	}
 	sum := sumOf(f)
 	got := ""
@@ -243,16 +245,16 @@ func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, w weight)
 		}
 	}
 	if got == "" {
-		return o, s.readBack(ctx, o, name, w)
+		return o, s.readBack(ctx, o, name, l)
 	}
-	if !strings.EqualFold(got, w.sums[sum]) {
+	if !strings.EqualFold(got, l.sums[sum]) {
 		return nil, changed(s.at, "has other bytes in "+name+" than were sent")
 	}
 	return o, nil
 }
 
 // readBack compares an object with what was sent for it.
-func (s *Store) readBack(ctx context.Context, o rclone.Object, name string, w weight) error {
+func (s *Store) readBack(ctx context.Context, o rclone.Object, name string, l load) error {
 	r, err := o.Open(ctx)
 	if err != nil {
 		return err
@@ -262,7 +264,7 @@ func (s *Store) readBack(ctx context.Context, o rclone.Object, name string, w we
 	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("read back %s: %w", name, err)
 	}
-	if [sha256.Size]byte(sum.Sum(nil)) != w.sha256 {
+	if [sha256.Size]byte(sum.Sum(nil)) != l.sha256 {
 		return changed(s.at, "gives back other bytes for "+name+" than were sent")
 	}
 	return nil
