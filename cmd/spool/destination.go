@@ -51,7 +51,8 @@ func destination(ctx context.Context, cfg config.Config) (s opened, fresh bool, 
 		return nil, false, err
 	}
 	now := sight{}
-	if _, far := cfg.RemoteTo(); !far {
+	_, far := cfg.RemoteTo()
+	if !far {
 		now.mount = folder.MountPoint(cfg.To)
 	}
 	s, err = toWrite(ctx, cfg, last.token)
@@ -60,7 +61,7 @@ func destination(ctx context.Context, cfg config.Config) (s opened, fresh bool, 
 		fresh = true
 		s, err = toWrite(ctx, cfg, "")
 	}
-	if errors.As(err, &e) && e.Code == "dest-away" {
+	if errors.As(err, &e) && (e.Code == "dest-away" && !far || e.Code == "dest-another") {
 		away := *e
 		away.Hint = "mount or connect it, and run this again; if it was deleted on purpose, delete " + sightPath(cfg) + ", too"
 		err = &away

@@ -23,6 +23,7 @@ type kind struct {
 	// atomicMove: so does a file that is renamed. OpenSSH's sftp does; what
 	// shares and WebDAV servers do is between none and all of it.
 	atomicMove bool
+	readOnly   bool
 	// fixed are options that Spool sets, whatever the remote says.
 	fixed map[string]string
 }
@@ -44,5 +45,5 @@ var kinds = map[string]kind{
 	"smb":                  {},
 	"webdav":               {},
 	"ftp":                  {},
-	"http":                 {},
+	"http":                 {readOnly: true},
 }

@@ -273,7 +273,7 @@ func TestTokenTellsStoresApart(t *testing.T) {
 	}
 	open(t, f.options(), bucket+"/two", remote.Options{})
 	_, err := try(t, f.options(), bucket+"/two", remote.Options{Token: one.Token()})
-	wantError(t, err, spool.Environment, "dest-away")
+	wantError(t, err, spool.Environment, "dest-another")
 	for info := range one.List(t.Context(), "") {
 		t.Errorf("the list shows %s", info.Name)
 	}

@@ -72,6 +72,9 @@ func (s *Store) problem(ctx context.Context, operation, name string, err error) 
 	}
 	wrapped := fmt.Errorf("%s %s in %s: %w", operation, name, s.at, err)
 	why := s.classify(err)
+	if deepest := innermost(err); why.Code == awayCode || why.Code == troubleCode {
+		why.Reason += ": " + deepest.Error()
+	}
 	if why.Code == refusedCode {
 		s.forget() // they may be renewed in the meantime
 	}
@@ -92,12 +95,12 @@ func (s *Store) classify(err error) *spool.Error {
 		return refused(s.at, code)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, rclone.ErrorPermissionDenied), errors.Is(err, syscall.EROFS),
 		status == http.StatusMethodNotAllowed:
-		return readOnly(s.at, nil)
-	case unreachable(err):
-		return away(s.at, nil)
+		return readOnly(s.at)
+	case status == 0 && unreachable(err):
+		return away(s.at)
 	}
 	e := &spool.Error{
-		Class: spool.Transient, Code: "store-trouble", Reason: "the store " + s.at.String() + " does not answer as it should",
+		Class: spool.Transient, Code: troubleCode, Reason: "the store " + s.at.String() + " does not answer as it should",
 		Hint: "Spool tries again by itself",
 	}
 	if status != 0 {
@@ -158,8 +161,28 @@ func answer(err error) (status int, code string) {
 	return status, code
 }
 
+// innermost is the cause of all, which names no addresses with secrets.
+func innermost(err error) error {
+	for {
+		cause := errors.Unwrap(err)
+		if cause == nil {
+			return err
+		}
+		err = cause
+	}
+}
+
+// connectError: a connection was not made, or the server did not let us in.
+type connectError struct{ error }
+
+func (e *connectError) Unwrap() error { return e.error }
+
 // unreachable: nobody was spoken to.
 func unreachable(err error) bool {
+	var connect *connectError
+	if errors.As(err, &connect) {
+		return true
+	}
 	var lookup *net.DNSError
 	var dial *net.OpError
 	return errors.As(err, &lookup) || errors.As(err, &dial) && dial.Op == "dial" ||
@@ -171,13 +194,25 @@ func missing(err error) bool {
 	return errors.Is(err, rclone.ErrorObjectNotFound) || errors.Is(err, rclone.ErrorIsDir) || errors.Is(err, rclone.ErrorNotAFile)
 }
 
-// away: the store cannot be reached, or is not the one that it was.
-func away(at spool.RemotePath, err error) *spool.Error {
+const (
+	awayCode    = "dest-away"
+	troubleCode = "store-trouble"
+)
+
+// away: the store cannot be reached, or its server lets nobody in.
+func away(at spool.RemotePath) *spool.Error {
 	return &spool.Error{
-		Class: spool.Environment, Code: "dest-away",
-		Reason: "the store " + at.String() + " is away: it cannot be reached, or it is not the one that it was",
-		Hint:   "look at its server and at the network; Spool goes on by itself",
-		Err:    err,
+		Class: spool.Environment, Code: awayCode, Reason: "the store " + at.String() + " cannot be reached",
+		Hint: "look at its server, at the network, and at the remote " + at.Remote + " in rclone config; a run goes on by itself",
+	}
+}
+
+// another: the store is not the one that it was. Another disk may lie behind
+// its server now.
+func another(at spool.RemotePath) *spool.Error {
+	return &spool.Error{
+		Class: spool.Environment, Code: "dest-another", Reason: "the store " + at.String() + " is not the one that it was: its " + tokenName + " is another one",
+		Hint: "look whether the remote " + at.Remote + " still names the same server and disk; a run goes on by itself",
 	}
 }
 
@@ -194,10 +229,10 @@ func refused(at spool.RemotePath, code string) *spool.Error {
 	}
 }
 
-func readOnly(at spool.RemotePath, err error) *spool.Error {
+func readOnly(at spool.RemotePath) *spool.Error {
 	return &spool.Error{
 		Class: spool.Environment, Code: "dest-read-only", Reason: "the store " + at.String() + " cannot be written",
-		Hint: "let the user of the remote " + at.Remote + " write there, or name another destination with --to", Err: err,
+		Hint: "let the user of the remote " + at.Remote + " write there, or name another destination with --to",
 	}
 }
 
@@ -212,6 +247,13 @@ func noBucket(at spool.RemotePath) *spool.Error {
 	return &spool.Error{
 		Class: spool.Environment, Code: "no-bucket", Reason: "there is no bucket or folder " + at.String(),
 		Hint: "look at the name, or make it; Spool makes no buckets",
+	}
+}
+
+func onlyRead(at spool.RemotePath, kind string) *spool.Error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "store-only-read", Reason: "nothing can be published to " + at.String() + ": a store of the type " + kind + " can only be read",
+		Hint: "name another destination with --to",
 	}
 }
 

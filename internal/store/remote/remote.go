@@ -98,6 +98,9 @@ func Open(ctx context.Context, at spool.RemotePath, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.kind = kinds[info.Name]
+	if s.kind.readOnly && !o.ReadOnly {
+		return nil, onlyRead(at, info.Name)
+	}
 	if o.ReadOnly {
 		return s, nil
 	}
@@ -182,7 +185,7 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 		return nil, errors.Join(notAFolder(s.at), disconnect(f))
 	}
 	if err != nil {
-		return nil, err
+		return nil, &connectError{err}
 	}
 	if f.Features().BucketBased && f.Root() == "" {
 		return nil, noBucket(s.at)

@@ -44,7 +44,7 @@ func (s *Store) identify(ctx context.Context, f rclone.Fs) error {
 		return err
 	}
 	if token != "" && s.o.Token != "" && token != s.o.Token {
-		return away(s.at, nil)
+		return another(s.at)
 	}
 	if token == "" {
 		// A bucket that does not exist has no token, too.
@@ -76,7 +76,7 @@ func (s *Store) check(ctx context.Context, f rclone.Fs) error {
 		return err
 	}
 	if token != want {
-		return away(s.at, nil)
+		return another(s.at)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

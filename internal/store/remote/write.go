@@ -106,7 +106,7 @@ func (s *Store) write(ctx context.Context, f rclone.Fs, name string, body io.Rea
 		return err
 	}
 	if f.Features().Move == nil {
-		return readOnly(s.at, nil)
+		return readOnly(s.at)
 	}
 	temp := temporary()
 	err = s.send(ctx, f, temp, l)
