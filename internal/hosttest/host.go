@@ -1,5 +1,5 @@
 // Package hosttest starts real storage servers on 127.0.0.1 for tests: an S3
-// server, and OpenSSH. Each has a port and a folder of its own, and ends with
+// server, OpenStack Swift, and OpenSSH. Each has a port and a folder of its own, and ends with
 // its test. A server is given as the options of a remote that reaches it.
 package hosttest
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -16,6 +17,14 @@ import (
 
 // startTime is how long a server may take to answer.
 const startTime = 30 * time.Second
+
+// need skips a test whose server is not installed.
+func need(tb testing.TB, program string) {
+	tb.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		tb.Skip(program + " is not installed")
+	}
+}
 
 // freePort is a port on which nothing listens now.
 func freePort(tb testing.TB) string {

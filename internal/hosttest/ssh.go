@@ -9,10 +9,14 @@ import (
 	"github.com/spool-video/spool/internal/process"
 )
 
+// sshd is called by its whole path, as it insists.
+const sshd = "/usr/sbin/sshd"
+
 // SSH starts OpenSSH's server, which gives files to whoever runs the test. Its
 // folder is the place to put things.
 func SSH(tb testing.TB) (options map[string]string, folder string) {
 	tb.Helper()
+	need(tb, sshd)
 	me, err := user.Current()
 	if err != nil {
 		tb.Fatal(err)
@@ -36,7 +40,7 @@ func SSH(tb testing.TB) (options map[string]string, folder string) {
 			tb.Fatal(err)
 		}
 	}
-	start(tb, process.Command{Path: "/usr/sbin/sshd", Args: []string{"-D", "-e", "-f", configFile}, Dir: dir}, port)
+	start(tb, process.Command{Path: sshd, Args: []string{"-D", "-e", "-f", configFile}, Dir: dir}, port)
 	folder = filepath.Join(dir, "files")
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		tb.Fatal(err)

@@ -63,3 +63,8 @@ func try(t *testing.T, options map[string]string, at string, o remote.Options) (
 	}
 	return s, err
 }
+
+func TestSwift(t *testing.T) {
+	t.Parallel()
+	conform(t, hosttest.Swift(t), hosttest.Bucket)
+}
