@@ -114,7 +114,8 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 	}
 	in := &intake.Intake{
 		Ledger: nothing{}, Pages: p.pages, Stores: inStores{p.stores}, Client: http.DefaultClient, Settings: settings,
-		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
+		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems,
+		Include: p.cfg.Include, Exclude: p.cfg.Exclude, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
 	}
 	if p.ledger != nil {
 		in.Ledger = p.ledger

@@ -43,6 +43,8 @@ type Config struct {
 	YTDLP        string // a path, or a name to be found in PATH
 	FFmpeg       string
 	FFprobe      string
+	Include      []string // patterns of what is taken of a folder; nil: all media files
+	Exclude      []string // of what is left out
 	MaxItems     int
 	Refresh      bool
 	Remake       bool

@@ -78,6 +78,12 @@ var settings = []setting{
 		key: "cookies", path: true, help: "cookies.txt for downloads",
 		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
 	}, {
+		key: "include", help: "of a folder, take only files of these names, as *.mp4,2026/**",
+		value: func(c *Config) pflag.Value { return (*globs)(&c.Include) },
+	}, {
+		key: "exclude", help: "of a folder, leave out files of these names",
+		value: func(c *Config) pflag.Value { return (*globs)(&c.Exclude) },
+	}, {
 		key: "max-items", usual: "100", help: "videos that one playlist may hold",
 		value: func(c *Config) pflag.Value { return number(&c.MaxItems, 1, 100_000) },
 	}, {

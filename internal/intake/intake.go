@@ -67,6 +67,8 @@ type Intake struct {
 	Settings spool.Settings // of accepted videos; a line's ladder replaces Ladder
 	Ladders  []string       // the names that a line's ladder may have; nil: any
 	Skip     []string       // absolute folders that are never searched for sources: the destination, Spool's own
+	Include  []string       // patterns of files below a folder, see docs/lists.md; nil: all media files
+	Exclude  []string       // as Include, of files that are left out
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
 	Rest     time.Duration  // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
@@ -211,7 +213,7 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		one.stamp = stamp(info)
 		return []item{one}, false
 	}
-	files, errs := expandFolder(one.canonical, typed, in.Skip)
+	files, errs := in.expandFolder(one.canonical, typed)
 	for _, file := range files {
 		found := item{source: file, canonical: file}
 		if info, bad := statLocal(file, file); bad != nil {
