@@ -24,6 +24,9 @@ type kind struct {
 	// shares and WebDAV servers do is between none and all of it.
 	atomicMove bool
 	readOnly   bool
+	// slash: a path that ends with one is taken for a folder without asking.
+	// These take it for a file when that question fails, for whatever reason.
+	slash bool
 	// fixed are options that Spool sets, whatever the remote says.
 	fixed map[string]string
 }
@@ -32,7 +35,7 @@ type kind struct {
 var kinds = map[string]kind{
 	// Whether an object arrived is asked here, and for every store the same
 	// way; a bucket is never made.
-	"s3": {atomicPut: true, fixed: map[string]string{
+	"s3": {atomicPut: true, slash: true, fixed: map[string]string{
 		"no_head": "true", "no_check_bucket": "true",
 		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
 	}},
@@ -45,5 +48,5 @@ var kinds = map[string]kind{
 	"smb":                  {},
 	"webdav":               {},
 	"ftp":                  {},
-	"http":                 {readOnly: true},
+	"http":                 {readOnly: true, slash: true},
 }

@@ -260,8 +260,30 @@ func TestServerIsAway(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	_, err := try(t, map[string]string{"type": "s3", "provider": "Other", "endpoint": gone.URL, "access_key_id": "a", "secret_access_key": "b"}, bucket, remote.Options{})
-	wantError(t, err, spool.Environment, "dest-away")
+	for _, place := range []string{bucket, bucket + "/dest"} {
+		_, err := try(t, map[string]string{"type": "s3", "provider": "Other", "endpoint": gone.URL, "access_key_id": "a", "secret_access_key": "b"}, place, remote.Options{})
+		e := wantError(t, err, spool.Environment, "dest-away")
+		if !strings.Contains(e.Reason, "connection refused") {
+			t.Errorf("%q does not say why", e.Reason)
+		}
+	}
+}
+
+// What fails at the first word is no less a passing fault than later.
+func TestServerIsBusyAtFirst(t *testing.T) {
+	t.Parallel()
+	f := serve(t)
+	asked := 0
+	f.with(func(w http.ResponseWriter, _ *http.Request) bool {
+		asked++
+		return asked <= 2 && answers(w, http.StatusServiceUnavailable, "SlowDown")
+	})
+	open(t, f.options(), bucket+"/dest", remote.Options{})
+	f.with(func(w http.ResponseWriter, _ *http.Request) bool {
+		return answers(w, http.StatusServiceUnavailable, "SlowDown")
+	})
+	_, err := try(t, f.options(), bucket+"/dest", remote.Options{})
+	wantError(t, err, spool.Transient, "store-trouble")
 }
 
 func TestTokenTellsStoresApart(t *testing.T) {

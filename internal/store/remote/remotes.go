@@ -117,5 +117,9 @@ func (r Remotes) connect(ctx context.Context, at spool.RemotePath) (rclone.Fs, e
 	settings.UseServerModTime = true
 	settings.ConnectTimeout = rclone.Duration(connecting)
 	settings.Timeout = rclone.Duration(silent)
-	return info.NewFs(ctx, at.Remote, at.Path, options)
+	place := at.Path
+	if kinds[info.Name].slash && place != "" {
+		place += "/"
+	}
+	return info.NewFs(ctx, at.Remote, place, options)
 }
