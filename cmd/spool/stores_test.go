@@ -2,9 +2,15 @@ package main
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -239,5 +245,59 @@ func TestSourceInABucketArrives(t *testing.T) {
 	h.good(t, 1)
 	if said := h.do(t, exitReady, "ls", "--json"); !strings.Contains(said, `"source": "far:films/in/film.mp4"`) {
 		t.Errorf("ls:\n%s", said)
+	}
+}
+
+// doorkeeper stands before an S3 server and, while shut, refuses everybody as
+// S3 does when credentials have expired.
+type doorkeeper struct {
+	behind http.Handler
+	shut   atomic.Bool
+}
+
+func (d *doorkeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !d.shut.Load() {
+		d.behind.ServeHTTP(w, r)
+		return
+	}
+	_, _ = io.Copy(io.Discard, r.Body) // so that the answer is read
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = io.WriteString(w, "<Error><Code>ExpiredToken</Code><Message>as told</Message></Error>")
+}
+
+// Credentials that expire in the middle are waited for: nothing fails, and
+// nothing that was encoded is encoded again.
+func TestExpiredCredentialsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	options := hosttest.S3(t)
+	server, err := url.Parse(options["endpoint"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := &doorkeeper{behind: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = server.Scheme, server.Host, r.In.Host // which is signed
+	}}}
+	front := httptest.NewServer(door)
+	t.Cleanup(front.Close)
+	options["endpoint"] = front.URL
+	h.publishTo(t, options, hosttest.Bucket+"/site")
+	h.stub(t, `echo $PWD >> $home/starts; case $PWD in */encode-00001) : > $home/held; while [ ! -e $home/open ]; do sleep 0.02; done;; esac`)
+	c := h.start(t, "run", h.publishAs(t, "film", h.clip), "--copy", "never", "--encodes", "1")
+	h.held(t, c)
+	door.shut.Store(true)
+	h.open(t)
+	c.await(t, `refuses the credentials of the remote far \(ExpiredToken\)`)
+	door.shut.Store(false)
+	c.end(t, exitReady)
+	h.good(t, 1)
+	starts, err := os.ReadFile(h.path("starts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"encode-00000", "encode-00001", "encode-00002"} {
+		if n := strings.Count(string(starts), part+"\n"); n != 1 {
+			t.Errorf("ffmpeg was started %d times for %s:\n%s", n, part, starts)
+		}
 	}
 }
