@@ -16,6 +16,8 @@ ifeq ($(shell uname -s),Linux)
 TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached
 endif
 
+SOAK_NEEDS := $(TEST_NEEDS) smbd apache2
+
 .PHONY: help
 help: ## print this list
 	@echo "Spool $(VERSION)"
@@ -38,7 +40,7 @@ test: ## all tests with the race detector, then the linter; skipped tests are na
 
 .PHONY: soak
 soak: ## what is too long for test: the tests named TestSoak…, and more kills, for hours
-	@scripts/install-deps $(TEST_NEEDS)
+	@scripts/install-deps $(SOAK_NEEDS)
 	@SPOOL_SOAK=1 go test -race -tags soak -run '^(TestSoak|TestPulledPlug)' -timeout 6h -v ./...
 
 .PHONY: bench

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"path"
 	"strings"
 	"time"
@@ -69,11 +70,23 @@ func (s *Store) find(ctx context.Context, name string) (rclone.Object, error) {
 	if own(name) {
 		return nil, rclone.ErrorObjectNotFound
 	}
-	o, err := f.NewObject(ctx, name)
+	o, err := object(ctx, f, name)
 	if missing(err) {
 		// Nothing is there in a bucket that has been removed, either.
 		if err := s.check(ctx, f); err != nil {
 			return nil, err
+		}
+	}
+	return o, err
+}
+
+// object asks for an object.
+func object(ctx context.Context, f rclone.Fs, name string) (rclone.Object, error) {
+	o, err := f.NewObject(ctx, name)
+	if status, _ := answer(err); err != nil && status == http.StatusBadRequest {
+		// WebDAV servers may say so of a name below a file.
+		if _, isFile := f.NewObject(ctx, path.Dir(name)); isFile == nil {
+			return nil, rclone.ErrorObjectNotFound
 		}
 	}
 	return o, err
@@ -119,7 +132,11 @@ func (s *Store) list(ctx context.Context, prefix, start string, yield func(rclon
 		return err
 	}
 	l := lister{ctx: ctx, fs: f, prefix: prefix, yield: yield}
-	if err = l.walk(start); errors.Is(err, rclone.ErrorDirNotFound) {
+	err = l.walk(start)
+	if err == nil || errors.Is(err, errEnough) {
+		return err
+	}
+	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil {
 		return s.check(ctx, f) // no object's name begins so, if the store is there
 	}
 	return err

@@ -156,7 +156,7 @@ func (s *Store) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !f.Features().BucketBased {
+		if !s.kind.atomicPut { // it has folders
 			if err := f.Mkdir(ctx, ""); err != nil {
 				return err
 			}

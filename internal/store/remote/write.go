@@ -12,7 +12,7 @@ import (
 
 	rclone "github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/hash"
-	"github.com/rclone/rclone/fs/object"
+	content "github.com/rclone/rclone/fs/object"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/store"
@@ -52,17 +52,17 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		o, err := f.NewObject(ctx, name)
+		o, err := object(ctx, f, name)
 		if err == nil {
 			err = o.Remove(ctx)
 		}
-		if err != nil && !missing(err) {
-			return err
-		}
-		if !f.Features().BucketBased {
+		switch {
+		case missing(err):
+			return nil // and what is above it may be a file
+		case err == nil && !s.kind.atomicPut: // it has folders
 			s.prune(ctx, f, path.Dir(name))
 		}
-		return nil
+		return err
 	})
 }
 
@@ -198,7 +198,7 @@ func (s *Store) send(ctx context.Context, f rclone.Fs, name string, l load) erro
 	if _, err := l.body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	about := object.NewStaticObjectInfo(name, time.Now(), l.size, true, l.sums, nil).WithMimeType(l.headers.ContentType)
+	about := content.NewStaticObjectInfo(name, time.Now(), l.size, true, l.sums, nil).WithMimeType(l.headers.ContentType)
 	var headers []rclone.OpenOption
 	if cache := l.headers.CacheControl; cache != "" {
 		headers = append(headers, &rclone.HTTPOption{Key: "Cache-Control", Value: cache})
