@@ -23,7 +23,10 @@ import (
 	"github.com/spool-video/spool/internal/store/remote"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// rclone rests between requests in a goroutine that ends by itself.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/rclone/rclone/lib/pacer.(*Pacer).beginCall.func1"))
+}
 
 const bucket = "bucket"
 
@@ -364,4 +367,20 @@ func TestSFTPChecksum(t *testing.T) {
 			t.Errorf("%s as a destination: %v", place, err)
 		}
 	}
+}
+
+// A server with a shell is asked by several puts at once.
+func TestSFTPChecksumOfSeveral(t *testing.T) {
+	t.Parallel()
+	options, folder := hosttest.SSH(t)
+	s := open(t, options, folder+"/dest", remote.Options{})
+	var putting sync.WaitGroup
+	for i := range 4 {
+		putting.Go(func() {
+			if err := put(t, s, fmt.Sprintf("v/%d", i), "x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	putting.Wait()
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/hash"
 	"github.com/rclone/rclone/lib/atexit"
 
 	"github.com/spool-video/spool"
@@ -71,6 +72,7 @@ type Store struct {
 
 	mu      sync.Mutex // owns what follows
 	fs      rclone.Fs  // nil: not connected yet
+	sum     hash.Type  // what the store is asked for after a put
 	token   string
 	checked time.Time // when the token was last seen
 }
@@ -189,6 +191,9 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 	}
 	if f.Features().BucketBased && f.Root() == "" {
 		return nil, noBucket(s.at)
+	}
+	if !s.o.ReadOnly {
+		s.sum = sumOf(f) // once, and by one: rclone finds it out without a lock
 	}
 	s.fs = f
 	return f, nil

@@ -94,7 +94,7 @@ func (s *Store) prune(ctx context.Context, f rclone.Fs, dir string) {
 
 // write puts an object once, and confirms it.
 func (s *Store) write(ctx context.Context, f rclone.Fs, name string, body io.ReadSeeker, o store.PutOptions) error {
-	l, err := s.weigh(f, body, o)
+	l, err := s.weigh(body, o)
 	if err != nil {
 		return err
 	}
@@ -159,11 +159,11 @@ type load struct {
 }
 
 // weigh reads a body from its start.
-func (s *Store) weigh(f rclone.Fs, body io.ReadSeeker, o store.PutOptions) (load, error) {
+func (s *Store) weigh(body io.ReadSeeker, o store.PutOptions) (load, error) {
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return load{}, err
 	}
-	asked, err := hash.NewMultiHasherTypes(hash.NewHashSet(sumOf(f)))
+	asked, err := hash.NewMultiHasherTypes(hash.NewHashSet(s.checksum()))
 	if err != nil {
 		return load{}, err
 	}
@@ -175,6 +175,13 @@ func (s *Store) weigh(f rclone.Fs, body io.ReadSeeker, o store.PutOptions) (load
 	l := load{body: body, headers: o, size: size, sums: asked.Sums()}
 	own.Sum(l.sha256[:0])
 	return l, nil
+}
+
+// checksum is what the connected store is asked for after a put.
+func (s *Store) checksum() hash.Type {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sum
 }
 
 // sumOf is the checksum that a store is asked for.
@@ -237,7 +244,7 @@ func (s *Store) confirm(ctx context.Context, f rclone.Fs, name string, l load) (
 	if o.Size() != l.size {
 		return nil, changed(s.at, fmt.Sprintf("has %d of the %d bytes of %s", o.Size(), l.size, name))
 	}
-	sum := sumOf(f)
+	sum := s.checksum()
 	got := ""
 	if sum != hash.None && !s.o.VerifyRead {
 		if got, err = o.Hash(ctx, sum); err != nil && !errors.Is(err, hash.ErrUnsupported) {
