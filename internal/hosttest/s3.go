@@ -32,9 +32,10 @@ func S3(tb testing.TB) map[string]string {
 			tb.Fatal(err)
 		}
 	}
+	// Without --disableotmp, lists show what is being put over another object.
 	start(tb, process.Command{
 		Path: gateway, Dir: dir,
-		Args: []string{"--quiet", "--port", "127.0.0.1:" + port, "--access", AccessKey, "--secret", SecretKey, "posix", "--sidecar", about, data},
+		Args: []string{"--quiet", "--port", "127.0.0.1:" + port, "--access", AccessKey, "--secret", SecretKey, "posix", "--sidecar", about, "--disableotmp", data},
 	}, port)
 	return map[string]string{
 		"type": "s3", "provider": "Other", "endpoint": "http://127.0.0.1:" + port, "region": "us-east-1",

@@ -24,6 +24,7 @@ type kind struct {
 	// shares and WebDAV servers do is between none and all of it.
 	atomicMove bool
 	readOnly   bool
+	buckets    bool // what stands first in a path is a bucket, or a share
 	// slash: a path that ends with one is taken for a folder without asking.
 	// These take it for a file when that question fails, for whatever reason.
 	slash bool
@@ -35,17 +36,17 @@ type kind struct {
 var kinds = map[string]kind{
 	// Whether an object arrived is asked here, and for every store the same
 	// way; a bucket is never made.
-	"s3": {atomicPut: true, slash: true, fixed: map[string]string{
+	"s3": {atomicPut: true, buckets: true, slash: true, fixed: map[string]string{
 		"no_head": "true", "no_check_bucket": "true",
 		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
 	}},
-	"swift":                {atomicPut: true},
-	"b2":                   {atomicPut: true},
-	"google cloud storage": {atomicPut: true, fixed: map[string]string{"no_check_bucket": "true"}},
-	"azureblob":            {atomicPut: true, fixed: map[string]string{"no_check_container": "true"}},
+	"swift":                {atomicPut: true, buckets: true},
+	"b2":                   {atomicPut: true, buckets: true},
+	"google cloud storage": {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_bucket": "true"}},
+	"azureblob":            {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_container": "true"}},
 	"local":                {atomicMove: true},
 	"sftp":                 {atomicMove: true, fixed: map[string]string{"set_modtime": "false"}},
-	"smb":                  {},
+	"smb":                  {buckets: true},
 	"webdav":               {},
 	"ftp":                  {},
 	"http":                 {readOnly: true, slash: true},

@@ -46,9 +46,21 @@ func (s *Sources) Close() error {
 	return errors.Join(errs...)
 }
 
-// Look finds what lies at a place: one file, or all that is below a folder.
-// Nothing at all is no error.
+// Look finds what lies at a place: one file, or all that is below a folder or
+// in a bucket. Nothing at all is no error.
 func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, folder bool, err error) {
+	whole, err := s.bucket(at)
+	if err != nil {
+		return nil, false, err
+	}
+	if whole {
+		in, err := s.open(ctx, at)
+		if err != nil {
+			return nil, false, err
+		}
+		files, err = in.files(ctx, "")
+		return files, true, err
+	}
 	in, name, err := s.folder(ctx, at)
 	if err != nil {
 		return nil, false, err
@@ -60,33 +72,58 @@ func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, 
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, false, err
 	}
-	for o, err := range in.objects(ctx, name+"/") {
-		if err != nil {
-			return nil, true, err
-		}
-		at := spool.RemotePath{Remote: at.Remote, Path: path.Join(in.at.Path, o.Remote())}
-		files = append(files, File{at, spool.SourceStamp{Size: o.Size(), Tag: in.tagOf(ctx, o)}})
+	files, err = in.files(ctx, name+"/")
+	return files, true, err
+}
+
+// bucket reports whether a place is a whole bucket or share, which lies in no
+// folder.
+func (s *Sources) bucket(at spool.RemotePath) (bool, error) {
+	remotes, err := s.Remotes()
+	if err != nil {
+		return false, err
 	}
-	return files, true, nil
+	info, _, err := remotes.find(at.Remote)
+	if err != nil {
+		return false, err
+	}
+	return kinds[info.Name].buckets && !strings.Contains(at.Path, "/"), nil
+}
+
+// files are all files whose names begin with prefix.
+func (s *Store) files(ctx context.Context, prefix string) (files []File, err error) {
+	for o, err := range s.objects(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		at := spool.RemotePath{Remote: s.at.Remote, Path: path.Join(s.at.Path, o.Remote())}
+		files = append(files, File{at, spool.SourceStamp{Size: o.Size(), Tag: s.tagOf(ctx, o)}})
+	}
+	return files, nil
 }
 
 // folder gives the folder of a file, and the file's name in it.
 func (s *Sources) folder(ctx context.Context, file spool.RemotePath) (*Store, string, error) {
-	at := spool.RemotePath{Remote: file.Remote, Path: strings.TrimPrefix(path.Dir(file.Path), ".")}
+	in, err := s.open(ctx, spool.RemotePath{Remote: file.Remote, Path: strings.TrimPrefix(path.Dir(file.Path), ".")})
+	return in, path.Base(file.Path), err
+}
+
+// open gives a folder or bucket for reading, each once.
+func (s *Sources) open(ctx context.Context, at spool.RemotePath) (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if in := s.folders[at]; in != nil {
-		return in, path.Base(file.Path), nil
+		return in, nil
 	}
 	in, err := Open(ctx, at, Options{Remotes: s.Remotes, ReadOnly: true})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if s.folders == nil {
 		s.folders = map[spool.RemotePath]*Store{}
 	}
 	s.folders[at] = in
-	return in, path.Base(file.Path), nil
+	return in, nil
 }
 
 // tag is the ETag of a file.
