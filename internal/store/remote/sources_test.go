@@ -48,12 +48,16 @@ func TestSources(t *testing.T) {
 	_, _, err := sources.Look(t.Context(), spool.RemotePath{Remote: "other", Path: "x"})
 	wantError(t, err, spool.Permanent, "unknown-remote")
 
-	tag := ranged(t, sources, "", "", http.StatusOK, "0123456789")
-	ranged(t, sources, "bytes=2-4", tag, http.StatusPartialContent, "234")
-	ranged(t, sources, "bytes=7-", "", http.StatusPartialContent, "789")
-	ranged(t, sources, "bytes=7-99", "", http.StatusPartialContent, "789")
-	ranged(t, sources, "bytes=10-", "", http.StatusRequestedRangeNotSatisfiable, "")
-	ranged(t, sources, "bytes=2-4", `"other"`, http.StatusOK, "0123456789")
+	tag := ranged{"", "", http.StatusOK, "0123456789"}.hold(t, sources)
+	for _, r := range []ranged{
+		{"bytes=2-4", tag, http.StatusPartialContent, "234"},
+		{"bytes=7-", "", http.StatusPartialContent, "789"},
+		{"bytes=7-99", "", http.StatusPartialContent, "789"},
+		{"bytes=10-", "", http.StatusRequestedRangeNotSatisfiable, ""},
+		{"bytes=2-4", `"other"`, http.StatusOK, "0123456789"},
+	} {
+		r.hold(t, sources)
+	}
 	if err := s.Delete(t.Context(), "in/one.mp4"); err != nil {
 		t.Fatal(err)
 	}
@@ -72,16 +76,23 @@ func asked(t *testing.T, part, tag string) *http.Request {
 	return r
 }
 
-// ranged asks for a part of a file, and gives its ETag.
-func ranged(t *testing.T, s *remote.Sources, part, tag string, status int, want string) string {
+// ranged is what is to be answered to one request.
+type ranged struct {
+	part, tag string
+	status    int
+	want      string
+}
+
+// hold asks, compares, and gives the file's ETag.
+func (r ranged) hold(t *testing.T, s *remote.Sources) string {
 	t.Helper()
-	a, err := s.RoundTrip(asked(t, part, tag))
+	a, err := s.RoundTrip(asked(t, r.part, r.tag))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(a.Body)
-	if err = errors.Join(err, a.Body.Close()); err != nil || string(got) != want || a.StatusCode != status || a.ContentLength != int64(len(want)) {
-		t.Errorf("%q: %d, %q of %d bytes, %v", part, a.StatusCode, got, a.ContentLength, err)
+	if err = errors.Join(err, a.Body.Close()); err != nil || string(got) != r.want || a.StatusCode != r.status || a.ContentLength != int64(len(r.want)) {
+		t.Errorf("%q: %d, %q of %d bytes, %v", r.part, a.StatusCode, got, a.ContentLength, err)
 	}
 	return a.Header.Get("ETag")
 }
