@@ -13,8 +13,10 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 RUN_NEEDS := ffmpeg ffprobe yt-dlp
 TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm openssl
 ifeq ($(shell uname -s),Linux)
-TEST_NEEDS += strace fusermount3
+TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached
 endif
+
+SOAK_NEEDS := $(TEST_NEEDS) smbd apache2
 
 .PHONY: help
 help: ## print this list
@@ -43,7 +45,7 @@ torture: ## publish sources at their worst, odd, broken and hostile; a part of t
 
 .PHONY: soak
 soak: ## what is too long for test: the tests named TestSoak…, and more kills, for hours
-	@scripts/install-deps $(TEST_NEEDS)
+	@scripts/install-deps $(SOAK_NEEDS)
 	@SPOOL_SOAK=1 go test -race -tags soak -run '^(TestSoak|TestPulledPlug)' -timeout 6h -v ./...
 
 .PHONY: bench

@@ -67,10 +67,12 @@ func TestPackagesAreNamedForWhatTheyDo(t *testing.T) {
 
 var (
 	majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+	indirect     = regexp.MustCompile(`(?m)^.*// indirect$`)
 	required     = regexp.MustCompile(`(?m)^(?:require )?\s*([a-z0-9.-]+\.[a-z]+/\S+) v`)
 )
 
-// libraries are the modules of go.mod by the last part of their names.
+// libraries are the modules of go.mod that are used here, by the last part of
+// their names.
 func libraries(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("go.mod")
@@ -78,7 +80,8 @@ func libraries(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	names := map[string]string{}
-	for _, m := range required.FindAllStringSubmatch(string(text), -1) {
+	direct := indirect.ReplaceAllString(string(text), "")
+	for _, m := range required.FindAllStringSubmatch(direct, -1) {
 		names[path.Base(majorVersion.ReplaceAllString(m[1], ""))] = m[1]
 	}
 	if len(names) == 0 {

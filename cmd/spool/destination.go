@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store/folder"
 )
 
@@ -43,19 +45,23 @@ func keepSight(cfg config.Config, s sight) error {
 
 // destination opens the destination for writing. One that is missing though
 // its file system is mounted was deleted: it is made anew, and fresh is true.
-func destination(cfg config.Config) (s *folder.Store, fresh bool, err error) {
+func destination(ctx context.Context, cfg config.Config) (s opened, fresh bool, err error) {
 	last, err := lastSight(cfg)
 	if err != nil {
 		return nil, false, err
 	}
-	now := sight{mount: folder.MountPoint(cfg.To)}
-	s, err = folder.Open(cfg.To, folder.Options{Token: last.token})
+	now := sight{}
+	_, far := cfg.RemoteTo()
+	if !far {
+		now.mount = folder.MountPoint(cfg.To)
+	}
+	s, err = toWrite(ctx, cfg, last.token)
 	var e *spool.Error
 	if errors.As(err, &e) && e.Code == "dest-away" && now.mount != "" && now.mount == last.mount {
 		fresh = true
-		s, err = folder.Open(cfg.To, folder.Options{})
+		s, err = toWrite(ctx, cfg, "")
 	}
-	if errors.As(err, &e) && e.Code == "dest-away" {
+	if errors.As(err, &e) && (e.Code == "dest-away" && !far || e.Code == "dest-another") {
 		away := *e
 		away.Hint = "mount or connect it, and run this again; if it was deleted on purpose, delete " + sightPath(cfg) + ", too"
 		err = &away
@@ -64,10 +70,20 @@ func destination(cfg config.Config) (s *folder.Store, fresh bool, err error) {
 		return nil, false, err
 	}
 	now.token = s.Token()
+	// A store that answers and has no token any more was emptied.
+	fresh = fresh || last.token != "" && now.token != last.token
 	if now != last {
 		if err := keepSight(cfg, now); err != nil {
 			return nil, false, errors.Join(err, s.Close())
 		}
 	}
 	return s, fresh, nil
+}
+
+// checkKeysOutside refuses a folder of keys from which players could read them.
+func checkKeysOutside(cfg config.Config, dir string) error {
+	if _, far := cfg.RemoteTo(); far {
+		return nil // no folder of this machine lies in a store
+	}
+	return keys.CheckOutside(dir, cfg.To)
 }

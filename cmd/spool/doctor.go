@@ -60,7 +60,7 @@ func newDoctor() *cobra.Command {
 			return nil
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "cookies", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "cookies", "rclone-config", "config")
 	return cmd
 }
 
@@ -118,6 +118,10 @@ func (d *doctor) pages(ctx context.Context) {
 
 // destination writes, reads and deletes a small object.
 func (d *doctor) destination(ctx context.Context) {
+	if _, far := d.cfg.RemoteTo(); far {
+		d.store(ctx)
+		return
+	}
 	_, err := os.Stat(d.cfg.To)
 	if errors.Is(err, os.ErrNotExist) {
 		d.parent()

@@ -48,7 +48,7 @@ func mountFUSE(t *testing.T, h *home, dir string, node func(*fs.LoopbackRoot) fs
 		}
 	}
 	data := &fs.LoopbackRoot{Path: h.path(behind)}
-	data.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
+	data.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder { //nolint:staticcheck // its successor wraps nodes; these are made
 		return node(root)
 	}
 	data.RootNode = node(data)

@@ -23,13 +23,13 @@ func newKeys() *cobra.Command {
 			return visit(cmd, func(ctx context.Context, h *house) error { return h.exportKeys(ctx, cmd, args[0]) })
 		},
 	}
-	config.Bind(export.Flags(), "to", "state", "config")
+	config.Bind(export.Flags(), "to", "state", "rclone-config", "config")
 	cmd.AddCommand(export)
 	return cmd
 }
 
 func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) error {
-	if err := keys.CheckOutside(dir, h.cfg.To); err != nil {
+	if err := checkKeysOutside(h.cfg, dir); err != nil {
 		return err
 	}
 	all, err := h.ledger.Keys(ctx, "")

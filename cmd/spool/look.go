@@ -32,11 +32,11 @@ type card struct {
 	Early  string `json:"early,omitempty"` // where it can be watched while it is made
 }
 
-func (h *house) card(rec ledger.Record, attended bool) card {
+func (h *house) card(ctx context.Context, rec ledger.Record, attended bool) card {
 	c := card{Video: rec.Video, Source: rec.Video.Canonical, Why: schedule.Why(rec, attended, time.Now())}
 	if c.Published != "" {
 		c.Master = h.master(c.ID)
-	} else if !c.Status.Ended() && h.offered(c.ID) {
+	} else if !c.Status.Ended() && h.offered(ctx, c.ID) {
 		c.Early = h.store.Properties().Address + "/" + c.ID + "/" + early.Name
 	}
 	return c
@@ -62,7 +62,7 @@ func newList() *cobra.Command {
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "config")
+	config.Bind(cmd.Flags(), "to", "state", "rclone-config", "config")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().StringSliceVar(&wanted, "status", nil, "only videos of these statuses: waiting, working, paused, ready, failed, cancelled")
 	return cmd
@@ -111,7 +111,7 @@ func (h *house) list(ctx context.Context, out io.Writer, filter ledger.Filter, a
 				return err
 			}
 		}
-		cards = append(cards, h.card(rec, attended))
+		cards = append(cards, h.card(ctx, rec, attended))
 	}
 	if asJSON {
 		return printJSON(out, cards)
@@ -137,7 +137,7 @@ func newShow() *cobra.Command {
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "config")
+	config.Bind(cmd.Flags(), "to", "state", "rclone-config", "config")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -148,7 +148,7 @@ func (h *house) show(ctx context.Context, out io.Writer, id string, asJSON bool)
 		return err
 	}
 	_, attended := lock.Held(ctx, h.cfg.State)
-	c := h.card(rec, attended)
+	c := h.card(ctx, rec, attended)
 	if asJSON {
 		return printJSON(out, struct {
 			card

@@ -17,7 +17,6 @@ import (
 	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/finish"
-	"github.com/spool-video/spool/internal/store/folder"
 )
 
 func newRetry() *cobra.Command {
@@ -31,7 +30,7 @@ func newRetry() *cobra.Command {
 			return visit(cmd, func(ctx context.Context, h *house) error { return h.retry(ctx, cmd, args, all) })
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "config")
+	config.Bind(cmd.Flags(), "to", "state", "rclone-config", "config")
 	cmd.Flags().BoolVar(&all, "all", false, "all failed videos")
 	return cmd
 }
@@ -95,7 +94,7 @@ on is stopped first. What was downloaded of it goes, too.`,
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "rclone-config", "config")
 	cmd.Flags().BoolVar(&r.keepPublished, "keep-published", false, "forget the video, leave what is published")
 	cmd.Flags().BoolVar(&r.keepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
 	return cmd
@@ -135,7 +134,7 @@ func (h *house) sweepScratch(id string) error {
 }
 
 func (h *house) unpublish(ctx context.Context, id string, r removal) (err error) {
-	s, err := folder.Open(h.cfg.To, folder.Options{})
+	s, err := toWrite(ctx, h.cfg, "")
 	if err != nil {
 		return err
 	}
@@ -171,7 +170,7 @@ func (h *house) cancel(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		held := isOut(rec) || rec.Video.Status == spool.Cancelled && h.offered(id)
+		held := isOut(rec) || rec.Video.Status == spool.Cancelled && h.offered(ctx, id)
 		if _, attended := lock.Held(ctx, h.cfg.State); !attended || !held {
 			return nil
 		}

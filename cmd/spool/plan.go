@@ -28,9 +28,10 @@ import (
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/stage/fetch"
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
-	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/store/remote"
 )
 
 func newPlan() *cobra.Command {
@@ -91,9 +92,11 @@ type planner struct {
 
 	tools  ffmpeg.Tools
 	client *download.Client
+	stores *remote.Sources
+	stored *download.Client // reads from stores
 	pages  *page.Tool
 	ledger ledger.Ledger // nil when nothing was published yet
-	store  *folder.Store // nil when it is not there
+	store  opened        // nil when it is not there
 	tmp    string
 	why    string // encrypted or not
 }
@@ -111,8 +114,9 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 	client := policy(p.cfg).Client()
 	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: nothing{}, Pages: p.pages, Client: client, Settings: settings,
-		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
+		Ledger: nothing{}, Pages: p.pages, Stores: inStores{p.stores}, Client: client, Settings: settings,
+		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems,
+		Include: p.cfg.Include, Exclude: p.cfg.Exclude, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
 	}
 	if p.ledger != nil {
 		in.Ledger = p.ledger
@@ -147,6 +151,8 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 	}
 	p.why = e.Why
 	p.client = &download.Client{Guard: policy(p.cfg), PerHost: p.cfg.PerHost}
+	p.stores = &remote.Sources{Remotes: remotes(p.cfg)}
+	p.stored = &download.Client{PerHost: p.cfg.PerHost, Transport: p.stores}
 	p.pages = &page.Tool{Guard: policy(p.cfg), Path: p.cfg.YTDLP, Cookies: p.cfg.Cookies, FFmpeg: p.cfg.FFmpeg, Tag: tag(p.cfg)}
 	if p.tmp, err = os.MkdirTemp("", "spool-plan-"); err != nil {
 		return nil, fmt.Errorf("make a folder for samples: %w", err)
@@ -158,12 +164,12 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 		}
 		p.ledger = l
 	}
-	if s, err := folder.Open(p.cfg.To, folder.Options{ReadOnly: true}); err == nil {
+	if s, err := toRead(ctx, p.cfg); err == nil {
 		p.store = s
 	}
 	return func() error {
 		p.client.Close()
-		err := errors.Join(p.pages.Close(), os.RemoveAll(p.tmp))
+		err := errors.Join(p.pages.Close(), p.stores.Close(), os.RemoveAll(p.tmp))
 		if p.ledger != nil {
 			err = errors.Join(err, p.ledger.Close())
 		}
@@ -238,6 +244,12 @@ func (p *planner) known(ctx context.Context, f *forecast, result intake.Result, 
 // probe fills in what the source is and what it will become.
 func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, settings spool.Settings) error {
 	path := result.Source
+	if at, err := spool.ParseRemotePath(path); err == nil && spool.IsRemotePath(path) {
+		path = filepath.Join(p.tmp, "sample")
+		if _, err := p.stored.Sample(ctx, fetch.StoreURL(at), path); err != nil {
+			return err
+		}
+	}
 	if intake.IsURL(path) {
 		if !intake.HasMediaName(path) {
 			f.Why = cmp.Or(f.Why, "sizes are known once it is downloaded")

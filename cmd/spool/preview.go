@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,7 +33,7 @@ func newPreview() *cobra.Command {
 			return preview(cmd.Context(), cfg, port, open, cmd.OutOrStdout())
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "keys", "config")
+	config.Bind(cmd.Flags(), "to", "state", "keys", "rclone-config", "config")
 	cmd.Flags().BoolVar(&open, "open", false, "open it in the browser")
 	cmd.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1; 0 is any free one")
 	return cmd
@@ -42,7 +41,8 @@ func newPreview() *cobra.Command {
 
 // preview serves the page until the user has seen enough.
 func preview(ctx context.Context, cfg config.Config, port int, open bool, out io.Writer) (err error) {
-	if _, err := os.Stat(cfg.To); errors.Is(err, os.ErrNotExist) {
+	_, far := cfg.RemoteTo()
+	if _, err := os.Stat(cfg.To); !far && errors.Is(err, os.ErrNotExist) {
 		return usage("nothing-published", "there is no folder "+cfg.To+", so that nothing is published in it", "--to chooses another destination")
 	}
 	p := server.Preview{Dir: cfg.To, Port: port, Command: "spool run SOURCE" + toFlag(cfg)}
@@ -51,8 +51,14 @@ func preview(ctx context.Context, cfg config.Config, port int, open bool, out io
 	if cfg.Keys != "" {
 		sources, places = append(sources, server.KeysIn(cfg.Keys)), append(places, "the folder "+cfg.Keys)
 	}
-	if h, herr := enter(ctx, cfg); herr == nil {
+	switch h, herr := enter(ctx, cfg); {
+	case herr != nil && far:
+		return herr // only the ledger knows what is in a store
+	case herr == nil:
 		defer func() { err = errors.Join(err, h.close()) }()
+		if far {
+			p.Store = h.store
+		}
 		sources, places = append(sources, h.keySource()), append(places, "the ledger "+ledgerPath(cfg))
 		p.Videos = h.listings
 	}
@@ -85,7 +91,7 @@ func (h *house) listings(ctx context.Context) ([]server.Listing, error) {
 	}
 	var all []server.Listing
 	for _, v := range slices.Backward(videos) {
-		if v.Published != "" || !v.Status.Ended() && h.offered(v.ID) {
+		if v.Published != "" || !v.Status.Ended() && h.offered(ctx, v.ID) {
 			all = append(all, server.Listing{ID: v.ID, Title: v.Title, Sizes: v.Sizes, Encrypted: v.Settings.Encrypt, Published: v.Changed})
 		}
 	}
@@ -93,8 +99,8 @@ func (h *house) listings(ctx context.Context) ([]server.Listing, error) {
 }
 
 // offered reports whether a video can be watched although it is not ready.
-func (h *house) offered(id string) bool {
-	_, err := os.Stat(filepath.Join(h.cfg.To, id, early.Name))
+func (h *house) offered(ctx context.Context, id string) bool {
+	_, err := h.store.Stat(ctx, id+"/"+early.Name)
 	return err == nil
 }
 

@@ -27,6 +27,13 @@ func policy(cfg config.Config) guard.Policy {
 	return guard.Policy{Private: cfg.AllowPrivate, Allowed: cfg.AllowCIDR}
 }
 
+// storeReader is the client that fetches sources out of stores.
+func (h *house) storeReader() *download.Client {
+	client := h.downloader()
+	client.Transport = h.stores
+	return client
+}
+
 // sourceLimit is how many bytes a source may have, 0 when that is not limited:
 // what is kept with --download-dir does not lie in scratch.
 func (h *house) sourceLimit() int64 {

@@ -25,8 +25,9 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [SOURCE…|LIST]",
 		Short: "publish videos: fetch, encode, encrypt, upload, verify",
-		Long: `Publishes each source: a direct link, a page that yt-dlp knows, a local file or
-folder, or a list of them (.txt, .yaml, .json, or -f FILE; - is standard input).
+		Long: `Publishes each source: a direct link, a page that yt-dlp knows, a file or a
+folder, here or in a store (NAME:PATH, where NAME is a remote of rclone.conf),
+or a list of them (.txt, .yaml, .json, or -f FILE; - is standard input).
 What is published already is skipped; what was interrupted goes on. Without a
 source, run continues what is unfinished.`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -149,7 +149,7 @@ func (r *running) prepareKeys(known []spool.Video) error {
 		return nil
 	}
 	if r.cfg.Keys != "" {
-		if err := keys.CheckOutside(r.cfg.Keys, r.cfg.To); err != nil {
+		if err := checkKeysOutside(r.cfg, r.cfg.Keys); err != nil {
 			return err
 		}
 	}

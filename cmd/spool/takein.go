@@ -28,8 +28,9 @@ func (r *running) takeIn(ctx context.Context) error {
 	client := policy(r.cfg).Client()
 	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: r.ledger, Pages: r.pages, Client: client, Settings: settings,
-		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
+		Ledger: r.ledger, Pages: r.pages, Stores: inStores{r.stores}, Client: client, Settings: settings,
+		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems,
+		Include: r.cfg.Include, Exclude: r.cfg.Exclude, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
 	}
 	judging, stop := context.WithCancel(ctx)
 	results := make(chan intake.Result, together)

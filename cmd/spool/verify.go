@@ -59,7 +59,7 @@ when a SHOULD is, or when something could not be checked.`,
 			return c.run(cmd.Context(), args)
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "config")
+	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "rclone-config", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&c.strict, "strict", false, "exit with 3 for a SHOULD, too, and when something could not be checked")

@@ -30,7 +30,7 @@ import (
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/stage/plan"
 	"github.com/spool-video/spool/internal/store"
-	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -44,6 +44,7 @@ type house struct {
 	store   store.Store
 	keys    *keyring
 	pages   *page.Tool
+	stores  *remote.Sources  // sources that lie in stores
 	scratch *scratch.Scratch // only while a run holds the lock
 	sources *tap.Desk        // only while an engine runs
 	fetch   *fetch.Stage     // as sources
@@ -72,7 +73,7 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 		return nil, usage("no-ledger", "nothing has been published to "+cfg.To+" by this user yet",
 			"spool run SOURCE --to "+cfg.To+" publishes; --to chooses another destination")
 	}
-	s, err := folder.Open(cfg.To, folder.Options{ReadOnly: true})
+	s, err := toRead(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func enter(ctx context.Context, cfg config.Config) (*house, error) {
 // build opens a destination for working on it, and makes what is missing. The
 // caller holds the lock.
 func build(ctx context.Context, cfg config.Config) (*house, error) {
-	s, fresh, err := destination(cfg)
+	s, fresh, err := destination(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +94,14 @@ func build(ctx context.Context, cfg config.Config) (*house, error) {
 	return h, err
 }
 
-func furnish(ctx context.Context, cfg config.Config, s *folder.Store) (*house, error) {
+func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 	l, err := sqliteledger.Open(ctx, ledgerPath(cfg))
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.close = func() error { return errors.Join(h.pages.Close(), l.Close(), s.Close()) }
+	h.stores = &remote.Sources{Remotes: remotes(cfg)}
+	h.close = func() error { return errors.Join(h.pages.Close(), l.Close(), s.Close(), h.stores.Close()) }
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
@@ -130,7 +132,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	client := h.downloader()
 	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
-		Client: client, Pages: h.pages, Sources: h.sources, Budget: h.scratch.Budget(encoders + publishing + others),
+		Client: client, Stores: h.storeReader(), Pages: h.pages, Sources: h.sources, Budget: h.scratch.Budget(encoders + publishing + others),
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
 	}
 	stages := map[spool.Kind]worker.Stage{

@@ -35,13 +35,17 @@ func folded(text string, width int) []string {
 	return append(lines, line)
 }
 
-// toFlag is the flag by which a command finds this destination, with a blank
-// before it; "" when it is found without.
+// toFlag are the flags by which a command finds this destination, with a blank
+// before each; "" when it is found without.
 func toFlag(cfg config.Config) string {
-	if cfg.Origin("to") == "default" {
-		return ""
+	flags := ""
+	if cfg.Origin("to") != "default" {
+		flags = " --to " + quoted(cfg.To)
 	}
-	return " --to " + quoted(cfg.To)
+	if cfg.Origin("rclone-config") == "--rclone-config" {
+		flags += " --rclone-config " + quoted(cfg.RcloneConfig)
+	}
+	return flags
 }
 
 // sameFile reports whether two writers end in one file, pipe or terminal.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/spelling"
 )
@@ -95,6 +96,37 @@ func (l *loader) ladders(value any, path string) error {
 			l.cfg.Ladders = map[string]Ladder{}
 		}
 		l.cfg.Ladders[name] = ladder
+	}
+	return nil
+}
+
+// remotes reads the stores that a file defines: a map of names to the options
+// that rclone.conf would have for them.
+func (l *loader) remotes(value any, path string) error {
+	l.cfg.origin["remotes"] = path
+	const hint = "a remote is like nas: {type: sftp, host: nas.local, user: ann}"
+	defined, ok := value.(map[string]any)
+	if !ok {
+		return l.cfg.bad("remotes", "is not a map of remotes", hint)
+	}
+	for _, name := range sortedKeys(defined) {
+		shown := plaintext.Cut(plaintext.Sanitize(name), 40)
+		options, ok := defined[name].(map[string]any)
+		if _, err := spool.ParseRemotePath(name + ":x"); err != nil || !ok {
+			return l.cfg.bad("remotes", "has "+shown+", which is not a name with options", hint)
+		}
+		remote := map[string]string{}
+		for _, option := range sortedKeys(options) {
+			text, ok := scalar(options[option])
+			if !ok {
+				return l.cfg.bad("remotes", shown+" has an option that is neither a value nor a list", hint)
+			}
+			remote[option] = text
+		}
+		if l.cfg.Remotes == nil {
+			l.cfg.Remotes = map[string]map[string]string{}
+		}
+		l.cfg.Remotes[name] = remote
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 
 // Config is what Spool was asked to do, with all paths absolute.
 type Config struct {
-	To           string // the destination folder
+	To           string // the destination: a folder, or NAME:PATH (ask RemoteTo)
 	State        string // ledger, lock, master key
 	Work         string // scratch
 	ScratchLimit Limit
@@ -46,13 +46,18 @@ type Config struct {
 	YTDLP        string // a path, or a name to be found in PATH
 	FFmpeg       string
 	FFprobe      string
+	Include      []string // patterns of what is taken of a folder; nil: all media files
+	Exclude      []string // of what is left out
 	MaxItems     int
 	Refresh      bool
 	Remake       bool
-	Grace        time.Duration     // how long running jobs may take to end after Ctrl-C
-	Ladders      map[string]Ladder // those that the file defines
-	Files        []string          // the files that were read, the strongest last
-	Notes        []string          // what a person should know and that stops nothing
+	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
+	VerifyRead   bool
+	RcloneConfig string                       // a file, or "": where rclone keeps its own
+	Remotes      map[string]map[string]string // those that the file defines: name → option → value
+	Ladders      map[string]Ladder            // those that the file defines
+	Files        []string                     // the files that were read, the strongest last
+	Notes        []string                     // what a person should know and that stops nothing
 
 	config string // --config
 	origin map[string]string
@@ -73,6 +78,15 @@ type LadderRung struct {
 type Limit struct {
 	Bytes int64
 	Share float64 // 0.8 is 80 %
+}
+
+// RemoteTo is the destination, when it is not a folder of this machine.
+func (c *Config) RemoteTo() (spool.RemotePath, bool) {
+	if !spool.IsRemotePath(c.To) {
+		return spool.RemotePath{}, false
+	}
+	at, err := spool.ParseRemotePath(c.To)
+	return at, err == nil
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is

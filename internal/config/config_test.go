@@ -192,6 +192,12 @@ func TestErrors(t *testing.T) {
 		{call{args: []string{"--key-uri", "/{id}/{key}"}}, "bad-setting", `allowed are {video} and {key}`},
 		{call{args: []string{"--key-uri", "ftp://a.example/{key}"}}, "bad-setting", `http`},
 		{call{env: []string{"HOME="}}, "no-home", `HOME`},
+		{call{args: []string{"--to", ":s3,env_auth:secret"}}, "connection-string", `programs`},
+		{call{env: []string{"SPOOL_TO=nas:../x"}}, "bad-remote-path", `..`},
+		{call{files: map[string]string{"spool.yaml": "remotes: {nas: {type: sftp, ssh: evil}}\n"}}, "program-in-folder", `may not`},
+		{call{files: map[string]string{"spool.yaml": "rclone-config: evil.conf\n"}}, "program-in-folder", `--rclone-config`},
+		{call{files: map[string]string{"user:": "remotes: {\"n a s\": {type: sftp}}\n"}}, "bad-setting", `not a name`},
+		{call{files: map[string]string{"user:": "remotes: {nas: secret}\n"}}, "bad-setting", `with options`},
 		{call{files: map[string]string{"user:": "ladders: {default: [{size: 360, crf: 23, max-rate: 800}]}\n"}}, "bad-setting", `default`},
 		{call{files: map[string]string{"user:": "ladders: {small: [{size: 360, crf: 23, maxrate: 800}]}\n"}}, "bad-setting", `did you mean max-rate?`},
 		{call{files: map[string]string{"user:": "ladders: {small: [{size: 361, crf: 23, max-rate: 800}]}\n"}}, "bad-setting", `even`},
@@ -237,6 +243,31 @@ func TestLadders(t *testing.T) {
 	}
 	want := map[string]Ladder{"mobile": {{240, 28, 300_000}, {480, 24, 900_000}}}
 	if diff := cmp.Diff(want, cfg.Ladders); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRemotes(t *testing.T) {
+	c := call{
+		args:  []string{"--to", "nas:films//2026/", "--include", "*.mp4, 2026/**", "--verify-read"},
+		files: map[string]string{"user:": "remotes:\n  nas: {type: sftp, host: nas.local, port: 22}\nrclone_config: my.conf\n"},
+	}
+	cfg, home, err := c.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]map[string]string{"nas": {"type": "sftp", "host": "nas.local", "port": "22"}}
+	if diff := cmp.Diff(want, cfg.Remotes); diff != "" {
+		t.Error(diff)
+	}
+	at, far := cfg.RemoteTo()
+	if !far || at != (spool.RemotePath{Remote: "nas", Path: "films/2026"}) || !strings.Contains(cfg.State, "/spool/2026-") || !cfg.VerifyRead {
+		t.Errorf("to %v %v, state %s", at, far, cfg.State)
+	}
+	if cfg.RcloneConfig != filepath.Join(home, ".config/spool/my.conf") {
+		t.Errorf("rclone's file is %s", cfg.RcloneConfig)
+	}
+	if diff := cmp.Diff([]string{"*.mp4", "2026/**"}, cfg.Include); diff != "" {
 		t.Error(diff)
 	}
 }

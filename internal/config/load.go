@@ -82,8 +82,15 @@ func (l *loader) put(s setting, value, origin, base string) error {
 	if !isPath || value == "" {
 		return nil
 	}
-	if s.key == "to" && strings.Contains(value, "://") {
-		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder; a bucket can be mounted as one")
+	switch {
+	case s.key == "to" && spool.IsRemotePath(value):
+		at, err := spool.ParseRemotePath(value)
+		if err != nil {
+			return err
+		}
+		return s.value(&l.cfg).Set(at.String())
+	case s.key == "to" && strings.Contains(value, "://"):
+		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder, or NAME:BUCKET/FOLDER with a remote of rclone.conf")
 	}
 	abs, err := l.absolute(value, base)
 	if err != nil {
@@ -203,8 +210,14 @@ func (l *loader) file(path string, trusted bool) (found bool, err error) {
 }
 
 func (l *loader) fileKey(key string, value any, path string, trusted bool) error {
-	if key == "ladders" {
+	switch key {
+	case "ladders":
 		return l.ladders(value, path)
+	case "remotes":
+		if !trusted {
+			return l.untrusted("remotes", "program-in-folder", "names what may name a program", path)
+		}
+		return l.remotes(value, path)
 	}
 	s, found := find(key)
 	switch {
@@ -212,16 +225,10 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 		return unknown(fmt.Sprintf("the key %q in %s", plaintext.Cut(key, 40), plaintext.Sanitize(path)), key, fileKeys())
 	case value == nil:
 		return nil
-	case (s.program || s.guard) && !trusted:
-		code, does := "program-in-folder", "names a program"
-		if s.guard {
-			code, does = "guard-in-folder", "says what may be fetched from"
-		}
-		return &spool.Error{
-			Class: spool.Permanent, Code: code,
-			Reason: fmt.Sprintf("%s %s (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), does, s.key),
-			Hint:   fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile())),
-		}
+	case s.guard && !trusted:
+		return l.untrusted(s.key, "guard-in-folder", "says what may be fetched from", path)
+	case s.program && !trusted:
+		return l.untrusted(s.key, "program-in-folder", "names a program", path)
 	}
 	text, ok := scalar(value)
 	if !ok {
@@ -229,6 +236,18 @@ func (l *loader) fileKey(key string, value any, path string, trusted bool) error
 		return l.cfg.bad(s.key, "is neither a value nor a list of values", "")
 	}
 	return l.put(s, text, path, filepath.Dir(path))
+}
+
+// untrusted refuses what only a person may say, in words of what it does.
+func (l *loader) untrusted(key, code, does, path string) *spool.Error {
+	hint := fmt.Sprintf("write it into %s, or name this file with --config", plaintext.Sanitize(l.userFile()))
+	if s, flag := find(key); flag {
+		hint = fmt.Sprintf("set it with --%s, with %s, in %s, or name this file with --config", s.key, s.env(), plaintext.Sanitize(l.userFile()))
+	}
+	return &spool.Error{
+		Class: spool.Permanent, Code: code, Hint: hint,
+		Reason: fmt.Sprintf("%s %s (%s), which a spool.yaml found in the working folder may not", plaintext.Sanitize(path), does, key),
+	}
 }
 
 // scalar is a YAML value as it would be typed; a list is joined by commas.

@@ -32,7 +32,7 @@ var presets = []string{
 // settings is the table, in the order of the help text.
 var settings = []setting{
 	{
-		key: "to", usual: "./cdn-bucket", main: true, path: true, help: "publish to this folder; a mounted bucket is one, too",
+		key: "to", usual: "./cdn-bucket", main: true, path: true, help: "publish to this folder, or to NAME:PATH in a remote of rclone.conf",
 		value: func(c *Config) pflag.Value { return text(&c.To, "DEST") },
 	}, {
 		key: "key-uri", main: true, help: "encrypt; players get keys here, with {video} and {key} filled in",
@@ -85,6 +85,12 @@ var settings = []setting{
 		key: "allow-cidr", guard: true, help: "fetch from these addresses whatever they are, as 10.0.0.0/8,192.168.1.5",
 		value: func(c *Config) pflag.Value { return (*networks)(&c.AllowCIDR) },
 	}, {
+		key: "include", help: "of a folder, take only files of these names, as *.mp4,2026/**",
+		value: func(c *Config) pflag.Value { return (*globs)(&c.Include) },
+	}, {
+		key: "exclude", help: "of a folder, leave out files of these names",
+		value: func(c *Config) pflag.Value { return (*globs)(&c.Exclude) },
+	}, {
 		key: "max-items", usual: "100", help: "videos that one playlist may hold",
 		value: func(c *Config) pflag.Value { return number(&c.MaxItems, 1, 100_000) },
 	}, {
@@ -111,6 +117,12 @@ var settings = []setting{
 	}, {
 		key: "scratch-limit", usual: "80%", help: "how much scratch may hold, as 80% of what is free, or 20GB (then MP4 links may be larger)",
 		value: func(c *Config) pflag.Value { return &c.ScratchLimit },
+	}, {
+		key: "verify-read", help: "read back what is uploaded, even where the store gives a checksum",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.VerifyRead) },
+	}, {
+		key: "rclone-config", path: true, program: true, help: "remotes of rclone, instead of those in its own place",
+		value: func(c *Config) pflag.Value { return text(&c.RcloneConfig, "FILE") },
 	}, {
 		key: "ytdlp", usual: "yt-dlp", program: true, help: "the yt-dlp or youtube-dl to use",
 		value: func(c *Config) pflag.Value { return text(&c.YTDLP, "PATH") },
@@ -142,7 +154,7 @@ func find(key string) (setting, bool) {
 
 // fileKeys are the keys that a file may have.
 func fileKeys() []string {
-	keys := []string{"ladders"}
+	keys := []string{"ladders", "remotes"}
 	for _, s := range settings {
 		if s.key != "config" {
 			keys = append(keys, s.key)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,25 @@ func (v *numberValue) Set(s string) error {
 		return fmt.Errorf("allowed is a number from %d to %d", v.smallest, v.largest)
 	}
 	*v.to = n
+	return nil
+}
+
+// globs are patterns of names.
+type globs []string
+
+func (v *globs) String() string { return strings.Join(*v, ",") }
+func (v *globs) Type() string   { return "GLOBS" }
+
+func (v *globs) Set(s string) error {
+	var all []string
+	for pattern := range strings.SplitSeq(s, ",") {
+		pattern = strings.TrimSpace(pattern)
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return fmt.Errorf("allowed are patterns with commas between them, as *.mp4,2026/**")
+		}
+		all = append(all, pattern)
+	}
+	*v = all
 	return nil
 }
 

@@ -14,13 +14,10 @@ import (
 	"github.com/spool-video/spool/internal/plaintext"
 )
 
-const howToName = "a source is an http or https link, or a local file or folder"
+const howToName = "a source is an http or https link, a local file or folder, or REMOTE:PATH in a store"
 
 var (
 	schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-	// A word and a colon before any slash: data:…, mailto:…, a drive or a
-	// remote. A file of such a name can be given as ./name.
-	prefixLike = regexp.MustCompile(`^[A-Za-z0-9_+.-]+:`)
 	videoID    = regexp.MustCompile(`^[A-Za-z0-9_-]{11}$`)
 )
 
@@ -35,7 +32,9 @@ func IsURL(source string) bool {
 // Of a URL: scheme and host in lower case, no default port, fragment, userinfo
 // or signing parameters; the rest of the query as it stands. The ways to
 // write one YouTube video are one. Of a path: absolute and clean, symbolic
-// links as they are named. Errors are *spool.Error.
+// links as they are named. A colon before any slash makes a path in a store,
+// whether or not there is such a store: a file of that name is ./name. Errors
+// are *spool.Error.
 func Canonical(source string) (string, error) {
 	switch {
 	case strings.TrimSpace(source) == "":
@@ -51,10 +50,12 @@ func Canonical(source string) (string, error) {
 	case schemeLike.MatchString(source):
 		scheme, _, _ := strings.Cut(source, "://")
 		return "", badSource("source-scheme", fmt.Sprintf("the source %s has the scheme %s, which is not supported", shown(source), scheme), howToName)
-	case prefixLike.MatchString(source):
-		prefix, _, _ := strings.Cut(source, ":")
-		return "", badSource("source-scheme", fmt.Sprintf("the source %s begins with %s:, which is not supported", shown(source), prefix),
-			howToName+"; for a local file of that name write ./"+shown(source))
+	case spool.IsRemotePath(source):
+		at, err := spool.ParseRemotePath(source)
+		if err != nil {
+			return "", fromStore(source, err)
+		}
+		return at.String(), nil
 	}
 	return canonicalPath(source)
 }

@@ -129,12 +129,16 @@ func published(dir string) bool {
 
 // expandFolder gives the media files of a folder in natural order, and an
 // error for each part of it that could not be searched.
-func expandFolder(abs, source string, skip []string) ([]string, []*spool.Error) {
-	f := folder{skip: skip}
+func (in *Intake) expandFolder(abs, source string) ([]string, []*spool.Error) {
+	f := folder{skip: in.Skip}
 	f.walk(abs)
+	f.files = slices.DeleteFunc(f.files, func(file string) bool {
+		below, err := filepath.Rel(abs, file)
+		return err != nil || !in.chosen(filepath.ToSlash(below))
+	})
 	if len(f.files) == 0 && len(f.bad) == 0 {
 		f.bad = append(f.bad, badSource("folder-empty", "the folder "+shown(source)+" holds no media files",
-			"files are known by their names: .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like; hidden ones and links are left out"))
+			"files are known by their names: .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like; hidden ones and links are left out, and what --include and --exclude leave out"))
 	}
 	return f.files, f.bad
 }

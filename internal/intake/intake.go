@@ -62,10 +62,13 @@ type Result struct {
 type Intake struct {
 	Ledger   catalogue
 	Pages    pager          // nil: no page tool is there
+	Stores   stores         // nil: no sources in stores
 	Client   *http.Client   // asks a URL of unknown kind what it is when there is no page tool
 	Settings spool.Settings // of accepted videos; a line's ladder replaces Ladder
 	Ladders  []string       // the names that a line's ladder may have; nil: any
 	Skip     []string       // absolute folders that are never searched for sources: the destination, Spool's own
+	Include  []string       // patterns of files below a folder, see docs/lists.md; nil: all media files
+	Exclude  []string       // as Include, of files that are left out
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
 	Rest     time.Duration  // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
@@ -164,6 +167,8 @@ func (in *Intake) expand(ctx context.Context, line Line) expansion {
 	switch {
 	case one.err != nil:
 		e.items = []item{one}
+	case spool.IsRemotePath(canonical):
+		e.items, e.many = in.expandStored(ctx, one)
 	case !IsURL(line.Source):
 		e.items, e.many = in.expandLocal(one)
 	case one.known != nil || HasMediaName(canonical):
@@ -208,7 +213,7 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		one.stamp = stamp(info)
 		return []item{one}, false
 	}
-	files, errs := expandFolder(one.canonical, typed, in.Skip)
+	files, errs := in.expandFolder(one.canonical, typed)
 	for _, file := range files {
 		found := item{source: file, canonical: file}
 		if info, bad := statLocal(file, file); bad != nil {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"path"
 	"strings"
 
@@ -19,12 +18,12 @@ import (
 // redirect, and the promise here is that such a path is simply not found.
 type handler struct {
 	preview Preview
-	root    *os.Root
+	root    place
 	files   http.Handler // the page's own files, below /static/
 	details *details
 }
 
-func newHandler(root *os.Root, p Preview) http.Handler {
+func newHandler(root place, p Preview) http.Handler {
 	if p.Command == "" {
 		p.Command = "spool run https://example.com/video.mp4 --to " + p.Dir
 	}

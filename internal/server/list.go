@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -52,7 +51,7 @@ func (h *handler) videos(w http.ResponseWriter, r *http.Request) {
 		}
 		total++
 		if len(found) < maxListed {
-			found = append(found, h.details.fill(v))
+			found = append(found, h.details.fill(r.Context(), v))
 		}
 	}
 	reply(w, listAnswer{
@@ -83,9 +82,9 @@ const (
 )
 
 // masterOf finds a video's master playlist.
-func masterOf(root *os.Root, id string) (name string, info fs.FileInfo, err error) {
+func masterOf(ctx context.Context, root place, id string) (name string, info fs.FileInfo, err error) {
 	for _, name = range []string{masterName, earlyName} {
-		if info, err = root.Stat(path.Join(id, name)); err == nil {
+		if info, err = root.stat(ctx, path.Join(id, name)); err == nil {
 			return name, info, nil
 		}
 	}
@@ -94,8 +93,8 @@ func masterOf(root *os.Root, id string) (name string, info fs.FileInfo, err erro
 
 // inFolder lists the folders of root that hold a master playlist, newest
 // first, with the titles that their video.json gives them.
-func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
-	entries, err := fs.ReadDir(root.FS(), ".")
+func inFolder(ctx context.Context, root place) ([]Listing, error) {
+	names, err := root.folders()
 	if err != nil {
 		return nil, &spool.Error{
 			Class: spool.Environment, Code: "destination-unreadable",
@@ -103,15 +102,15 @@ func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
 		}
 	}
 	var found []Listing
-	for _, entry := range entries {
+	for _, id := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("list videos: %w", err)
 		}
-		_, info, err := masterOf(root, entry.Name())
-		if err != nil || !spool.ValidID(entry.Name()) {
+		_, info, err := masterOf(ctx, root, id)
+		if err != nil || !spool.ValidID(id) {
 			continue
 		}
-		found = append(found, Listing{ID: entry.Name(), Title: title(root, entry.Name()), Published: info.ModTime()})
+		found = append(found, Listing{ID: id, Title: title(ctx, root, id), Published: info.ModTime()})
 	}
 	slices.SortFunc(found, func(a, b Listing) int {
 		return cmp.Or(b.Published.Compare(a.Published), strings.Compare(a.ID, b.ID))
@@ -120,8 +119,8 @@ func inFolder(ctx context.Context, root *os.Root) ([]Listing, error) {
 }
 
 // title is that of video.json; a video without one is shown by its ID.
-func title(root *os.Root, id string) string {
-	file, _, err := openFile(root, path.Join(id, "video.json"))
+func title(ctx context.Context, root place, id string) string {
+	file, _, err := root.open(ctx, path.Join(id, "video.json"))
 	if err != nil {
 		return ""
 	}
@@ -138,7 +137,7 @@ func title(root *os.Root, id string) string {
 // details reads from playlists what a listing does not say, and remembers it
 // while the master playlist is the same.
 type details struct {
-	root  *os.Root
+	root  place
 	mu    sync.Mutex
 	known map[string]detail // by video; mu guards it
 }
@@ -151,19 +150,19 @@ type detail struct {
 	encrypted bool
 }
 
-func newDetails(root *os.Root) *details {
+func newDetails(root place) *details {
 	return &details{root: root, known: map[string]detail{}}
 }
 
 // fill adds what the video's folder says to a listing.
-func (d *details) fill(v Listing) Listing {
+func (d *details) fill(ctx context.Context, v Listing) Listing {
 	v.Title = plaintext.Sanitize(v.Title)
 	if v.Sizes == nil {
 		v.Sizes = []string{}
 	}
-	_, err := d.root.Stat(path.Join(v.ID, "poster.jpg"))
+	_, err := d.root.stat(ctx, path.Join(v.ID, "poster.jpg"))
 	v.Poster = err == nil
-	found, err := d.read(v.ID)
+	found, err := d.read(ctx, v.ID)
 	v.Master = found.master
 	if err != nil {
 		v.Missing = true
@@ -182,8 +181,8 @@ func (d *details) fill(v Listing) Listing {
 	return v
 }
 
-func (d *details) read(id string) (detail, error) {
-	name, info, err := masterOf(d.root, id)
+func (d *details) read(ctx context.Context, id string) (detail, error) {
+	name, info, err := masterOf(ctx, d.root, id)
 	if err != nil {
 		return detail{master: name}, err
 	}
@@ -194,7 +193,7 @@ func (d *details) read(id string) (detail, error) {
 		return known, nil
 	}
 	found := detail{master: name, modified: info.ModTime()}
-	if err := found.scan(d.root, id); err != nil {
+	if err := found.scan(ctx, d.root, id); err != nil {
 		return detail{master: name}, err
 	}
 	d.mu.Lock()
@@ -206,9 +205,9 @@ func (d *details) read(id string) (detail, error) {
 // scan reads the sizes in the master playlist, and length and encryption in
 // the first media playlist that it names. A playlist that says less is shown
 // with less.
-func (d *detail) scan(root *os.Root, id string) error {
+func (d *detail) scan(ctx context.Context, root place, id string) error {
 	first, sides := "", map[int]bool{}
-	err := eachLine(root, path.Join(id, d.master), func(line string) {
+	err := eachLine(ctx, root, path.Join(id, d.master), func(line string) {
 		if line != "" && !strings.HasPrefix(line, "#") && first == "" {
 			first = line
 		}
@@ -227,7 +226,7 @@ func (d *detail) scan(root *os.Root, id string) error {
 	for _, side := range all {
 		d.sizes = append(d.sizes, strconv.Itoa(side)+"p")
 	}
-	err = eachLine(root, path.Join(id, first), func(line string) {
+	err = eachLine(ctx, root, path.Join(id, first), func(line string) {
 		if length, ok := strings.CutPrefix(line, "#EXTINF:"); ok {
 			length, _, _ = strings.Cut(length, ",")
 			seconds, _ := strconv.ParseFloat(length, 64) // 0 when it is no number
@@ -260,8 +259,8 @@ func shortSide(line string) int {
 	return min(w, h)
 }
 
-func eachLine(root *os.Root, name string, use func(line string)) error {
-	file, _, err := openFile(root, name)
+func eachLine(ctx context.Context, root place, name string, use func(line string)) error {
+	file, _, err := root.open(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read playlist %s: %w", name, err)
 	}

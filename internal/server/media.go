@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 	"syscall"
@@ -43,7 +42,7 @@ func (h *handler) media(w http.ResponseWriter, r *http.Request, name string) {
 		notFound(w)
 		return
 	}
-	file, info, err := openFile(h.root, name)
+	file, info, err := h.root.open(r.Context(), name)
 	if err != nil {
 		fail(w, err)
 		return
@@ -55,28 +54,11 @@ func (h *handler) media(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	w.Header().Set("Content-Type", kind)
 	if path.Ext(name) == ".m3u8" {
-		h.playlist(w, r, file, name)
+		h.playlist(w, r, published{file, info, name})
 		return
 	}
 	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
 	http.ServeContent(w, r, "", info.ModTime(), file)
-}
-
-// openFile opens a regular file; anything else is as good as not there. It
-// does not block on a pipe that someone left in the folder.
-func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, missing(err)
-	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return file, info, nil
 }
 
 // missing makes of an error that says "there is no such file for you" one
@@ -89,26 +71,28 @@ func missing(err error) error {
 	return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 }
 
+// published is an open file of a video.
+type published struct {
+	io.Reader
+	info fs.FileInfo
+	name string
+}
+
 // playlist serves a playlist whose keys are looked for here, whatever URI
 // players elsewhere get them from.
-func (h *handler) playlist(w http.ResponseWriter, r *http.Request, file *os.File, name string) {
-	text, err := io.ReadAll(io.LimitReader(file, maxPlaylist+1))
+func (h *handler) playlist(w http.ResponseWriter, r *http.Request, p published) {
+	text, err := io.ReadAll(io.LimitReader(p.Reader, maxPlaylist+1))
 	if err == nil && len(text) > maxPlaylist {
-		err = fmt.Errorf("read playlist %s: it is larger than %d bytes", name, maxPlaylist)
+		err = fmt.Errorf("read playlist %s: it is larger than %d bytes", p.name, maxPlaylist)
 	}
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	text = localKeys(text, name)
+	text = localKeys(text, p.name)
 	sum := sha256.Sum256(text)
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
-	info, err := file.Stat()
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	http.ServeContent(w, r, "", info.ModTime(), bytes.NewReader(text))
+	http.ServeContent(w, r, "", p.info.ModTime(), bytes.NewReader(text))
 }
 
 // localKeys points the keys of the media playlist <video>/<revision>/… to

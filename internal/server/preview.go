@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/store"
 )
 
 // Listing is one published video as the preview lists it. What is not given
@@ -54,6 +55,8 @@ var ErrNoKey = errors.New("no such key")
 type Preview struct {
 	// Dir is the destination folder.
 	Dir string
+	// Store is a destination that is no folder; Dir is then what it is called.
+	Store store.Store
 	// Keys gives the 16 bytes of a key. Nil: no key is found.
 	Keys func(ctx context.Context, ask KeyRequest) ([]byte, error)
 	// KeysAt says in words where Keys looks, for the person whose key is not
@@ -73,18 +76,15 @@ type Preview struct {
 type Running struct {
 	url   string
 	http  *http.Server
-	root  *os.Root
+	root  place
 	ended chan error // the end of Serve; one value
 }
 
 // Start opens the folder and the port, and answers until Stop.
 func Start(ctx context.Context, p Preview) (*Running, error) {
-	root, err := os.OpenRoot(p.Dir)
+	root, err := p.place()
 	if err != nil {
-		return nil, &spool.Error{
-			Class: spool.Environment, Code: "no-destination",
-			Reason: "the folder to preview cannot be opened", Hint: "name the folder that videos were published to with --to", Err: err,
-		}
+		return nil, err
 	}
 	listener, err := listen(ctx, p.Port)
 	if err != nil {
@@ -99,6 +99,20 @@ func Start(ctx context.Context, p Preview) (*Running, error) {
 	}
 	go func() { r.ended <- r.http.Serve(listener) }()
 	return r, nil
+}
+
+func (p Preview) place() (place, error) {
+	if p.Store != nil {
+		return inStore{p.Store}, nil
+	}
+	root, err := os.OpenRoot(p.Dir)
+	if err != nil {
+		return nil, &spool.Error{
+			Class: spool.Environment, Code: "no-destination",
+			Reason: "the folder to preview cannot be opened", Hint: "name the folder that videos were published to with --to", Err: err,
+		}
+	}
+	return folder{root}, nil
 }
 
 func listen(ctx context.Context, port int) (net.Listener, error) {

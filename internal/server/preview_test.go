@@ -74,7 +74,7 @@ func opened(t *testing.T, p Preview) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	return newHandler(root, p)
+	return newHandler(folder{root}, p)
 }
 
 type ask struct {

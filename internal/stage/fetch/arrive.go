@@ -15,8 +15,9 @@ import (
 // tap what is here and the download what is wanted, and says when the source
 // can be planned. It is what download.Watcher asks for.
 type arrival struct {
-	stage *Stage
-	video string
+	stage  *Stage
+	client *download.Client
+	video  string
 	// revision that it is for.
 	revision string
 	told     spool.Fetched // what is reported once the source can be read
@@ -43,7 +44,8 @@ type arrival struct {
 // arrival is one into path. lost ends ctx, which is that of the download.
 func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
 	a := &arrival{
-		stage: g.stage, video: g.job.Video, revision: g.job.Revision, tell: g.progress, ctx: ctx, lost: lost, readable: tap.Readable, before: g.job.Fetched,
+		stage: g.stage, client: g.client, video: g.job.Video, revision: g.job.Revision, tell: g.progress, ctx: ctx, lost: lost,
+		readable: tap.Readable, before: g.job.Fetched,
 		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
 	}
 	a.space = g.stage.space(g.job.JobKey, a)
@@ -56,7 +58,7 @@ func (a *arrival) get(ctx context.Context, r download.Request) (download.Result,
 	if a.space != nil {
 		r.Space, r.Use = a.space, a.revision
 	}
-	res, err := a.stage.Client.Get(ctx, r, a.count)
+	res, err := a.client.Get(ctx, r, a.count)
 	a.end()
 	if err == nil {
 		a.complete()

@@ -73,7 +73,7 @@ func here(f spool.Fetched) bool {
 // adopt takes over what a download that ended right before a crash had still to
 // say.
 func (g *get) adopt(f spool.Fetched) spool.Fetched {
-	res, ok := download.Finished(f.Path, g.job.Source)
+	res, ok := download.Finished(f.Path, g.url)
 	if ok {
 		f.SHA256 = res.SHA256
 		_ = os.Remove(download.RecordPath(f.Path)) // one that stays harms nobody

@@ -32,6 +32,9 @@ type slots interface {
 // Stage gets sources.
 type Stage struct {
 	Client *download.Client
+	// Stores reads files of the user's stores, at http://REMOTE/PATH. Nil: they
+	// are refused.
+	Stores *download.Client
 	Pages  *page.Tool // nil: web pages are refused
 	Slots  slots      // nil: no limit
 	// Work gives the folder that is a job's own; the stage makes it.
@@ -68,7 +71,12 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 	if !spool.ValidID(job.Video) {
 		return spool.Result{}, fmt.Errorf("fetch %s: not an ID", job.JobKey)
 	}
-	g := &get{stage: s, job: job, work: s.Work(job.JobKey), progress: progress}
+	g := &get{stage: s, client: s.Client, url: job.Source, job: job, work: s.Work(job.JobKey), progress: progress}
+	if spool.IsRemotePath(job.Source) {
+		if err := g.fromStore(); err != nil {
+			return spool.Result{}, err
+		}
+	}
 	if err := os.MkdirAll(g.work, 0o700); err != nil {
 		return spool.Result{}, folderFault("make", g.work, err)
 	}
@@ -110,14 +118,17 @@ func result(f spool.Fetched, err error) (spool.Result, error) {
 }
 
 // remote: everything with a scheme is for the downloader, which knows the two
-// that it takes.
+// that it takes. So are files in stores.
 func remote(source string) bool {
-	return !filepath.IsAbs(source) && strings.Contains(source, "://")
+	return !filepath.IsAbs(source) && (strings.Contains(source, "://") || spool.IsRemotePath(source))
 }
 
 // get is one Run for a remote source.
 type get struct {
 	stage    *Stage
+	client   *download.Client
+	url      string // of the source
+	stored   bool   // it lies in a store, where no pages are
 	job      spool.Job
 	work     string // folder
 	progress func(spool.Progress)
@@ -129,9 +140,9 @@ func (g *get) run(ctx context.Context) (spool.Fetched, error) {
 		return g.passed(path, res), nil
 	}
 	if err == nil {
-		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256, Tag: res.ETag}, extensionOf(g.job.Source, res.ContentType))
+		return g.settle(path, spool.Fetched{Size: res.Size, SHA256: res.SHA256, Tag: res.ETag}, extensionOf(g.url, res.ContentType))
 	}
-	if g.stage.Pages == nil || mediaLink(g.job.Source) || !maybePage(err) {
+	if g.stage.Pages == nil || g.stored || mediaLink(g.url) || !maybePage(err) {
 		return spool.Fetched{}, err
 	}
 	return g.page(ctx)
@@ -141,16 +152,16 @@ func (g *get) run(ctx context.Context) (spool.Fetched, error) {
 func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 	path := filepath.Join(g.work, sourceName)
 	if g.stage.DownloadDir != "" {
-		path = g.keepAs(extensionOf(g.job.Source, ""))
+		path = g.keepAs(extensionOf(g.url, ""))
 		if err := os.MkdirAll(g.stage.DownloadDir, 0o755); err != nil {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	if !g.early() || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.job.Source) {
-		res, err := g.stage.Client.Get(ctx, download.Request{URL: g.job.Source, Path: path}, g.count)
+	if !g.early() || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.url) {
+		res, err := g.client.Get(ctx, download.Request{URL: g.url, Path: path}, g.count)
 		return res, path, err
 	}
-	res, err := g.arriving(ctx, download.Request{URL: g.job.Source, Path: path}, nil)
+	res, err := g.arriving(ctx, download.Request{URL: g.url, Path: path}, nil)
 	return res, path, err
 }
 

@@ -95,7 +95,7 @@ func mountBucket(t *testing.T, m manners) (dir string, die func()) {
 	t.Helper()
 	behind, dir := t.TempDir(), t.TempDir()
 	data := &fs.LoopbackRoot{Path: behind}
-	data.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
+	data.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder { //nolint:staticcheck // its successor wraps nodes; these are made
 		return &bucket{fs.LoopbackNode{RootData: root}, m}
 	}
 	root := &bucket{fs.LoopbackNode{RootData: data}, m}

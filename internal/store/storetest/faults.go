@@ -50,17 +50,15 @@ func testBrokenBody(t *testing.T, s store.Store) {
 			}
 		}
 	}
-	want := []string{"v/a"}
-	if !s.Properties().AtomicPut {
-		want = nil // written in place: the old one is lost, a part is not left
+	left := list(t, s, "")
+	if len(left) == 0 && !s.Properties().AtomicPut {
+		return // written in place: the old one is lost, a part is not left
 	}
-	if got := list(t, s, ""); !slices.Equal(got, want) {
-		t.Errorf("the store holds %q, want %q", got, want)
+	if want := []string{"v/a"}; !slices.Equal(left, want) {
+		t.Errorf("the store holds %q, want %q", left, want)
 	}
-	if want != nil {
-		if got := read(t, s, "v/a", 0, -1); string(got) != "old" {
-			t.Errorf("v/a holds %d bytes, want the old ones", len(got))
-		}
+	if got := read(t, s, "v/a", 0, -1); string(got) != "old" {
+		t.Errorf("v/a holds %d bytes, want the old ones", len(got))
 	}
 }
 

@@ -1,0 +1,73 @@
+package hosttest
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spool-video/spool/internal/process"
+)
+
+// Share is the share that the SMB server has.
+const Share = "films"
+
+// obscured is SecretKey as rclone writes passwords.
+const obscured = "rC1AxUayikZKRUqXnZI2JLH1W7AFnri7nSYBNWU"
+
+// SMB starts Samba, with one share for whoever runs the test.
+func SMB(tb testing.TB) map[string]string {
+	tb.Helper()
+	need(tb, "smbd")
+	me, err := user.Current()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir, port := tb.TempDir(), freePort(tb)
+	config := "[global]\nserver role = standalone server\ninterfaces = lo\nbind interfaces only = yes\nsmb ports = " + port +
+		"\ndisable netbios = yes\nload printers = no\npassdb backend = tdbsam:" + filepath.Join(dir, "users.tdb") + "\nlog file = " + filepath.Join(dir, "log") + "\n"
+	for _, kind := range []string{"private dir", "lock directory", "state directory", "cache directory", "pid directory", "ncalrpc dir"} {
+		folder := filepath.Join(dir, strings.ReplaceAll(kind, " ", "-"))
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		config += kind + " = " + folder + "\n"
+	}
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	config += "[" + Share + "]\npath = " + files + "\nread only = no\n"
+	file := filepath.Join(dir, "smb.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	twice := strings.NewReader(SecretKey + "\n" + SecretKey + "\n")
+	if _, err := process.Run(tb.Context(), process.Command{Path: "smbpasswd", Args: []string{"-c", file, "-a", "-s", me.Username}, Dir: dir, Stdin: twice}); err != nil {
+		tb.Fatal(err)
+	}
+	start(tb, process.Command{Path: "smbd", Args: []string{"--foreground", "--no-process-group", "-s", file, "-l", dir}, Dir: dir}, port)
+	return map[string]string{"type": "smb", "host": "127.0.0.1", "port": port, "user": me.Username, "pass": obscured}
+}
+
+// WebDAV starts Apache with a folder that everybody may write.
+func WebDAV(tb testing.TB) map[string]string {
+	tb.Helper()
+	need(tb, "apache2")
+	dir, port := tb.TempDir(), freePort(tb)
+	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	config := "ServerRoot " + dir + "\nListen 127.0.0.1:" + port + "\nServerName localhost\nPidFile pid\nErrorLog log\n"
+	for _, module := range []string{"mpm_event", "authz_core", "dav", "dav_fs"} {
+		config += "LoadModule " + module + "_module /usr/lib/apache2/modules/mod_" + module + ".so\n"
+	}
+	config += "DocumentRoot " + dir + "/files\nDavLockDB " + dir + "/locks\n<Directory " + dir + "/files>\nDav On\nRequire all granted\n</Directory>\n"
+	file := filepath.Join(dir, "apache.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	start(tb, process.Command{Path: "apache2", Args: []string{"-f", file, "-D", "FOREGROUND"}, Dir: dir}, port)
+	return map[string]string{"type": "webdav", "url": "http://127.0.0.1:" + port, "vendor": "other"}
+}

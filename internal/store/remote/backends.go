@@ -1,0 +1,53 @@
+package remote
+
+import (
+	// The kinds of stores that a remote can be of; each registers itself.
+	_ "github.com/rclone/rclone/backend/azureblob"
+	_ "github.com/rclone/rclone/backend/b2"
+	_ "github.com/rclone/rclone/backend/ftp"
+	_ "github.com/rclone/rclone/backend/googlecloudstorage"
+	_ "github.com/rclone/rclone/backend/http"
+	_ "github.com/rclone/rclone/backend/local"
+	_ "github.com/rclone/rclone/backend/s3"
+	_ "github.com/rclone/rclone/backend/sftp"
+	_ "github.com/rclone/rclone/backend/smb"
+	_ "github.com/rclone/rclone/backend/swift"
+	_ "github.com/rclone/rclone/backend/webdav"
+)
+
+// kind is what a store of one type does, as far as rclone does not say.
+type kind struct {
+	// atomicPut: an object is there whole, or not at all, and a new one takes
+	// an old one's place in one step.
+	atomicPut bool
+	// atomicMove: so does a file that is renamed. OpenSSH's sftp does; what
+	// shares and WebDAV servers do is between none and all of it.
+	atomicMove bool
+	readOnly   bool
+	buckets    bool // what stands first in a path is a bucket, or a share
+	// slash: a path that ends with one is taken for a folder without asking.
+	// These take it for a file when that question fails, for whatever reason.
+	slash bool
+	// fixed are options that Spool sets, whatever the remote says.
+	fixed map[string]string
+}
+
+// kinds are by rclone's names of its backends.
+var kinds = map[string]kind{
+	// Whether an object arrived is asked here, and for every store the same
+	// way; a bucket is never made.
+	"s3": {atomicPut: true, buckets: true, slash: true, fixed: map[string]string{
+		"no_head": "true", "no_check_bucket": "true",
+		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
+	}},
+	"swift":                {atomicPut: true, buckets: true},
+	"b2":                   {atomicPut: true, buckets: true},
+	"google cloud storage": {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_bucket": "true"}},
+	"azureblob":            {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_container": "true"}},
+	"local":                {atomicMove: true},
+	"sftp":                 {atomicMove: true, fixed: map[string]string{"set_modtime": "false"}},
+	"smb":                  {buckets: true},
+	"webdav":               {},
+	"ftp":                  {},
+	"http":                 {readOnly: true, slash: true},
+}

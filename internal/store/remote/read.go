@@ -1,0 +1,219 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	rclone "github.com/rclone/rclone/fs"
+
+	"github.com/spool-video/spool/internal/store"
+)
+
+// Open reads length bytes from offset; length < 0 means to the end. Past the
+// end there is nothing to read.
+func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
+	err = s.again(ctx, "open", name, func(ctx context.Context) error {
+		o, err := s.find(ctx, name)
+		if err != nil {
+			return err
+		}
+		left := o.Size() - offset
+		if length >= 0 {
+			left = min(left, length)
+		}
+		if left <= 0 {
+			r = io.NopCloser(strings.NewReader(""))
+			return nil
+		}
+		var options []rclone.OpenOption
+		if offset > 0 || left < o.Size() {
+			options = append(options, &rclone.RangeOption{Start: offset, End: offset + left - 1})
+		}
+		r, err = o.Open(ctx, options...)
+		return err
+	})
+	return r, err
+}
+
+// Stat tells size and time of one object.
+func (s *Store) Stat(ctx context.Context, name string) (info store.Info, err error) {
+	err = s.again(ctx, "stat", name, func(ctx context.Context) error {
+		o, err := s.find(ctx, name)
+		if err == nil {
+			info = about(ctx, o)
+		}
+		return err
+	})
+	return info, err
+}
+
+func about(ctx context.Context, o rclone.Object) store.Info {
+	return store.Info{Name: o.Remote(), Size: o.Size(), Modified: o.ModTime(ctx)}
+}
+
+// find gives an object that is not the store's own.
+func (s *Store) find(ctx context.Context, name string) (rclone.Object, error) {
+	if err := store.CheckName(name); err != nil {
+		return nil, err
+	}
+	f, err := s.live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if own(name) {
+		return nil, rclone.ErrorObjectNotFound
+	}
+	o, err := object(ctx, f, name)
+	if missing(err) {
+		// Nothing is there in a bucket that has been removed, either.
+		if err := s.check(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	return o, err
+}
+
+// object asks for an object.
+func object(ctx context.Context, f rclone.Fs, name string) (rclone.Object, error) {
+	o, err := f.NewObject(ctx, name)
+	if status, _ := answer(err); err != nil && status == http.StatusBadRequest {
+		// WebDAV servers may say so of a name below a file.
+		if _, isFile := f.NewObject(ctx, path.Dir(name)); isFile == nil {
+			return nil, rclone.ErrorObjectNotFound
+		}
+	}
+	return o, err
+}
+
+// List yields every object whose name begins with prefix.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		for o, err := range s.objects(ctx, prefix) {
+			info := store.Info{}
+			if err == nil {
+				info = about(ctx, o)
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// objects yields what List does, as rclone knows it.
+func (s *Store) objects(ctx context.Context, prefix string) iter.Seq2[rclone.Object, error] {
+	return func(yield func(rclone.Object, error) bool) {
+		start := ""
+		if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
+			if start = prefix[:i]; store.CheckName(start) != nil {
+				return // no object's name begins so
+			}
+		}
+		err := ctx.Err()
+		if err == nil {
+			err = s.list(ctx, prefix, start, yield)
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(nil, s.problem(ctx, "list", prefix, err))
+		}
+	}
+}
+
+func (s *Store) list(ctx context.Context, prefix, start string, yield func(rclone.Object, error) bool) error {
+	f, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	l := lister{ctx: ctx, fs: f, prefix: prefix, yield: yield}
+	err = l.walk(start)
+	if err == nil || errors.Is(err, errEnough) {
+		return err
+	}
+	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil {
+		return s.check(ctx, f) // no object's name begins so, if the store is there
+	}
+	return err
+}
+
+// errEnough: whoever ranges over a list has stopped.
+var errEnough = errors.New("enough")
+
+// lister is one walk through the store.
+type lister struct {
+	ctx    context.Context //nolint:containedctx // lives as long as one List
+	fs     rclone.Fs
+	prefix string
+	yield  func(rclone.Object, error) bool
+}
+
+// walk lists all below a folder: in one go where the store can, else folder by
+// folder.
+func (l lister) walk(dir string) error {
+	if all := l.fs.Features().ListR; all != nil {
+		return all(l.ctx, dir, l.visit)
+	}
+	entries, err := l.fs.List(l.ctx, dir)
+	if err != nil {
+		return err
+	}
+	if err := l.visit(entries); err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		below, isFolder := entry.(rclone.Directory)
+		if !isFolder || own(below.Remote()) || !l.within(below.Remote()) {
+			continue
+		}
+		if err := l.walk(below.Remote()); err != nil && !errors.Is(err, rclone.ErrorDirNotFound) {
+			return err // a folder that went away in the meantime is no error
+		}
+	}
+	return nil
+}
+
+// within: the folder may hold names that begin with the prefix.
+func (l lister) within(dir string) bool {
+	return strings.HasPrefix(l.prefix, dir+"/") || strings.HasPrefix(dir+"/", l.prefix)
+}
+
+func (l lister) visit(entries rclone.DirEntries) error {
+	for _, entry := range entries {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		o, ok := entry.(rclone.Object)
+		if !ok || own(o.Remote()) || !strings.HasPrefix(o.Remote(), l.prefix) || path.Clean(o.Remote()) != o.Remote() {
+			continue
+		}
+		if !l.yield(o, nil) {
+			return errEnough
+		}
+	}
+	return nil
+}
+
+// notFound says that an object is not there.
+func (s *Store) notFound(operation, name string) error {
+	return fmt.Errorf("%s %s in %s: %w", operation, name, s.at, store.ErrNotFound)
+}
+
+// Link is an address at which everybody can read an object for a while; "" of
+// a store that gives none. It holds a secret.
+func (s *Store) Link(ctx context.Context, name string, long time.Duration) (link string, err error) {
+	err = s.again(ctx, "link", name, func(ctx context.Context) error {
+		f, err := s.live(ctx)
+		if err != nil || f.Features().PublicLink == nil {
+			return err
+		}
+		link, err = f.Features().PublicLink(ctx, name, rclone.Duration(long), false)
+		return err
+	})
+	return link, err
+}

@@ -1,0 +1,206 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/hash"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/store"
+)
+
+// Sources reads files in the user's stores. As an http.RoundTripper it answers
+// http://REMOTE/PATH with the file REMOTE:PATH, by ranges and with an ETag, so
+// that a file in a store is downloaded as one of a web server is: resumed,
+// and read while it arrives. The zero value with Remotes is ready; Close it.
+type Sources struct {
+	Remotes func() (Remotes, error)
+
+	mu      sync.Mutex
+	folders map[spool.RemotePath]*Store // those that were read from; guarded by mu
+}
+
+// File is a file in a store.
+type File struct {
+	At    spool.RemotePath
+	Stamp spool.SourceStamp
+}
+
+// Close gives the connections back.
+func (s *Sources) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, folder := range s.folders {
+		errs = append(errs, folder.Close())
+	}
+	s.folders = nil
+	return errors.Join(errs...)
+}
+
+// Look finds what lies at a place: one file, or all that is below a folder or
+// in a bucket. Nothing at all is no error.
+func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, folder bool, err error) {
+	whole, err := s.bucket(at)
+	if err != nil {
+		return nil, false, err
+	}
+	if whole {
+		in, err := s.open(ctx, at)
+		if err != nil {
+			return nil, false, err
+		}
+		files, err = in.files(ctx, "")
+		return files, true, err
+	}
+	in, name, err := s.folder(ctx, at)
+	if err != nil {
+		return nil, false, err
+	}
+	tag, size, err := in.tag(ctx, name)
+	if err == nil {
+		return []File{{at, spool.SourceStamp{Size: size, Tag: tag}}}, false, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, false, err
+	}
+	files, err = in.files(ctx, name+"/")
+	return files, true, err
+}
+
+// bucket reports whether a place is a whole bucket or share, which lies in no
+// folder.
+func (s *Sources) bucket(at spool.RemotePath) (bool, error) {
+	remotes, err := s.Remotes()
+	if err != nil {
+		return false, err
+	}
+	info, _, err := remotes.find(at.Remote)
+	if err != nil {
+		return false, err
+	}
+	return kinds[info.Name].buckets && !strings.Contains(at.Path, "/"), nil
+}
+
+// files are all files whose names begin with prefix.
+func (s *Store) files(ctx context.Context, prefix string) (files []File, err error) {
+	for o, err := range s.objects(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		at := spool.RemotePath{Remote: s.at.Remote, Path: path.Join(s.at.Path, o.Remote())}
+		files = append(files, File{at, spool.SourceStamp{Size: o.Size(), Tag: s.tagOf(ctx, o)}})
+	}
+	return files, nil
+}
+
+// folder gives the folder of a file, and the file's name in it.
+func (s *Sources) folder(ctx context.Context, file spool.RemotePath) (*Store, string, error) {
+	in, err := s.open(ctx, spool.RemotePath{Remote: file.Remote, Path: strings.TrimPrefix(path.Dir(file.Path), ".")})
+	return in, path.Base(file.Path), err
+}
+
+// open gives a folder or bucket for reading, each once.
+func (s *Sources) open(ctx context.Context, at spool.RemotePath) (*Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.folders[at]; in != nil {
+		return in, nil
+	}
+	in, err := Open(ctx, at, Options{Remotes: s.Remotes, ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	if s.folders == nil {
+		s.folders = map[spool.RemotePath]*Store{}
+	}
+	s.folders[at] = in
+	return in, nil
+}
+
+// tag is the ETag of a file.
+func (s *Store) tag(ctx context.Context, name string) (tag string, size int64, err error) {
+	err = s.again(ctx, "look at", name, func(ctx context.Context) error {
+		o, err := s.find(ctx, name)
+		if err == nil {
+			tag, size = s.tagOf(ctx, o), o.Size()
+		}
+		return err
+	})
+	return tag, size, err
+}
+
+// tagOf tells one version of a file from another: by its checksum where the
+// store has that at hand, else by size and time.
+func (s *Store) tagOf(ctx context.Context, o rclone.Object) string {
+	if s.kind.atomicPut {
+		if sum, err := o.Hash(ctx, hash.MD5); err == nil && sum != "" {
+			return fmt.Sprintf(`"%d-%s"`, o.Size(), sum)
+		}
+	}
+	return fmt.Sprintf(`"%d-%x"`, o.Size(), o.ModTime(ctx).UnixNano())
+}
+
+// RoundTrip answers a GET, whole or of one range.
+func (s *Sources) RoundTrip(r *http.Request) (*http.Response, error) {
+	at := spool.RemotePath{Remote: r.URL.Host, Path: strings.TrimPrefix(r.URL.Path, "/")}
+	in, name, err := s.folder(r.Context(), at)
+	if err != nil {
+		return nil, err
+	}
+	tag, size, err := in.tag(r.Context(), name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "source-missing", Reason: "there is no file " + at.String(),
+			Hint: "look whether it was moved or deleted", Err: err,
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := answer200(r, tag, size)
+	first, last, part := wanted(r, a.Header.Get("ETag"), size)
+	switch {
+	case part && first >= size:
+		a.StatusCode, a.ContentLength = http.StatusRequestedRangeNotSatisfiable, 0
+		a.Header.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+		return a, nil
+	case part:
+		a.StatusCode, a.ContentLength = http.StatusPartialContent, last-first+1
+		a.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, size))
+	}
+	a.Body, err = in.Open(r.Context(), name, first, a.ContentLength)
+	return a, err
+}
+
+func answer200(r *http.Request, tag string, size int64) *http.Response {
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header:        http.Header{"Etag": {tag}, "Accept-Ranges": {"bytes"}},
+		ContentLength: size, Body: http.NoBody,
+	}
+}
+
+// wanted is the range that a request asks for; part is false when it asks for
+// the whole, or for the rest of another version.
+func wanted(r *http.Request, tag string, size int64) (first, last int64, part bool) {
+	text, asks := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	from, to, _ := strings.Cut(text, "-")
+	first, err := strconv.ParseInt(from, 10, 64)
+	if of := r.Header.Get("If-Range"); !asks || err != nil || of != "" && of != tag {
+		return 0, size - 1, false
+	}
+	last, err = strconv.ParseInt(to, 10, 64)
+	if err != nil || last >= size {
+		last = size - 1
+	}
+	return first, last, true
+}
