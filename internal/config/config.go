@@ -46,6 +46,9 @@ type Config struct {
 	MaxItems     int
 	Refresh      bool
 	Remake       bool
+	Settle       time.Duration     // how long a file must not have changed to be whole
+	Poll         time.Duration     // how often folders and lists are looked at
+	PollPages    time.Duration     // how often pages are asked
 	Grace        time.Duration     // how long running jobs may take to end after Ctrl-C
 	Ladders      map[string]Ladder // those that the file defines
 	Files        []string          // the files that were read, the strongest last
