@@ -203,7 +203,7 @@ func TestBadArrivals(t *testing.T) {
 	}
 	v := look(h.path("bucket"), "")
 	r.show.Start()
-	err = r.run(t.Context())
+	err = r.run(t.Context(), r.all)
 	summary := r.summary(time.Minute)
 	r.show.Close(summary)
 	v.stop()

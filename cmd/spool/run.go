@@ -42,7 +42,7 @@ source, run continues what is unfinished.`,
 			return mainJob(cmd.Context(), request{cfg: cfg, lines: lines, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags())
+	config.Bind(cmd.Flags(), config.RunKeys()...)
 	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line; - is standard input")
 	return cmd
 }
@@ -86,13 +86,17 @@ func readList(name string, stdin io.Reader) ([]intake.Line, error) {
 type request struct {
 	cfg      config.Config
 	lines    []intake.Line
+	watch    func() ([]intake.Line, error) // spool watch: what was typed, read anew
 	out, err io.Writer
 }
 
 // mainJob runs a request, from the first line that is said to the last.
 func mainJob(ctx context.Context, q request) (err error) {
-	began := time.Now()
-	l, err := lock.Acquire(ctx, q.cfg.State, "run")
+	began, command := time.Now(), "run"
+	if q.watch != nil {
+		command = "watch"
+	}
+	l, err := lock.Acquire(ctx, q.cfg.State, command)
 	if err != nil {
 		return err
 	}
@@ -110,9 +114,13 @@ func mainJob(ctx context.Context, q request) (err error) {
 		h.log = slog.New(slog.NewTextHandler(show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	r := &running{house: h, lines: q.lines, out: q.out, err: q.err, show: show, results: map[string]int{}}
+	all := r.all
+	if q.watch != nil {
+		all = newWatching(r, q.watch).all
+	}
 	r.announce()
 	show.Start()
-	runErr := r.run(ctx)
+	runErr := r.run(ctx, all)
 	summary := r.summary(time.Since(began))
 	summary.Notes = append(summary.Notes, r.sweepFailed(context.WithoutCancel(ctx), summary.Videos)...)
 	show.Close(summary)
@@ -146,7 +154,7 @@ func (r *running) close(s progress.Summary, err error) error {
 	told := reports && terminal(r.out)
 	twice := reports && !told && sameFile(r.out, r.err)
 	for _, v := range s.Videos {
-		if v.Status == spool.Ready && !told {
+		if v.Status == spool.Ready && !told && !r.endless {
 			fmt.Fprintf(r.out, "%s\t%s\n", v.Video, v.Path)
 		}
 	}
@@ -157,6 +165,8 @@ func (r *running) close(s progress.Summary, err error) error {
 	switch {
 	case err != nil:
 		return err
+	case r.endless:
+		return nil // to be stopped is how it ends
 	case r.interrupted:
 		return ended(exitInterrupted)
 	case t.Failed > 0:

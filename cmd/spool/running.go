@@ -33,6 +33,7 @@ type running struct {
 
 	engine      *engine // nil until there is something to do
 	interrupted bool
+	endless     bool // it is a watch: it takes in more until it is stopped, and says at once what is ready
 	endings     []progress.Ending
 	results     map[string]int // video → its place in endings
 	notes       []string       // said at the end
@@ -44,10 +45,10 @@ type running struct {
 // began with it play to the end.
 const keptRevision = 24 * time.Hour
 
-// run takes in all sources, and returns when every video has ended or the user
-// has had enough. The first signal stops the intake and lets what is being
+// run does all, which takes in sources, and returns when that has ended or the
+// user has had enough. The first signal stops the intake and lets what is being
 // encoded end within the grace time. However it ends, nothing is left running.
-func (r *running) run(ctx context.Context) error {
+func (r *running) run(ctx context.Context, all func(context.Context) error) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (r *running) run(ctx context.Context) error {
 	defer stop()
 
 	ended := make(chan error, 1)
-	go func() { ended <- r.all(ctx) }()
+	go func() { ended <- all(ctx) }()
 	var err error
 	select {
 	case err = <-ended:
@@ -100,6 +101,9 @@ func (r *running) drain(ctx context.Context, signals <-chan os.Signal) error {
 
 // resume is the command that goes on with this run.
 func (r *running) resume() string {
+	if r.endless {
+		return "the same command, or spool run" + toFlag(r.cfg) + " for what is unfinished"
+	}
 	return "spool run" + toFlag(r.cfg)
 }
 
@@ -183,23 +187,15 @@ func (r *running) sweepReplaced(ctx context.Context) error {
 
 // all is the run without interruption.
 func (r *running) all(ctx context.Context) error {
-	open, err := r.unfinished(ctx)
+	open, err := r.takeUp(ctx)
 	if err != nil {
 		return err
 	}
-	for _, v := range open {
-		r.expect(v, 0)
-	}
-	if len(open) > 0 {
-		if err := r.need(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.takeIn(ctx); err != nil {
+	if err := r.takeIn(ctx, r.lines, nil, r.take); err != nil {
 		return err
 	}
 	r.show.Show(progress.Event{Type: progress.Counted})
-	if len(r.lines) == 0 && len(open) == 0 {
+	if len(r.lines) == 0 && open == 0 {
 		r.notes = append(r.notes, "nothing was unfinished; spool run SOURCE publishes something")
 	}
 	if r.otherwise > 0 {
@@ -213,6 +209,19 @@ func (r *running) all(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return r.engine.wait(ctx)
+}
+
+// takeUp goes on with what earlier runs left unfinished, and says how many
+// videos that is.
+func (r *running) takeUp(ctx context.Context) (int, error) {
+	open, err := r.unfinished(ctx)
+	if err != nil || len(open) == 0 {
+		return 0, err
+	}
+	for _, v := range open {
+		r.expect(v, 0)
+	}
+	return len(open), r.need(ctx)
 }
 
 // otherSettings says how many ready videos --remake would make anew.
@@ -233,11 +242,20 @@ func (r *running) need(ctx context.Context) error {
 	if r.engine != nil {
 		return r.engine.wake()
 	}
-	r.board = newBoard(r.ledger, r.master, r.show.Show)
+	r.board = newBoard(r.ledger, r.master, r.tell)
 	e, err := r.start(ctx, r.board)
 	if err != nil {
 		return err
 	}
 	r.engine = e
 	return nil
+}
+
+// tell shows what has happened. Who watches for ever wants to know of a video
+// that is ready when it is.
+func (r *running) tell(e progress.Event) {
+	r.show.Show(e)
+	if e.Type == progress.Ready && r.endless && (r.cfg.Progress == "json" || r.cfg.Progress == "none" || !terminal(r.out)) {
+		fmt.Fprintf(r.out, "%s\t%s\n", e.Video, e.Path)
+	}
 }

@@ -77,7 +77,7 @@ func TestFailedIntakeLeavesNothingRunning(t *testing.T) {
 	}
 	r.ledger = &narrow{r.ledger, "other"}
 	r.lines = intake.Arguments([]string{h.clip, other})
-	if err := r.run(t.Context()); !errors.Is(err, errNarrow) {
+	if err := r.run(t.Context(), r.all); !errors.Is(err, errNarrow) {
 		t.Errorf("the run ended with: %v", err)
 	}
 	if r.engine == nil {

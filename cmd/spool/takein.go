@@ -19,8 +19,9 @@ import (
 	"github.com/spool-video/spool/internal/store"
 )
 
-// takeIn brings every source into the ledger.
-func (r *running) takeIn(ctx context.Context) error {
+// takeIn brings every source into the ledger: take gets what became of each.
+// whole may pass over files, as intake.Intake's does.
+func (r *running) takeIn(ctx context.Context, lines []intake.Line, whole func(string, spool.SourceStamp) bool, take func(context.Context, intake.Result, spool.Settings) error) error {
 	settings, err := r.cfg.VideoSettings()
 	if err != nil {
 		return err
@@ -30,14 +31,14 @@ func (r *running) takeIn(ctx context.Context) error {
 	in := &intake.Intake{
 		Ledger: r.ledger, Pages: r.pages, Stores: inStores{r.stores}, Client: client, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems,
-		Include: r.cfg.Include, Exclude: r.cfg.Exclude, Skip: []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State},
+		Include: r.cfg.Include, Exclude: r.cfg.Exclude, Skip: r.own(), Whole: whole,
 	}
 	judging, stop := context.WithCancel(ctx)
 	results := make(chan intake.Result, together)
 	var judge sync.WaitGroup
 	judge.Go(func() {
 		defer close(results)
-		for result := range in.Run(judging, r.lines) {
+		for result := range in.Run(judging, lines) {
 			select {
 			case results <- result:
 			case <-judging.Done():
@@ -48,7 +49,7 @@ func (r *running) takeIn(ctx context.Context) error {
 	defer judge.Wait()
 	defer stop()
 	for result := range results {
-		err := r.take(ctx, result, settings)
+		err := take(ctx, result, settings)
 		if err == nil && (len(results) == 0 || len(r.newcomers) >= together) {
 			err = r.acceptNew(ctx)
 		}
@@ -61,6 +62,9 @@ func (r *running) takeIn(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+// own are the folders in which no sources are looked for.
+func (r *running) own() []string { return []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State} }
 
 // together is how many new videos go into the ledger in one transaction, at
 // most. As many as have been judged by then do: none waits for the next one.
@@ -112,9 +116,18 @@ func (r *running) take(ctx context.Context, result intake.Result, settings spool
 
 // refuse counts a source that cannot be a video.
 func (r *running) refuse(result intake.Result) {
-	f := &spool.Failure{Class: result.Err.Class, Code: result.Err.Code, Reason: result.Err.Reason, Hint: result.Err.Hint}
-	r.endings = append(r.endings, progress.Ending{Source: result.Line.Source, Line: result.Line.Number, Status: spool.Failed, Failure: f})
-	r.show.Show(progress.Event{Type: progress.Bad, Line: result.Line.Number, Source: result.Line.Source, Failure: f})
+	e := refusal(result)
+	r.endings = append(r.endings, progress.Ending{Source: e.Source, Line: e.Line, Status: spool.Failed, Failure: e.Failure})
+	r.show.Show(e)
+}
+
+// refusal tells of a source that cannot be a video.
+func refusal(result intake.Result) progress.Event {
+	return progress.Event{Type: progress.Bad, Line: result.Line.Number, Source: result.Line.Source, Failure: failure(result.Err)}
+}
+
+func failure(e *spool.Error) *spool.Failure {
+	return &spool.Failure{Class: e.Class, Code: e.Code, Reason: e.Reason, Hint: e.Hint}
 }
 
 // accept takes in a new video, unless the destination has it already.
@@ -164,6 +177,9 @@ func (r *running) expect(v spool.Video, line int) {
 
 // keep adds a video that is ready and stays as it is.
 func (r *running) keep(v spool.Video, text string) {
+	if _, twice := r.results[v.ID]; twice {
+		return
+	}
 	r.results[v.ID] = len(r.endings)
 	r.endings = append(r.endings, progress.Ending{
 		Video: v.ID, Source: v.Canonical, Status: spool.Ready, Skipped: true, Sizes: v.Sizes, Path: r.master(v.ID),

@@ -17,6 +17,7 @@ type setting struct {
 	path    bool // relative to the working folder, or to the file that names it
 	program bool // names a program: not from a file found in the working folder
 	guard   bool // says what may be reached: likewise
+	watch   bool // a flag of spool watch alone
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -133,6 +134,15 @@ var settings = []setting{
 		key: "ffprobe", usual: "ffprobe", program: true, help: "the ffprobe to use",
 		value: func(c *Config) pflag.Value { return text(&c.FFprobe, "PATH") },
 	}, {
+		key: "settle", usual: "10s", watch: true, help: "how long a file must not have changed to be taken for whole",
+		value: func(c *Config) pflag.Value { return (*span)(&c.Settle) },
+	}, {
+		key: "poll", usual: "30s", watch: true, help: "how often folders and lists are looked at whose changes no system tells, as those of a NAS",
+		value: func(c *Config) pflag.Value { return (*span)(&c.Poll) },
+	}, {
+		key: "poll-pages", usual: "15m", watch: true, help: "how often web pages are asked for new videos",
+		value: func(c *Config) pflag.Value { return (*span)(&c.PollPages) },
+	}, {
 		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
@@ -164,19 +174,18 @@ func fileKeys() []string {
 }
 
 // Keys are all settings' names, in the order of the help text.
-func Keys() []string {
-	keys := make([]string, len(settings))
-	for i, s := range settings {
-		keys[i] = s.key
-	}
-	return keys
-}
+func Keys() []string { return chosen(func(setting) bool { return true }) }
+
+// RunKeys are the settings of spool run.
+func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch }) }
 
 // MainKeys are the settings that the first screen of --help shows.
-func MainKeys() []string {
+func MainKeys() []string { return chosen(func(s setting) bool { return s.main }) }
+
+func chosen(wanted func(setting) bool) []string {
 	var keys []string
 	for _, s := range settings {
-		if s.main {
+		if wanted(s) {
 			keys = append(keys, s.key)
 		}
 	}

@@ -71,7 +71,10 @@ type Intake struct {
 	Exclude  []string       // as Include, of files that are left out
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
-	Rest     time.Duration  // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
+	// Whole reports whether a local file that looks so is whole; one that is not
+	// is passed over in silence. Nil: all are.
+	Whole func(path string, stamp spool.SourceStamp) bool
+	Rest  time.Duration // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
 }
 
 // item is one possible video of a line, not judged yet.
@@ -182,6 +185,8 @@ func (in *Intake) expand(ctx context.Context, line Line) expansion {
 	return e
 }
 
+func (in *Intake) whole(it item) bool { return in.Whole == nil || in.Whole(it.canonical, it.stamp) }
+
 func lookupError(err error) *spool.Error {
 	return &spool.Error{Class: spool.Environment, Code: "ledger", Reason: "the ledger could not be asked", Hint: "spool doctor looks into it", Err: err}
 }
@@ -210,7 +215,9 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		one.err = bad
 		return []item{one}, false
 	case !info.IsDir():
-		one.stamp = stamp(info)
+		if one.stamp = stamp(info); !in.whole(one) {
+			return nil, false
+		}
 		return []item{one}, false
 	}
 	files, errs := in.expandFolder(one.canonical, typed)
@@ -218,8 +225,8 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		found := item{source: file, canonical: file}
 		if info, bad := statLocal(file, file); bad != nil {
 			found.err = bad
-		} else {
-			found.stamp = stamp(info)
+		} else if found.stamp = stamp(info); !in.whole(found) {
+			continue
 		}
 		items = append(items, found)
 	}
