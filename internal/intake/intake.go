@@ -71,8 +71,8 @@ type Intake struct {
 	Exclude  []string       // as Include, of files that are left out
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
-	// Whole reports whether a local file that looks so is whole; one that is not
-	// is passed over in silence. Nil: all are.
+	// Whole reports whether a file, here or in a store, that looks so is whole;
+	// one that is not is passed over in silence. Nil: all are.
 	Whole func(path string, stamp spool.SourceStamp) bool
 	Rest  time.Duration // before a page that failed in passing is asked again, doubled each time; 0 = 1 s
 }
@@ -179,13 +179,17 @@ func (in *Intake) expand(ctx context.Context, line Line) expansion {
 	default:
 		e.items, e.many = in.expandPage(ctx, one)
 	}
+	e.items = slices.DeleteFunc(e.items, in.growing)
 	if e.many {
 		e.line.oneVideo(len(e.items))
 	}
 	return e
 }
 
-func (in *Intake) whole(it item) bool { return in.Whole == nil || in.Whole(it.canonical, it.stamp) }
+// growing reports whether somebody may still be writing a file.
+func (in *Intake) growing(it item) bool {
+	return in.Whole != nil && it.err == nil && it.stamp != (spool.SourceStamp{}) && !in.Whole(it.canonical, it.stamp)
+}
 
 func lookupError(err error) *spool.Error {
 	return &spool.Error{Class: spool.Environment, Code: "ledger", Reason: "the ledger could not be asked", Hint: "spool doctor looks into it", Err: err}
@@ -215,9 +219,7 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		one.err = bad
 		return []item{one}, false
 	case !info.IsDir():
-		if one.stamp = stamp(info); !in.whole(one) {
-			return nil, false
-		}
+		one.stamp = stamp(info)
 		return []item{one}, false
 	}
 	files, errs := in.expandFolder(one.canonical, typed)
@@ -225,8 +227,8 @@ func (in *Intake) expandLocal(one item) (items []item, many bool) {
 		found := item{source: file, canonical: file}
 		if info, bad := statLocal(file, file); bad != nil {
 			found.err = bad
-		} else if found.stamp = stamp(info); !in.whole(found) {
-			continue
+		} else {
+			found.stamp = stamp(info)
 		}
 		items = append(items, found)
 	}

@@ -80,9 +80,7 @@ func (b *Bell) listen() {
 				continue
 			}
 			if event.Has(fsnotify.Create) {
-				if info, err := os.Lstat(event.Name); err == nil && info.IsDir() {
-					b.Listen(event.Name)
-				}
+				b.Listen(event.Name) // it may be a folder
 			}
 			b.ring()
 		case _, open := <-b.watcher.Errors:
