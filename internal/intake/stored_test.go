@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,11 +16,15 @@ import (
 type bay struct {
 	files []string
 	err   error
-	asked []string
+
+	mu    sync.Mutex
+	asked []string // owned by mu
 }
 
 func (s *bay) Look(_ context.Context, at spool.RemotePath) (files []StoredFile, folder bool, err error) {
+	s.mu.Lock()
 	s.asked = append(s.asked, at.String())
+	s.mu.Unlock()
 	if s.err != nil {
 		return nil, false, s.err
 	}

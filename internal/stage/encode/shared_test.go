@@ -3,6 +3,7 @@ package encode_test
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spool-video/spool"
@@ -33,16 +34,16 @@ func TestRungsAreSharedOut(t *testing.T) {
 		h.stage.CPU, h.stage.Tools.FFmpeg = cpu, ffmpeg
 		job := s.job(1)
 		job.Spare = c.spare
-		var last spool.Progress
-		r, err := h.stage.Run(t.Context(), job, func(p spool.Progress) { last = p })
+		var last atomic.Pointer[spool.Progress]
+		r, err := h.stage.Run(t.Context(), job, func(p spool.Progress) { last.Store(&p) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		if runs() != c.runs || cpu.InUse() != 0 {
 			t.Errorf("%+v: %d processes, %d slots are still held", c, runs(), cpu.InUse())
 		}
-		if len(r.Made.Inits) != 3 || len(r.Made.Segments) != 3 || last.Done != last.Total {
-			t.Errorf("%+v: made %+v, progress %+v", c, r.Made, last)
+		if len(r.Made.Inits) != 3 || len(r.Made.Segments) != 3 || last.Load().Done != last.Load().Total {
+			t.Errorf("%+v: made %+v, progress %+v", c, r.Made, *last.Load())
 		}
 		if want == nil {
 			want = maps.Clone(h.store.objects)

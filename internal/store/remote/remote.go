@@ -13,10 +13,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/config"
 	"github.com/rclone/rclone/fs/hash"
 	"github.com/rclone/rclone/lib/atexit"
 
@@ -213,4 +215,10 @@ var quiet = sync.OnceFunc(func() {
 	settings.LogLevel = rclone.LogLevelEmergency
 	settings.AskPassword = false
 	atexit.IgnoreSignals() // or it would end the process at Ctrl-C, in the middle of everything
+	// What rclone makes at its first use, or copies while others may be making
+	// it, is made here, by one.
+	config.LoadedData()
+	if shared, ok := http.DefaultTransport.(*http.Transport); ok {
+		shared.CloseIdleConnections()
+	}
 })
