@@ -66,7 +66,7 @@ func NewWorkshop(t testing.TB, dir string, port int) *Workshop {
 	if err := os.MkdirAll(w.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range append(Inputs(), parts...) {
+	for _, i := range append(Inputs(), parts()...) {
 		if _, twice := w.inputs[i.Name]; twice {
 			t.Fatalf("there are two inputs %q", i.Name)
 		}
@@ -77,7 +77,7 @@ func NewWorkshop(t testing.TB, dir string, port int) *Workshop {
 }
 
 // Inputs are all inputs.
-func Inputs() []Input { return slices.Concat(odd, streams, named, broken, hostile) }
+func Inputs() []Input { return slices.Concat(odd(), streams(), named(), broken(), hostile()) }
 
 // Path builds an input, if it is not there yet, and gives its path. Several
 // may be built at a time.
