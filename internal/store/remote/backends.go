@@ -20,6 +20,8 @@ type kind struct {
 	// atomicPut: an object is there whole, or not at all, and a new one takes
 	// an old one's place in one step.
 	atomicPut bool
+	// blinks: while a new one takes its place, an object may not be found.
+	blinks bool
 	// atomicMove: so does a file that is renamed. OpenSSH's sftp does; what
 	// shares and WebDAV servers do is between none and all of it.
 	atomicMove bool
@@ -40,7 +42,7 @@ var kinds = map[string]kind{
 		"no_head": "true", "no_check_bucket": "true",
 		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
 	}},
-	"swift":                {atomicPut: true, buckets: true},
+	"swift":                {atomicPut: true, blinks: true, buckets: true},
 	"b2":                   {atomicPut: true, buckets: true},
 	"google cloud storage": {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_bucket": "true"}},
 	"azureblob":            {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_container": "true"}},

@@ -126,7 +126,7 @@ func (s *Store) Token() string {
 // Properties states what the store can do.
 func (s *Store) Properties() store.Properties {
 	return store.Properties{
-		Address: s.at.String(), AtomicPut: s.kind.atomicPut || s.kind.atomicMove,
+		Address: s.at.String(), AtomicPut: s.kind.atomicPut && !s.kind.blinks || s.kind.atomicMove,
 		Checksum: true, // Put confirms what it put
 	}
 }
