@@ -40,7 +40,7 @@ func TestSourceLargerThanScratch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{cfg: config.Config{ScratchLimit: config.Limit{Bytes: limit}}, scratch: s}
+		h := &house{cfg: config.Config{ScratchLimit: config.Limit{Bytes: limit}, AllowPrivate: true}, scratch: s}
 		client := h.downloader()
 		t.Cleanup(client.Close)
 		stage := bounded{&fetch.Stage{Client: client, Slots: flow.NewSlots(1), Work: s.Source}, limit, client.Ask}

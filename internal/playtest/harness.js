@@ -50,6 +50,7 @@ window.play = ({ url, level, alternate, seekTo, listed, rate, limit }) => new Pr
   const end = () => { clearTimeout(clock); finish(); };
 
   hls.on(Hls.Events.ERROR, (_, data) => {
+    if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return; // it changes size, and wants this no more
     const answer = data.response ? ` ${data.response.code}` : '';
     errors.push(`hls.js: ${data.type}/${data.details}${answer}${data.fatal ? ' fatal' : ''}${data.error ? ` (${data.error.message})` : ''}`);
     if (data.fatal) end();
