@@ -39,7 +39,7 @@ type ordeal struct {
 // watched sends the last bytes one by one until the video is offered, so that
 // there is something to withdraw, and the rest then.
 func (o *ordeal) watched(w http.ResponseWriter, r *http.Request, last []byte) {
-	look := time.NewTicker(50 * time.Millisecond)
+	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	for ; len(last) > 1; last = last[1:] {
 		if _, err := os.Stat(filepath.Join(o.bucket, o.id, "early.m3u8")); err == nil {
@@ -70,7 +70,7 @@ func (o *ordeal) cut(w http.ResponseWriter, r *http.Request, body []byte, at int
 		w.Header().Set("Content-Range", "bytes "+strconv.Itoa(from)+"-"+strconv.Itoa(len(body)-1)+"/"+strconv.Itoa(len(body)))
 		w.WriteHeader(http.StatusPartialContent)
 	}
-	if last := max(from, at-4000); o.early && from == 0 && last < at && !o.shown.Swap(true) {
+	if last := max(from, at-1000); o.early && from == 0 && last < at && !o.shown.Swap(true) {
 		_, _ = w.Write(body[from:last])
 		o.watched(w, r, body[last:at])
 	} else if from < at {
