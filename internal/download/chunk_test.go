@@ -161,7 +161,7 @@ func leave(t *testing.T, path, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPart(path, u)
+	p, err := openNamed(path, identity(u), u)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,9 +101,6 @@ func Discard(path string) error {
 	return nil
 }
 
-// openPart opens the part of a file that its URL names.
-func openPart(path string, u *url.URL) (*part, error) { return openNamed(path, identity(u), u) }
-
 // openNamed opens the part of path with the bytes in it that are durable, if
 // they are of the file that key stands for.
 func openNamed(path, key string, u *url.URL) (*part, error) {

@@ -25,7 +25,7 @@ func newPart(t *testing.T) (p *part, again func() *part) {
 		t.Fatal(err)
 	}
 	open := func() *part {
-		p, err := openPart(path, u)
+		p, err := openNamed(path, identity(u), u)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,7 +155,7 @@ func TestCompletePartNeedsNoNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPart(path, u)
+	p, err := openNamed(path, identity(u), u)
 	if err != nil {
 		t.Fatal(err)
 	}

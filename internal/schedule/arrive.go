@@ -55,13 +55,10 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	return true
 }
 
-// bring makes the parts ready whose windows of the source are here.
-func bring(rec *ledger.Record, p *spool.Plan, have spool.Spans) bool {
-	return bringApart(rec, p, have, have)
-}
-
-// bringApart is bring for a source whose sound lies in a file of its own.
-func bringApart(rec *ledger.Record, p *spool.Plan, pictures, sound spool.Spans) bool {
+// bring makes the parts ready whose windows of the source are here: what of it
+// the pictures are read from, and what the sound, which may lie in a file of
+// its own.
+func bring(rec *ledger.Record, p *spool.Plan, pictures, sound spool.Spans) bool {
 	if rec.Video.Status.Ended() {
 		return false
 	}
@@ -120,8 +117,8 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 	if planned.fetched.Sound == nil {
 		sound = have
 	}
-	if !bringApart(&rec, planned.plan, have, sound) {
+	if !bring(&rec, planned.plan, have, sound) {
 		return nil
 	}
-	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bringApart(rec, planned.plan, have, sound) })
+	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bring(rec, planned.plan, have, sound) })
 }

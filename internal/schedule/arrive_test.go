@@ -54,10 +54,10 @@ func TestPartsWaitForTheirBytes(t *testing.T) {
 	p := windowed(2)
 	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
 	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobWaiting, spool.JobWaiting, spool.JobWaiting)
-	if bring(&rec, p, spool.Spans{{From: 0, To: 9}}) {
+	if bring(&rec, p, spool.Spans{{From: 0, To: 9}}, spool.Spans{{From: 0, To: 9}}) {
 		t.Error("half a window is enough")
 	}
-	if !bring(&rec, p, spool.Spans{{From: 0, To: 12}}) {
+	if !bring(&rec, p, spool.Spans{{From: 0, To: 12}}, spool.Spans{{From: 0, To: 12}}) {
 		t.Error("a whole window is not enough")
 	}
 	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobReady, spool.JobWaiting, spool.JobWaiting)
@@ -65,7 +65,7 @@ func TestPartsWaitForTheirBytes(t *testing.T) {
 	// Nobody holds the source after a crash.
 	Recover(&rec)
 	expect(t, rec, spool.JobReady, spool.JobDone, spool.JobWaiting, spool.JobWaiting, spool.JobWaiting)
-	bring(&rec, p, spool.Spans{{From: 0, To: 12}})
+	bring(&rec, p, spool.Spans{{From: 0, To: 12}}, spool.Spans{{From: 0, To: 12}})
 	tells(&rec, spool.Encode, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
 	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{Path: "/s"}})
 	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady, spool.JobReady)
@@ -81,7 +81,7 @@ func TestFinishWaitsForTheWholeSource(t *testing.T) {
 	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{}})
 	p := windowed(1)
 	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
-	bring(&rec, p, spool.Spans{{From: 0, To: 20}})
+	bring(&rec, p, spool.Spans{{From: 0, To: 20}}, spool.Spans{{From: 0, To: 20}})
 	tells(&rec, spool.Encode, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
 	tells(&rec, spool.Audio, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
 	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobDone, spool.JobDone)
@@ -139,7 +139,7 @@ func TestEveryOrderOfArrivalEndsReady(t *testing.T) {
 				}
 				tells(&rec, spool.Draft, 0, outcome, &spool.Result{Plan: &p})
 			case 2:
-				bring(&rec, whole, have)
+				bring(&rec, whole, have, have)
 			case 3: // a part
 				i := slices.IndexFunc(rec.Jobs, func(j ledger.Job) bool {
 					return j.State == spool.JobReady && j.Kind != spool.Fetch && j.Kind != spool.Draft
@@ -211,11 +211,11 @@ func TestPartsWaitForTheirOwnFile(t *testing.T) {
 	p := windowed(1)
 	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: p})
 	all := spool.Spans{{From: 0, To: 1000}}
-	if !bringApart(&rec, p, nil, all) || bringApart(&rec, p, nil, all) {
+	if !bring(&rec, p, nil, all) || bring(&rec, p, nil, all) {
 		t.Error("the sound is not brought by its own file")
 	}
 	expect(t, rec, spool.JobRunning, spool.JobDone, spool.JobWaiting, spool.JobReady)
-	if !bringApart(&rec, p, all, nil) {
+	if !bring(&rec, p, all, nil) {
 		t.Error("the pictures are not brought by their own file")
 	}
 }
