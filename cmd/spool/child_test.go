@@ -21,7 +21,8 @@ type child struct {
 func (c *child) said() string { return c.out.String() }
 
 // patient is how long a child may take to say or to do what is expected of it.
-const patient = time.Minute
+// It ends what hangs, so it is far longer than anything takes on a busy machine.
+const patient = 4 * time.Minute
 
 // await waits until the child has said something.
 func (c *child) await(t *testing.T, what string) {

@@ -30,7 +30,8 @@ func TestNeeds(t *testing.T) {
 	}
 	is("at first", false, spool.Needs{Source: []spool.Span{span(0, 10), span(10, 20), span(20, 30), span(5, 15)}, Made: made})
 	is("apart", true, spool.Needs{Source: []spool.Span{span(0, 10), span(10, 20), span(20, 30)}, Sound: []spool.Span{span(5, 15)}, Made: made})
-	bring(&rec, p, spool.Spans{span(0, 30)})
+	here := spool.Spans{span(0, 30)}
+	bring(&rec, p, here, here)
 	tells(&rec, spool.Encode, 1, spool.Started, nil)
 	tells(&rec, spool.Encode, 0, spool.Done, &spool.Result{Made: &spool.Made{}})
 	is("one done, one running", false, spool.Needs{Source: []spool.Span{span(10, 20), span(20, 30), span(5, 15)}, Made: made, Done: 1})

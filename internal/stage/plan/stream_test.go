@@ -66,7 +66,7 @@ func growPlan(t *testing.T, path string, percent int64, job spool.Job) grown {
 	rest.Go(func() {
 		select {
 		case <-told:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("nothing was told of what had come")
 		}
 		source.Arrived(spool.Spans{{From: 0, To: source.Size()}})
@@ -213,7 +213,7 @@ func TestStreamThatBreaksOff(t *testing.T) {
 	end.Go(func() {
 		select {
 		case <-told:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("nothing was told of what had come")
 		}
 		arriving.End(broke)
