@@ -171,7 +171,7 @@ func (h *Heard) take(p packet) error {
 		return onlyWhole("sound without times")
 	}
 	h.Places = append(h.Places, located(x.PTS[n], p.pos, h.Places))
-	if h.PacketSamples > 0 && h.Counted == n && h.places(n, int64(h.PacketSamples)) {
+	if h.PacketSamples > 0 && h.Counted == n && h.index.places(n, h.stream, h.PacketSamples) {
 		h.Counted = n + 1
 	}
 	return nil
@@ -188,7 +188,7 @@ func (g *Growing) CountSound() {
 		if h.PacketSamples > 0 {
 			continue
 		}
-		if h.PacketSamples = h.packetSamples(); h.PacketSamples > 0 {
+		if h.PacketSamples = CountSamples(&h.index, h.stream, len(h.lengths)); h.PacketSamples > 0 {
 			h.Counted = len(h.Places)
 		}
 	}

@@ -26,9 +26,9 @@ type growth struct {
 	plan   spool.Plan  // so far
 
 	begun   bool
-	awaits  int                // output frames that must be settled before there is another chunk
-	decoded int                // packets of pictures up to the last one that the chunks so far show
-	fixed   int64              // frames up to here have been counted on
+	awaits  int                  // output frames that must be settled before there is another chunk
+	decoded int                  // packets of pictures up to the last one that the chunks so far show
+	fixed   int64                // frames up to here have been counted on
 	pieces  [][]spool.AudioPiece // of each sound, that may be added when their packets are here
 	unsaid  bool                 // the plan has grown since it was told
 	told    bool
