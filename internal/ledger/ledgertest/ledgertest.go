@@ -61,8 +61,8 @@ func full(id string) ledger.Record {
 		ID: id, Source: "https://user:secret@example.org/a.mp4?token=x", Canonical: "https://example.org/" + id,
 		Title: "Ünï 日本 \"quoted\"", Status: spool.Working, Revision: "r1", Published: "r0",
 		Priority: 3, Settings: spool.Settings{Ladder: "default", Sizes: []int{360, 720}, Preset: "medium", Encrypt: true, KeyURI: "/k/{key}"},
-		Failure:  &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "no space", Hint: "make room"},
-		Stamp:    spool.SourceStamp{Size: 7, Modified: 8}, Sizes: []string{"360p"}, LeftOut: []string{"subtitles (eng)"}, Replans: 2,
+		Failure: &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "no space", Hint: "make room"},
+		Stamp:   spool.SourceStamp{Size: 7, Modified: 8}, Sizes: []string{"360p"}, LeftOut: []string{"subtitles (eng)"}, Replans: 2,
 		Added: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC), Changed: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC),
 	}
 	fetch := job(id, "r1", spool.Fetch, 0, spool.JobDone)
