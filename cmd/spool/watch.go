@@ -44,7 +44,7 @@ end first (--grace).`,
 			return mainJob(cmd.Context(), request{cfg: cfg, watch: read, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags())
+	config.Bind(cmd.Flags(), config.WatchKeys()...)
 	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line, and again when it changes")
 	return cmd
 }
@@ -55,10 +55,11 @@ type watching struct {
 	read  func() ([]intake.Line, error)
 	files watch.Files
 	bell  *watch.Bell
-	told  map[string]string // how a source looked last, by its line and itself
-	bad   map[string]string // why it could not be taken, when it was looked at last
-	asked time.Time         // when pages were asked last
-	swept time.Time         // when what is old was swept last
+	told  map[string]string     // how a source looked last, by its line and itself
+	bad   map[string]string     // why it could not be taken, when it was looked at last
+	asked time.Time             // when pages were asked last
+	swept time.Time             // when what is old was swept last
+	also  func(context.Context) // what else is done then, or nil
 }
 
 func newWatching(r *running, read func() ([]intake.Line, error)) *watching {
@@ -95,6 +96,9 @@ func (w *watching) all(ctx context.Context) (err error) {
 			}
 			if w.engine != nil {
 				w.engine.watch.sweep(ctx)
+			}
+			if w.also != nil {
+				w.also(ctx)
 			}
 		}
 	}
