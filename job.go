@@ -84,10 +84,10 @@ type ContentKey struct {
 
 // Fetched is what the fetch job found.
 type Fetched struct {
-	Path    string `json:"path"` // the source, on the worker's disk
+	Path    string `json:"path,omitempty"` // the source, on the disk of the worker that fetched it; "" when it lies elsewhere
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256,omitempty"` // of downloads
-	Tag     string `json:"tag,omitempty"`    // the server's ETag, of links
+	Tag     string `json:"tag,omitempty"`    // tells this version of the source from others: the server's ETag, of links
 	Scratch bool   `json:"scratch"`          // the file is Spool's own and goes when the video is READY
 	Page    *Page  `json:"page,omitempty"`
 	// Arriving is set while not all bytes are here: the source is read through
@@ -97,7 +97,25 @@ type Fetched struct {
 	// apart; this one's own sound is then not heard. Each file has a clock of
 	// its own, and both clocks begin at the same time.
 	Sound *Fetched `json:"sound,omitempty"`
+	// Remote is where any worker can read the source by ranges, in place of
+	// Path. Nil: only the worker that fetched it can.
+	Remote *Remote `json:"remote,omitempty"`
 }
+
+// Remote is a place whose bytes can be read by ranges from any worker that
+// reaches it. One field is set. What has another size than the Fetched, or
+// another tag, is another source.
+type Remote struct {
+	Store string `json:"store,omitempty"` // a file in a store: NAME:PATH
+	URL   string `json:"url,omitempty"`   // a file at a web server; may hold secrets
+	// Staged is the folder of a source that lies in numbered parts: NAME:PATH
+	// in a store, or an absolute path.
+	Staged string `json:"staged,omitempty"`
+}
+
+// Anywhere reports whether any worker can read the source, and not only the
+// one that fetched it.
+func (f *Fetched) Anywhere() bool { return f.Remote != nil && f.Hearing().Remote != nil }
 
 // Hearing is the file that the sound is read from.
 func (f *Fetched) Hearing() *Fetched {

@@ -39,8 +39,8 @@ func (s Stage) candidate(ctx context.Context, job spool.Job, p *spool.Plan) (can
 
 // movie reads the index of an MP4 or QuickTime file; nil when it has none that
 // tells everything.
-func (s Stage) movie(ctx context.Context, path string) (*tap.Movie, error) {
-	source, end, err := s.Sources.Read(path)
+func (s Stage) movie(ctx context.Context, f *spool.Fetched) (*tap.Movie, error) {
+	source, end, err := s.Sources.Read(f)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
 		return spool.Result{Plan: p}, err
 	}
-	if s.Sources.Arriving(job.Fetched.Path) != nil || s.Sources.Arriving(job.Fetched.Hearing().Path) != nil {
+	if s.Sources.Tapped(job.Fetched) || s.Sources.Tapped(job.Fetched.Hearing()) {
 		p, err := s.arriving(ctx, job)
 		return spool.Result{Plan: p}, err
 	}

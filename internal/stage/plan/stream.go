@@ -19,10 +19,10 @@ import (
 // source that is planned otherwise.
 func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.Progress)) (*spool.Plan, error) {
 	begun := job.Plan != nil && job.Plan.Open
-	if job.Fetched.Sound != nil || !begun && job.Careful > 0 || !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
+	if job.Fetched.Sound != nil || !begun && job.Careful > 0 || !begun && !s.Sources.Tapped(job.Fetched) {
 		return nil, nil // two files are planned from their indexes, and what was another than it promised when it is whole
 	}
-	source, release, err := s.Sources.Read(job.Fetched.Path)
+	source, release, err := s.Sources.Read(job.Fetched)
 	if err != nil {
 		return nil, err
 	}
