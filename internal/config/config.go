@@ -55,6 +55,7 @@ type Config struct {
 	Settle       time.Duration // how long a file must not have changed to be whole
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
+	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	RcloneConfig string                       // a file, or "": where rclone keeps its own

@@ -17,7 +17,8 @@ type setting struct {
 	path    bool // relative to the working folder, or to the file that names it
 	program bool // names a program: not from a file found in the working folder
 	guard   bool // says what may be reached: likewise
-	watch   bool // a flag of spool watch alone
+	watch   bool // a flag of spool watch and spool serve alone
+	serve   bool // a flag of spool serve alone
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -146,6 +147,9 @@ var settings = []setting{
 		key: "poll-pages", usual: "15m", watch: true, help: "how often web pages are asked for new videos",
 		value: func(c *Config) pflag.Value { return (*span)(&c.PollPages) },
 	}, {
+		key: "watch", serve: true, help: "publish what is and what comes there: folders, lists, pages, with commas between",
+		value: func(c *Config) pflag.Value { return (*places)(&c.Watch) },
+	}, {
 		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
@@ -180,7 +184,13 @@ func fileKeys() []string {
 func Keys() []string { return chosen(func(setting) bool { return true }) }
 
 // RunKeys are the settings of spool run.
-func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch }) }
+func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch && !s.serve }) }
+
+// WatchKeys are the settings of spool watch.
+func WatchKeys() []string { return chosen(func(s setting) bool { return !s.serve }) }
+
+// ServeKeys are the settings of spool serve.
+func ServeKeys() []string { return Keys() }
 
 // MainKeys are the settings that the first screen of --help shows.
 func MainKeys() []string { return chosen(func(s setting) bool { return s.main }) }

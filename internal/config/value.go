@@ -80,6 +80,24 @@ func (v *globs) Set(s string) error {
 	return nil
 }
 
+// places are folders, lists, pages: whatever a source may be.
+type places []string
+
+func (v *places) String() string { return strings.Join(*v, ",") }
+func (v *places) Type() string   { return "SOURCES" }
+
+func (v *places) Set(s string) error {
+	var all []string
+	for place := range strings.SplitSeq(s, ",") {
+		if place = strings.TrimSpace(place); place == "" || strings.ContainsFunc(place, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return fmt.Errorf("allowed are sources with commas between them, as /mnt/nas/incoming,films.txt")
+		}
+		all = append(all, place)
+	}
+	*v = all
+	return nil
+}
+
 type truth bool
 
 func (v *truth) String() string { return strconv.FormatBool(bool(*v)) }
