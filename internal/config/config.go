@@ -32,6 +32,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Segment      int    // seconds
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -171,6 +172,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Segment != spool.UsualSegment {
+		s.Segment = c.Segment
 	}
 	return s, nil
 }

@@ -129,6 +129,29 @@ func (v *span) Set(s string) error {
 	return nil
 }
 
+// seconds is a time of whole seconds, written as 6s or 6.
+type seconds struct {
+	to                *int
+	smallest, largest int
+}
+
+func (v *seconds) String() string { return strconv.Itoa(*v.to) + "s" }
+func (v *seconds) Type() string   { return "TIME" }
+
+func (v *seconds) Set(s string) error {
+	s = strings.TrimSpace(s)
+	d, err := time.ParseDuration(s)
+	if n, aerr := strconv.Atoi(s); aerr == nil {
+		d, err = time.Duration(min(max(n, -1), v.largest+1))*time.Second, nil
+	}
+	n := int(d / time.Second)
+	if err != nil || d%time.Second != 0 || n < v.smallest || n > v.largest {
+		return fmt.Errorf("allowed are whole seconds from %ds to %ds", v.smallest, v.largest)
+	}
+	*v.to = n
+	return nil
+}
+
 type sizes []int
 
 func (v *sizes) String() string {
