@@ -40,9 +40,12 @@ func Kept(topic string) bool {
 	return topic != BeatTopic && !strings.HasPrefix(topic, workPrefix) && !strings.HasPrefix(topic, pingPrefix)
 }
 
-// Message is what a worker receives: a job to do, or one to stop.
+// Message is what a worker receives; one field is set.
 type Message struct {
-	Job   *spool.Job   `json:"job,omitempty"`
-	Stop  *spool.Stop  `json:"stop,omitempty"`
-	Needs *spool.Needs `json:"needs,omitempty"`
+	Job      *spool.Job      `json:"job,omitempty"`
+	Stop     *spool.Stop     `json:"stop,omitempty"`
+	Needs    *spool.Needs    `json:"needs,omitempty"`
+	Accepted *spool.Accepted `json:"accepted,omitempty"`
+	Refused  *spool.Refused  `json:"refused,omitempty"`
+	Drain    bool            `json:"drain,omitempty"` // take no more jobs, and end when the running ones have
 }
