@@ -44,7 +44,7 @@ end first (--grace).`,
 			return mainJob(cmd.Context(), request{cfg: cfg, watch: read, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags())
+	config.Bind(cmd.Flags(), config.WatchKeys()...)
 	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line, and again when it changes")
 	return cmd
 }
@@ -55,15 +55,21 @@ type watching struct {
 	read  func() ([]intake.Line, error)
 	files watch.Files
 	bell  *watch.Bell
-	told  map[string]string // how a source looked last, by its line and itself
-	bad   map[string]string // why it could not be taken, when it was looked at last
-	asked time.Time         // when pages were asked last
-	swept time.Time         // when what is old was swept last
+	looks map[spot]string       // how each source looked last
+	bad   map[spot]string       // why it could not be taken, when it was looked at last
+	pages map[string]bool       // addresses that were asked before
+	asked time.Time             // when all of them were asked last
+	swept time.Time             // when what is old was swept last
+	also  func(context.Context) // what else is done then, or nil
 }
+
+// spot is a source and the line that it was found by; that of no source is
+// that of all lines together.
+type spot struct{ line, source string }
 
 func newWatching(r *running, read func() ([]intake.Line, error)) *watching {
 	r.endless = true
-	return &watching{running: r, read: read, files: watch.Files{Settle: r.cfg.Settle}, told: map[string]string{}, swept: time.Now()}
+	return &watching{running: r, read: read, files: watch.Files{Settle: r.cfg.Settle}, looks: map[spot]string{}, pages: map[string]bool{}, swept: time.Now()}
 }
 
 const (
@@ -80,11 +86,13 @@ func (w *watching) all(ctx context.Context) (err error) {
 	if _, err := w.takeUp(ctx); err != nil {
 		return err
 	}
-	for {
+	for first := true; ; first = false {
 		if err := w.look(ctx); err != nil {
 			return err
 		}
-		w.show.Show(progress.Event{Type: progress.Counted})
+		if first {
+			w.show.Show(progress.Event{Type: progress.Counted})
+		}
 		if err := w.rest(ctx); err != nil {
 			return err
 		}
@@ -95,6 +103,9 @@ func (w *watching) all(ctx context.Context) (err error) {
 			}
 			if w.engine != nil {
 				w.engine.watch.sweep(ctx)
+			}
+			if w.also != nil {
+				w.also(ctx)
 			}
 		}
 	}
@@ -130,17 +141,17 @@ func (w *watching) rest(ctx context.Context) error {
 // look looks at all sources that are due.
 func (w *watching) look(ctx context.Context) error {
 	before := w.bad
-	w.bad = map[string]string{}
+	w.bad = map[spot]string{}
 	lines, err := w.read()
 	if err != nil {
-		w.lacks("", progress.Event{Type: progress.Bad, Failure: failure(spool.AsError(err))}, before)
+		w.lacks(spot{}, progress.Event{Type: progress.Bad, Failure: failure(spool.AsError(err))}, before)
 	}
 	due := w.due(lines)
 	w.files.Begin()
 	whole := func(path string, stamp spool.SourceStamp) bool { return w.files.Whole(path, stamp, time.Now()) }
 	return w.takeIn(ctx, due, whole, func(ctx context.Context, result intake.Result, settings spool.Settings) error {
 		if result.Verdict == intake.Bad {
-			w.lacks(result.Line.Source+"\x00"+result.Source, refusal(result), before)
+			w.lacks(spot{result.Line.Source, result.Source}, refusal(result), before)
 			return nil
 		}
 		if !w.news(result) {
@@ -163,10 +174,10 @@ func (w *watching) due(lines []intake.Line) []intake.Line {
 			w.bell.Listen(l.List)
 		}
 		if intake.IsURL(l.Source) {
-			if pages || w.told[l.Source] == "" {
+			if pages || !w.pages[l.Source] {
 				due = append(due, l)
 			}
-			w.told[l.Source] = "asked"
+			w.pages[l.Source] = true
 			continue
 		}
 		if path, err := filepath.Abs(l.Source); err == nil {
@@ -179,12 +190,12 @@ func (w *watching) due(lines []intake.Line) []intake.Line {
 
 // lacks tells of a source that cannot be taken, once for as long as that is
 // so: folders come and go with their mounts, and an empty one is no mistake.
-func (w *watching) lacks(source string, e progress.Event, before map[string]string) {
+func (w *watching) lacks(at spot, e progress.Event, before map[spot]string) {
 	if e.Failure.Code == "folder-empty" {
 		return
 	}
-	w.bad[source] = e.Failure.Reason
-	if before[source] != e.Failure.Reason {
+	w.bad[at] = e.Failure.Reason
+	if before[at] != e.Failure.Reason {
 		w.show.Show(e)
 	}
 }
@@ -199,8 +210,8 @@ func (w *watching) news(result intake.Result) bool {
 	if result.Verdict == intake.Accept {
 		looks = fmt.Sprint(result.Of.Where(), result.Video.Stamp)
 	}
-	key := result.Line.Source + "\x00" + result.Source
-	before, known := w.told[key]
-	w.told[key] = looks
+	at := spot{result.Line.Source, result.Source}
+	before, known := w.looks[at]
+	w.looks[at] = looks
 	return !known || looks != before
 }

@@ -113,11 +113,13 @@ func TestWatchFolder(t *testing.T) {
 		t.Errorf("published %v, and before %v", after, before)
 	}
 
-	again := w.start(t, args...)
+	again := w.start(t, append(args, "--progress", "json")...)
 	w.put(t, "five.mp4", first, 1)
-	again.await(t, `five-\w+: ready`)
+	again.await(t, `"type":"ready".*"five-|"five-.*"type":"ready"`)
 	again.signal(t, syscall.SIGINT)
-	again.end(t, exitReady)
+	if n := strings.Count(again.end(t, exitReady), `"type":"counted"`); n != 1 {
+		t.Errorf("all sources were read for the first time %d times", n)
+	}
 	last := w.revisions(t)
 	for id, revision := range after {
 		if last[id] != revision {

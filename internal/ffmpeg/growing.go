@@ -156,7 +156,7 @@ func (g *Growing) hear(p packet) error {
 		return onlyWhole("sound without times")
 	}
 	g.Sound = append(g.Sound, located(x.PTS[n], p.pos, g.Sound))
-	if g.PacketSamples > 0 && g.Counted == n && g.scan.places(n, int64(g.PacketSamples)) {
+	if g.PacketSamples > 0 && g.Counted == n && x.places(n, g.scan.audio, g.PacketSamples) {
 		g.Counted = n + 1
 	}
 	return nil
@@ -171,7 +171,7 @@ func (g *Growing) CountSound() {
 	if g.scan.audio == nil || g.PacketSamples > 0 {
 		return
 	}
-	if g.PacketSamples = g.scan.packetSamples(); g.PacketSamples > 0 {
+	if g.PacketSamples = CountSamples(&g.scan.sound, g.scan.audio, len(g.scan.lengths)); g.PacketSamples > 0 {
 		g.Counted = len(g.Sound)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -269,7 +268,7 @@ func (s *scan) soundIndex() *SoundIndex {
 	if len(x.PTS) == 0 || x.Hidden == len(x.PTS) {
 		return nil
 	}
-	x.PacketSamples = s.packetSamples()
+	x.PacketSamples = CountSamples(x, s.audio, len(s.lengths))
 	x.Shift = s.shift(s.audio.Index)
 	move(x.PTS, x.Shift)
 	x.End -= x.Shift
@@ -280,49 +279,4 @@ func move(times []int64, by int64) {
 	for i := range times {
 		times[i] -= by
 	}
-}
-
-// packetSizes are the samples a packet of codecs whose packets are all equal.
-var packetSizes = map[string]int{
-	"aac": 1024, "mp3": 1152, "mp2": 1152, "ac3": 1536, "eac3": 1536, "opus": 960, "dts": 512,
-}
-
-// packetSamples finds how many samples each packet holds, when all hold the
-// same and follow each other without a break; 0 otherwise. A size is right
-// when counting with it stays within two ticks of every packet's time.
-func (s *scan) packetSamples() int {
-	x, rate := &s.sound, int64(s.audio.SampleRate)
-	// Packets of PCM are cut where reading begins: there is nothing to count.
-	if strings.HasPrefix(s.audio.Codec, "pcm_") || rate <= 0 || x.Untimed || x.Gaps > 0 || len(x.PTS) < 2 || !x.TimeBase.Known() {
-		return 0
-	}
-	samples := spool.Ratio{Num: 1, Den: rate}
-	sizes := []int{packetSizes[s.audio.Codec], 2 * packetSizes[s.audio.Codec], packetSizes[s.audio.Codec] / 2}
-	if len(s.lengths) <= 2 { // one length, and perhaps another at the end
-		sizes = append(sizes, int(x.TimeBase.RescaleNearest(x.PTS[1]-x.PTS[0], samples)))
-	}
-	for _, size := range sizes {
-		if size > 0 && s.counts(int64(size)) {
-			return size
-		}
-	}
-	return 0
-}
-
-func (s *scan) counts(size int64) bool {
-	for i := range s.sound.PTS {
-		if !s.places(i, size) {
-			return false
-		}
-	}
-	return true
-}
-
-// places reports whether packet i of the sound lies where counting has it.
-func (s *scan) places(i int, size int64) bool {
-	x, samples := &s.sound, spool.Ratio{Num: 1, Den: int64(s.audio.SampleRate)}
-	slack := 2 + samples.Rescale(1, x.TimeBase)
-	ideal := x.PTS[0] + samples.RescaleNearest(int64(i)*size, x.TimeBase)
-	off := x.PTS[i] - ideal
-	return off <= slack && off >= -slack
 }

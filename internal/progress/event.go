@@ -19,7 +19,7 @@ const (
 	Accepted Type = "accepted" // Video is new in this run
 	Known    Type = "known"    // Video was known; Status says where it stands, Text what is new of it
 	Bad      Type = "bad"      // a line was refused: Line, Source, Failure
-	Counted  Type = "counted"  // all sources were read: no more videos come
+	Counted  Type = "counted"  // all sources were read for the first time: a run has no more videos
 	Moved    Type = "progress" // Snapshot is how far Video is
 	Paused   Type = "paused"   // Video waits; Failure says for what
 	Resumed  Type = "resumed"  // Video waits no more

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -65,7 +64,7 @@ func running(b spool.Beat, key spool.JobKey) bool {
 
 // fill hands out what is ready.
 func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, free int) error {
-	ready, err := s.Ledger.Ready(ctx, kind, time.Now(), free)
+	ready, err := s.Ledger.Ready(ctx, ledger.Ask{Kind: kind, Now: time.Now(), Limit: free})
 	if err != nil {
 		return fmt.Errorf("list ready %s jobs: %w", kind, err)
 	}
@@ -77,13 +76,16 @@ func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, fr
 	return nil
 }
 
+// allSlots is more than any worker has.
+const allSlots = 1 << 10
+
 // spare is how many slots more than its own the job with a number may use,
 // which is the i-th of those that are handed out. Those that are left over are
 // the first one's when nothing is coming that could use them better.
 func (s *Scheduler) spare(i, number, left int) int {
 	switch {
 	case s.Soon && number == 0:
-		return math.MaxInt32 // who waits to watch waits for this one
+		return allSlots // who waits to watch waits for this one
 	case i == 0 && !s.coming():
 		return left
 	}

@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -246,7 +245,7 @@ func (t *Track) sound(a *spool.AudioStream) (*ffmpeg.SoundIndex, error) {
 	if x.Hidden == len(x.PTS) {
 		return nil, nil
 	}
-	x.PacketSamples = packetSamples(x, a, len(lengths))
+	x.PacketSamples = ffmpeg.CountSamples(x, a, len(lengths))
 	return x, nil
 }
 
@@ -264,41 +263,4 @@ func (t *Track) packetLength(i int, a *spool.AudioStream) int64 {
 		return t.regular
 	}
 	return 0
-}
-
-// usual are the samples in a packet of codecs whose packets are all equal.
-var usual = map[string]int64{"aac": 1024, "mp3": 1152, "ac3": 1536, "eac3": 1536, "opus": 960}
-
-// packetSamples is how many samples each packet holds when all hold the same
-// and follow each other without a break, as ffmpeg.Index counts them: within
-// two ticks of every packet's time; else 0.
-func packetSamples(x *ffmpeg.SoundIndex, a *spool.AudioStream, lengths int) int {
-	if plain(a) || a.SampleRate <= 0 || x.Gaps > 0 || len(x.PTS) < 2 {
-		return 0
-	}
-	samples := spool.Ratio{Num: 1, Den: int64(a.SampleRate)}
-	sizes := []int64{usual[a.Codec], 2 * usual[a.Codec], usual[a.Codec] / 2}
-	if lengths <= 2 {
-		sizes = append(sizes, x.TimeBase.RescaleNearest(x.PTS[1]-x.PTS[0], samples))
-	}
-	slack := 2 + samples.Rescale(1, x.TimeBase)
-	for _, size := range sizes {
-		counts := func(i int, pts int64) bool {
-			off := pts - x.PTS[0] - samples.RescaleNearest(int64(i)*size, x.TimeBase)
-			return cmp.Compare(off, slack) <= 0 && off >= -slack
-		}
-		if size > 0 && all(x.PTS, counts) {
-			return int(size)
-		}
-	}
-	return 0
-}
-
-func all(times []int64, good func(int, int64) bool) bool {
-	for i, at := range times {
-		if !good(i, at) {
-			return false
-		}
-	}
-	return true
 }

@@ -40,13 +40,15 @@ func (c *chunk) make(ctx context.Context, done func(publish.Plain) error) (publi
 		return publish.Record{}, err
 	}
 	claimed := c.claim()
+	defer func() { c.giveBack(claimed) }()
 	copied, err := c.copy(ctx, done)
 	if err != nil {
-		c.giveBack(claimed)
 		return publish.Record{}, err
 	}
 	if len(ffmpeg.EncodedRungs(c.job.Plan)) > 0 {
-		if err := c.hold(ctx, claimed, skip, done); err != nil {
+		slots := claimed
+		claimed = 0 // who encodes gives each back as it is done with it
+		if err := c.hold(ctx, slots, skip, done); err != nil {
 			return publish.Record{}, err
 		}
 	}
@@ -135,7 +137,7 @@ func (c *chunk) encode(ctx context.Context, row ffmpeg.Row, skip int, done func(
 	if len(ahead) == 0 {
 		return fmt.Errorf("chunk %d has no segments on the grid", c.job.Chunk.Number)
 	}
-	in, err := c.stage.Sources.Input(c.job.Plan, c.job.Fetched.Path, c.job.Chunk.Bytes)
+	in, err := c.stage.Sources.Input(c.job.Plan, c.job.Fetched, c.job.Chunk.Bytes)
 	if err != nil {
 		return err
 	}

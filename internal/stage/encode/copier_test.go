@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/mediatest"
@@ -190,12 +191,13 @@ func TestBreachesThatAreFoundLate(t *testing.T) {
 				t.Fatal(err)
 			}
 			path, runs := script(t, pass)
-			h.stage.Tools.FFmpeg = path
+			cpu := flow.NewSlots(2)
+			h.stage.Tools.FFmpeg, h.stage.CPU = path, cpu
 			if e := late(t, s, h, 1); c.change != nil && !strings.Contains(e.Error(), c.why) {
 				t.Errorf("%v", e)
 			}
-			if runs() > 0 {
-				t.Error("an encoder was started")
+			if runs() > 0 || cpu.InUse() != 0 {
+				t.Errorf("%d encoders were started, %d slots are still held", runs(), cpu.InUse())
 			}
 		})
 	}
