@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
+	"github.com/spool-video/spool/internal/ledger"
 )
 
 // sounds says of each sound of a forecast what becomes of it. One track that
@@ -40,4 +42,27 @@ func channelWords(channels int) string {
 		return "5.1"
 	}
 	return fmt.Sprintf("%d ch", channels)
+}
+
+// sound says in words which sounds a video has, as it was planned last.
+func (h *house) sound(ctx context.Context, rec ledger.Record) ([]string, error) {
+	results, err := h.ledger.Results(ctx, rec.Video.ID, rec.Video.Revision)
+	if err != nil {
+		return nil, err
+	}
+	var words []string
+	for _, r := range results {
+		if r.Result == nil || r.Result.Plan == nil {
+			continue
+		}
+		words = nil
+		for _, s := range r.Result.Plan.Sounds {
+			name := trackName(s)
+			if s.Channels > 2 {
+				name += " in " + channelWords(s.Channels)
+			}
+			words = append(words, name)
+		}
+	}
+	return words, nil
 }
