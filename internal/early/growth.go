@@ -12,7 +12,7 @@ type growth struct {
 	published string // the revision that players have already, or ""
 	plan      *spool.Plan
 	keys      spool.ContentKeys // of the plan's segments
-	lists     []*list // in the order of writing
+	lists     []*list           // in the order of writing
 
 	looked   bool // for lists that an earlier run left
 	off      bool // nothing is offered, or any more

@@ -23,20 +23,20 @@ var ErrManifest = errors.New("manifest cannot be used")
 // Manifest is <rev>/manifest.json: what a revision consists of, to the last
 // byte. It is written after every object that it lists but the master.
 type Manifest struct {
-	Version    int            `json:"v"`
-	Spool      string         `json:"spool"` // the version of Spool that wrote it
-	Video      string         `json:"video"`
-	Revision   string         `json:"revision"`
-	Settings   spool.Settings `json:"settings"`
-	Timeline   spool.Timeline `json:"timeline"`
-	Grid       spool.Grid     `json:"grid"`
-	Seconds    float64        `json:"seconds"` // length of the video
+	Version  int            `json:"v"`
+	Spool    string         `json:"spool"` // the version of Spool that wrote it
+	Video    string         `json:"video"`
+	Revision string         `json:"revision"`
+	Settings spool.Settings `json:"settings"`
+	Timeline spool.Timeline `json:"timeline"`
+	Grid     spool.Grid     `json:"grid"`
+	Seconds  float64        `json:"seconds"` // length of the video
 	// Key names the one content key of an encrypted revision, or Keys, in order,
 	// those of one whose key changes.
-	Key        string         `json:"key,omitempty"`
-	Keys       []Key          `json:"keys,omitempty"`
-	LeftOut    []string       `json:"leftOut,omitempty"`
-	Renditions []Rendition    `json:"renditions"` // pictures, highest first; then sound
+	Key        string      `json:"key,omitempty"`
+	Keys       []Key       `json:"keys,omitempty"`
+	LeftOut    []string    `json:"leftOut,omitempty"`
+	Renditions []Rendition `json:"renditions"` // pictures, highest first; then sound
 	// Beside are master.m3u8, video.json and poster.jpg, which lie outside the
 	// revision's folder.
 	Beside []spool.Object `json:"beside"`
