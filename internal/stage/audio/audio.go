@@ -88,16 +88,13 @@ func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
 	laid := p.SoundGrid(piece.Sound)
 	m := mark{
-		Stream: p.SoundStream(piece.Sound), Sound: p.Sounds[piece.Sound], Priming: laid.PrimingSamples, Head: p.Head, Piece: piece,
+		Stream: p.SoundStream(piece.Sound), Sound: p.Sounds[piece.Sound], Priming: laid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
 		Packets: laid.Packets[:min(piece.FirstSegment+piece.Segments, len(laid.Packets))],
 	}
 	m.Sound.Packets = nil
 	const near = 48000
 	if end := int64(piece.FirstPacket+piece.Packets)*cmaf.PacketSamples + near; end >= p.Timeline.Samples {
 		m.Samples = p.Timeline.Samples
-	}
-	if job.Key != nil {
-		m.Key = job.Key.ID
 	}
 	return m
 }
