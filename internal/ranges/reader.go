@@ -111,7 +111,7 @@ func (r *reader) follow(off int64) {
 		return
 	}
 	end := f.place.size
-	if off < r.window.To {
+	if off <= r.window.To {
 		end = r.window.To
 	}
 	next := f.here(max(t.to, off))
