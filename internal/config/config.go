@@ -32,6 +32,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Segment      int    // seconds
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -54,6 +55,7 @@ type Config struct {
 	Settle       time.Duration // how long a file must not have changed to be whole
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
+	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
@@ -170,6 +172,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Segment != spool.UsualSegment {
+		s.Segment = c.Segment
 	}
 	return s, nil
 }
