@@ -26,7 +26,7 @@ var ErrNoRanges = errNoRanges
 // it does not have, "" where the server tells none. Its errors are *spool.Error,
 // or that of ctx; one that wraps ErrNoRanges is of a file without ranges.
 func (f Far) Stamp(ctx context.Context) (size int64, tag string, err error) {
-	resp, body, err := f.ask(ctx, spool.Span{To: 1})
+	resp, body, err := f.ask(ctx, spool.Span{To: 1}) //nolint:bodyclose // body closes it
 	if err != nil {
 		return 0, "", err
 	}
@@ -46,7 +46,7 @@ func (f Far) Stamp(ctx context.Context) (size int64, tag string, err error) {
 // early the connection was cut. Its errors are *spool.Error, or that of ctx:
 // of class Replan when the file is another one.
 func (f Far) Open(ctx context.Context, span spool.Span) (io.ReadCloser, error) {
-	resp, body, err := f.ask(ctx, span)
+	resp, body, err := f.ask(ctx, span) //nolint:bodyclose // body closes it
 	if err != nil {
 		return nil, err
 	}
