@@ -48,10 +48,23 @@ type JobRecord struct {
 	State     JobState  `json:"state"`
 	Epoch     int       `json:"epoch"`    // how often it was handed out
 	Attempts  int       `json:"attempts"` // how often it failed in a way that counts
-	Deaths    int       `json:"deaths"`   // how often its encoder died under a worker that lived
+	Deaths    int       `json:"deaths"`   // how often its encoder died under a worker that lived, or its worker was lost alone
 	NotBefore time.Time `json:"notBefore"`
 	Worker    string    `json:"worker,omitempty"`
 	Failure   *Failure  `json:"failure,omitempty"`
+	Place     Place     `json:"place,omitzero"` // which workers it may be given to
+	Turn      int64     `json:"turn,omitempty"` // of two ready jobs of equal priority the one with the smaller turn is handed out first
+	Seen      int       `json:"seen,omitempty"` // Report.Serial of the last report of this epoch that counted
+	// Lost are the sessions of the workers that were lost with this job, and
+	// whose loss counts as a death. It is never changed in place.
+	Lost []string `json:"lost,omitempty"`
+}
+
+// Place says which workers a job may be given to. The zero value is any.
+type Place struct {
+	Worker string `json:"worker,omitempty"` // only this one: the source lies on its disk
+	Store  string `json:"store,omitempty"`  // only who reaches it: the source lies in there (Beat.Reach)
+	Class  string `json:"class,omitempty"`  // only who encodes like the workers that made the other parts (Beat.Class)
 }
 
 // Job is one piece of work as a worker gets it: self-contained, so that a
@@ -258,24 +271,14 @@ type Report struct {
 	Outcome Outcome  `json:"outcome"`
 	Result  *Result  `json:"result,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
+	// Serial counts the reports of one session of a worker, from 1; 0 when
+	// nobody counts.
+	Serial  int    `json:"serial,omitempty"`
+	Session string `json:"session,omitempty"`
 	// Died is set when the job's child process was killed by a signal.
 	Died  bool          `json:"died,omitempty"`
 	After time.Duration `json:"after,omitempty"` // do not try again before
 	Took  time.Duration `json:"took,omitempty"`
-}
-
-// Beat is a worker's sign of life.
-type Beat struct {
-	Worker  string       `json:"worker"`
-	Free    map[Kind]int `json:"free"` // how many more jobs of each kind it would take
-	Running []Running    `json:"running"`
-}
-
-// Running is one job in a beat.
-type Running struct {
-	JobKey
-	Epoch    int      `json:"epoch"`
-	Progress Progress `json:"progress"`
 }
 
 // Needs is the scheduler's word to the worker that fetches a source: what of it
@@ -290,11 +293,4 @@ type Needs struct {
 	Sound  []Span `json:"sound,omitempty"`
 	Made   int64  `json:"made"` // bytes that what is made of one part has at most
 	Done   int    `json:"done"` // parts that are done: of two messages the one that counts fewer is the older
-}
-
-// Stop is the scheduler's answer to a beat that names a job which is not the
-// worker's any more.
-type Stop struct {
-	JobKey
-	Epoch int `json:"epoch"`
 }

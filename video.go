@@ -49,6 +49,7 @@ type Video struct {
 	Canonical string      `json:"canonical"` // what makes two sources the same one; holds no secrets
 	Title     string      `json:"title,omitempty"`
 	Settings  Settings    `json:"settings"`
+	Priority  int         `json:"priority,omitempty"` // videos of a higher one come first
 	Status    Status      `json:"status"`
 	Revision  string      `json:"revision,omitempty"`  // the revision being made, or made last
 	Published string      `json:"published,omitempty"` // the revision that the master names, or ""
