@@ -32,10 +32,20 @@ type Settings struct {
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
 	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
+	// Storyboard is StoryboardAlways, StoryboardOff, or "" for one of each video
+	// that is not encrypted.
+	Storyboard string `json:"storyboard,omitempty"`
 }
 
 // CopyNever is the value of Settings.Copy that has every rung encoded.
 const CopyNever = "never"
+
+// The values of Settings.Storyboard besides "": also of encrypted videos, whose
+// pictures it shows in clear, and of none.
+const (
+	StoryboardAlways = "always"
+	StoryboardOff    = "off"
+)
 
 // Video is one thing to publish to one destination.
 type Video struct {

@@ -32,6 +32,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Storyboard   string // "auto", "always" or "off": likewise
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -170,6 +171,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Storyboard != "auto" {
+		s.Storyboard = c.Storyboard
 	}
 	return s, nil
 }
