@@ -48,10 +48,23 @@ type JobRecord struct {
 	State     JobState  `json:"state"`
 	Epoch     int       `json:"epoch"`    // how often it was handed out
 	Attempts  int       `json:"attempts"` // how often it failed in a way that counts
-	Deaths    int       `json:"deaths"`   // how often its encoder died under a worker that lived
+	Deaths    int       `json:"deaths"`   // how often its encoder died under a worker that lived, or its worker was lost alone
 	NotBefore time.Time `json:"notBefore"`
 	Worker    string    `json:"worker,omitempty"`
 	Failure   *Failure  `json:"failure,omitempty"`
+	Place     Place     `json:"place,omitzero"` // which workers it may be given to
+	Turn      int64     `json:"turn,omitempty"` // of two ready jobs of equal priority the one with the smaller turn is handed out first
+	Seen      int       `json:"seen,omitempty"` // Report.Serial of the last report of this epoch that counted
+	// Lost are the sessions of the workers that were lost with this job, and
+	// whose loss counts as a death. It is never changed in place.
+	Lost []string `json:"lost,omitempty"`
+}
+
+// Place says which workers a job may be given to. The zero value is any.
+type Place struct {
+	Worker string `json:"worker,omitempty"` // only this one: the source lies on its disk
+	Store  string `json:"store,omitempty"`  // only who reaches it: the source lies in there (Beat.Reach)
+	Class  string `json:"class,omitempty"`  // only who encodes like the workers that made the other parts (Beat.Class)
 }
 
 // Job is one piece of work as a worker gets it: self-contained, so that a
@@ -84,10 +97,10 @@ type ContentKey struct {
 
 // Fetched is what the fetch job found.
 type Fetched struct {
-	Path    string `json:"path"` // the source, on the worker's disk
+	Path    string `json:"path,omitempty"` // the source, on the disk of the worker that fetched it; "" when it lies elsewhere
 	Size    int64  `json:"size"`
 	SHA256  string `json:"sha256,omitempty"` // of downloads
-	Tag     string `json:"tag,omitempty"`    // the server's ETag, of links
+	Tag     string `json:"tag,omitempty"`    // tells this version of the source from others: the server's ETag, of links
 	Scratch bool   `json:"scratch"`          // the file is Spool's own and goes when the video is READY
 	Page    *Page  `json:"page,omitempty"`
 	// Arriving is set while not all bytes are here: the source is read through
@@ -97,7 +110,25 @@ type Fetched struct {
 	// apart; this one's own sound is then not heard. Each file has a clock of
 	// its own, and both clocks begin at the same time.
 	Sound *Fetched `json:"sound,omitempty"`
+	// Remote is where any worker can read the source by ranges, in place of
+	// Path. Nil: only the worker that fetched it can.
+	Remote *Remote `json:"remote,omitempty"`
 }
+
+// Remote is a place whose bytes can be read by ranges from any worker that
+// reaches it. One field is set. What has another size than the Fetched, or
+// another tag, is another source.
+type Remote struct {
+	Store string `json:"store,omitempty"` // a file in a store: NAME:PATH
+	URL   string `json:"url,omitempty"`   // a file at a web server; may hold secrets
+	// Staged is the folder of a source that lies in numbered parts: NAME:PATH
+	// in a store, or an absolute path.
+	Staged string `json:"staged,omitempty"`
+}
+
+// Anywhere reports whether any worker can read the source, and not only the
+// one that fetched it.
+func (f *Fetched) Anywhere() bool { return f.Remote != nil && f.Hearing().Remote != nil }
 
 // Hearing is the file that the sound is read from.
 func (f *Fetched) Hearing() *Fetched {
@@ -241,24 +272,14 @@ type Report struct {
 	Outcome Outcome  `json:"outcome"`
 	Result  *Result  `json:"result,omitempty"`
 	Failure *Failure `json:"failure,omitempty"`
+	// Serial counts the reports of one session of a worker, from 1; 0 when
+	// nobody counts.
+	Serial  int    `json:"serial,omitempty"`
+	Session string `json:"session,omitempty"`
 	// Died is set when the job's child process was killed by a signal.
 	Died  bool          `json:"died,omitempty"`
 	After time.Duration `json:"after,omitempty"` // do not try again before
 	Took  time.Duration `json:"took,omitempty"`
-}
-
-// Beat is a worker's sign of life.
-type Beat struct {
-	Worker  string       `json:"worker"`
-	Free    map[Kind]int `json:"free"` // how many more jobs of each kind it would take
-	Running []Running    `json:"running"`
-}
-
-// Running is one job in a beat.
-type Running struct {
-	JobKey
-	Epoch    int      `json:"epoch"`
-	Progress Progress `json:"progress"`
 }
 
 // Needs is the scheduler's word to the worker that fetches a source: what of it
@@ -273,11 +294,4 @@ type Needs struct {
 	Sound  []Span `json:"sound,omitempty"`
 	Made   int64  `json:"made"` // bytes that what is made of one part has at most
 	Done   int    `json:"done"` // parts that are done: of two messages the one that counts fewer is the older
-}
-
-// Stop is the scheduler's answer to a beat that names a job which is not the
-// worker's any more.
-type Stop struct {
-	JobKey
-	Epoch int `json:"epoch"`
 }

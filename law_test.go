@@ -61,6 +61,8 @@ var law = map[string][]string{
 	// contract; only cmd/spool knows engines.
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
+	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
 	"internal/store":               {"."},

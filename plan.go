@@ -84,6 +84,7 @@ const (
 
 // Grid is where segments end, the same for every rendition.
 type Grid struct {
+	Segment        int   `json:"segment,omitempty"` // as Settings.Segment
 	GOP            int   `json:"gop"`            // output frames between key frames; 0 for audio-only
 	Target         int   `json:"target"`         // EXT-X-TARGETDURATION, seconds
 	Frames         []int `json:"frames"`         // output frames of each segment; empty for audio-only

@@ -32,10 +32,15 @@ type Settings struct {
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
 	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
+	Segment int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
 	// Storyboard is StoryboardAlways, StoryboardOff, or "" for one of each video
 	// that is not encrypted.
 	Storyboard string `json:"storyboard,omitempty"`
 }
+
+// UsualSegment is how long segments are, in seconds, when nothing else is
+// asked for.
+const UsualSegment = 6
 
 // CopyNever is the value of Settings.Copy that has every rung encoded.
 const CopyNever = "never"
@@ -54,6 +59,7 @@ type Video struct {
 	Canonical string      `json:"canonical"` // what makes two sources the same one; holds no secrets
 	Title     string      `json:"title,omitempty"`
 	Settings  Settings    `json:"settings"`
+	Priority  int         `json:"priority,omitempty"` // videos of a higher one come first
 	Status    Status      `json:"status"`
 	Revision  string      `json:"revision,omitempty"`  // the revision being made, or made last
 	Published string      `json:"published,omitempty"` // the revision that the master names, or ""

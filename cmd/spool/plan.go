@@ -61,7 +61,7 @@ func newPlan() *cobra.Command {
 			return err
 		},
 	}
-	config.Bind(cmd.Flags())
+	config.Bind(cmd.Flags(), config.WatchKeys()...)
 	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line; - is standard input")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -81,6 +81,7 @@ type forecast struct {
 	Length   time.Duration `json:"length,omitempty"`
 	Segments int           `json:"segments,omitempty"` // of each rendition
 	Chunks   int           `json:"chunks,omitempty"`
+	Notes    []string      `json:"notes,omitempty"` // as Plan.Notes, as far as the header tells
 	Cost     estimate.Cost `json:"cost"`
 }
 
@@ -276,7 +277,7 @@ func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, 
 		return err
 	}
 	f.Facts, f.Rungs, f.Sound, f.Length = &facts, foreseen.Rungs, foreseen.Sound, facts.Duration
-	f.Segments, f.Chunks = foreseen.Grid.Segments(), len(foreseen.Chunks)
+	f.Segments, f.Chunks, f.Notes = foreseen.Grid.Segments(), len(foreseen.Chunks), foreseen.Notes
 	f.Cost = estimate.Of(facts, f.Rungs, facts.Duration, settings.Preset)
 	return nil
 }
@@ -320,6 +321,9 @@ func (p *planner) print(f forecast) {
 		chunks = " in " + progress.Number(f.Chunks, "chunk")
 	}
 	say("  %s%s, about %s, about %s of one core", progress.Number(f.Segments, "segment"), chunks, progress.Bytes(f.Cost.Bytes), progress.Duration(f.Cost.CoreTime))
+	for _, note := range f.Notes {
+		say("  note: %s", note)
+	}
 }
 
 // describe says in a line what a source is.

@@ -38,7 +38,7 @@ it again does only what is missing.`,
 		return usage("bad-flag", err.Error(), fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()))
 	})
 	root.AddCommand(
-		newRun(), newWatch(), newPlan(),
+		newRun(), newWatch(), newServe(), newPlan(),
 		newList(), newShow(), newRetry(), newRemove(),
 		newVerify(), newPreview(), newDoctor(), newDemo(),
 		newKeys(), newConfig(), newVersion(),

@@ -34,11 +34,13 @@ type running struct {
 	engine      *engine // nil until there is something to do
 	interrupted bool
 	endless     bool // it is a watch: it takes in more until it is stopped, and says at once what is ready
+	service     bool // it is a serve: endless, and it keeps no account of what it did
 	endings     []progress.Ending
-	results     map[string]int // video → its place in endings
-	notes       []string       // said at the end
-	otherwise   int            // ready videos that were made with other settings
-	unasked     int            // ready videos of pages, which --refresh cannot ask
+	results     map[string]int       // video → its place in endings
+	notes       []string             // said at the end
+	overheard   func(progress.Event) // a serve is told of every event, too; it must not block
+	otherwise   int                  // ready videos that were made with other settings
+	unasked     int                  // ready videos of pages, which --refresh cannot ask
 }
 
 // keptRevision is how long a replaced revision stays published: players that
@@ -55,6 +57,11 @@ func (r *running) run(ctx context.Context, all func(context.Context) error) erro
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	return r.until(ctx, signals, all)
+}
+
+// until is run, once all is prepared.
+func (r *running) until(ctx context.Context, signals chan os.Signal, all func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 
@@ -101,7 +108,10 @@ func (r *running) drain(ctx context.Context, signals <-chan os.Signal) error {
 
 // resume is the command that goes on with this run.
 func (r *running) resume() string {
-	if r.endless {
+	switch {
+	case r.service:
+		return "start it again"
+	case r.endless:
 		return "the same command, or spool run" + toFlag(r.cfg) + " for what is unfinished"
 	}
 	return "spool run" + toFlag(r.cfg)
@@ -255,6 +265,9 @@ func (r *running) need(ctx context.Context) error {
 // that is ready when it is.
 func (r *running) tell(e progress.Event) {
 	r.show.Show(e)
+	if r.overheard != nil {
+		r.overheard(e)
+	}
 	if e.Type == progress.Ready && r.endless && (r.cfg.Progress == "json" || r.cfg.Progress == "none" || !terminal(r.out)) {
 		fmt.Fprintf(r.out, "%s\t%s\n", e.Video, e.Path)
 	}

@@ -117,7 +117,9 @@ func (r *running) take(ctx context.Context, result intake.Result, settings spool
 // refuse counts a source that cannot be a video.
 func (r *running) refuse(result intake.Result) {
 	e := refusal(result)
-	r.endings = append(r.endings, progress.Ending{Source: e.Source, Line: e.Line, Status: spool.Failed, Failure: e.Failure})
+	if !r.service {
+		r.endings = append(r.endings, progress.Ending{Source: e.Source, Line: e.Line, Status: spool.Failed, Failure: e.Failure})
+	}
 	r.show.Show(e)
 }
 
@@ -168,7 +170,7 @@ func (r *running) adopt(ctx context.Context, v, found spool.Video) error {
 
 // expect adds a video whose end this run waits for.
 func (r *running) expect(v spool.Video, line int) {
-	if _, twice := r.results[v.ID]; twice {
+	if _, twice := r.results[v.ID]; twice || r.service {
 		return
 	}
 	r.results[v.ID] = len(r.endings)
@@ -177,7 +179,7 @@ func (r *running) expect(v spool.Video, line int) {
 
 // keep adds a video that is ready and stays as it is.
 func (r *running) keep(v spool.Video, text string) {
-	if _, twice := r.results[v.ID]; twice {
+	if _, twice := r.results[v.ID]; twice || r.service {
 		return
 	}
 	r.results[v.ID] = len(r.endings)

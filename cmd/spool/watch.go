@@ -44,7 +44,7 @@ end first (--grace).`,
 			return mainJob(cmd.Context(), request{cfg: cfg, watch: read, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags())
+	config.Bind(cmd.Flags(), config.WatchKeys()...)
 	cmd.Flags().StringVarP(&list, "file", "f", "", "read sources from `FILE`, one a line, and again when it changes")
 	return cmd
 }
@@ -55,11 +55,12 @@ type watching struct {
 	read  func() ([]intake.Line, error)
 	files watch.Files
 	bell  *watch.Bell
-	looks map[spot]string // how each source looked last
-	bad   map[spot]string // why it could not be taken, when it was looked at last
-	pages map[string]bool // addresses that were asked before
-	asked time.Time       // when all of them were asked last
-	swept time.Time       // when what is old was swept last
+	looks map[spot]string       // how each source looked last
+	bad   map[spot]string       // why it could not be taken, when it was looked at last
+	pages map[string]bool       // addresses that were asked before
+	asked time.Time             // when all of them were asked last
+	swept time.Time             // when what is old was swept last
+	also  func(context.Context) // what else is done then, or nil
 }
 
 // spot is a source and the line that it was found by; that of no source is
@@ -102,6 +103,9 @@ func (w *watching) all(ctx context.Context) (err error) {
 			}
 			if w.engine != nil {
 				w.engine.watch.sweep(ctx)
+			}
+			if w.also != nil {
+				w.also(ctx)
 			}
 		}
 	}

@@ -158,25 +158,33 @@ type present struct {
 // Run looks for the source before, and after a failure, which is then no
 // evidence against the source.
 func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
-	if err := p.lost(job); err != nil {
+	if err := p.lost(ctx, job); err != nil {
 		return spool.Result{}, err
 	}
 	result, err := p.Stage.Run(ctx, job, progress)
-	if err != nil && ctx.Err() == nil {
-		if gone := p.lost(job); gone != nil {
+	if ctx.Err() == nil && (err != nil || job.Fetched != nil && job.Fetched.Anywhere()) {
+		if gone := p.lost(ctx, job); gone != nil {
 			return spool.Result{}, gone
 		}
 	}
 	return result, err
 }
 
-func (p present) lost(job spool.Job) error {
+// lost says what is wrong with a source. One that lies elsewhere may have
+// become another since, and nobody was told.
+func (p present) lost(ctx context.Context, job spool.Job) error {
 	if job.Fetched == nil {
 		return nil
 	}
-	for _, path := range []string{job.Fetched.Path, job.Fetched.Hearing().Path} {
-		_, err := os.Stat(path)
-		if errors.Is(err, os.ErrNotExist) && p.sources.Taps.Find(path) == nil {
+	for _, f := range []*spool.Fetched{job.Fetched, job.Fetched.Hearing()} {
+		if f.Remote != nil {
+			if err := p.sources.Confirm(ctx, f); err != nil {
+				return err
+			}
+			continue
+		}
+		_, err := os.Stat(f.Path)
+		if errors.Is(err, os.ErrNotExist) && p.sources.Taps.Find(f.Path) == nil {
 			return sourceGone(job, err)
 		}
 	}

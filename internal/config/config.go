@@ -32,7 +32,11 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+<<<<<<< HEAD
 	Storyboard   string // "auto", "always" or "off": likewise
+=======
+	Segment      int    // seconds
+>>>>>>> main
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -55,6 +59,7 @@ type Config struct {
 	Settle       time.Duration // how long a file must not have changed to be whole
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
+	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
@@ -172,8 +177,13 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
 	}
+<<<<<<< HEAD
 	if c.Storyboard != "auto" {
 		s.Storyboard = c.Storyboard
+=======
+	if c.Segment != spool.UsualSegment {
+		s.Segment = c.Segment
+>>>>>>> main
 	}
 	return s, nil
 }

@@ -17,7 +17,8 @@ type setting struct {
 	path    bool // relative to the working folder, or to the file that names it
 	program bool // names a program: not from a file found in the working folder
 	guard   bool // says what may be reached: likewise
-	watch   bool // a flag of spool watch alone
+	watch   bool // a flag of spool watch and spool serve alone
+	serve   bool // a flag of spool serve alone
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -62,10 +63,15 @@ var settings = []setting{
 		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
 		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
 	}, {
+<<<<<<< HEAD
 		key: "storyboard", usual: "auto", help: "small pictures over the seek bar: auto (of videos that are not encrypted: they show everything), always or off",
 		value: func(c *Config) pflag.Value {
 			return choice(&c.Storyboard, "MODE", "auto", spool.StoryboardAlways, spool.StoryboardOff)
 		},
+=======
+		key: "segment", usual: "6s", help: "how long segments are, 2s to 10s in whole seconds: short ones start sooner, long ones are fewer",
+		value: func(c *Config) pflag.Value { return &seconds{to: &c.Segment, smallest: 2, largest: 10} },
+>>>>>>> main
 	}, {
 		key: "early", usual: "auto", help: "watch while it is made: auto (when nobody has to wait), soon (from the first segment) or off",
 		value: func(c *Config) pflag.Value { return choice(&c.Early, "MODE", "auto", "soon", "off") },
@@ -148,6 +154,9 @@ var settings = []setting{
 		key: "poll-pages", usual: "15m", watch: true, help: "how often web pages are asked for new videos",
 		value: func(c *Config) pflag.Value { return (*span)(&c.PollPages) },
 	}, {
+		key: "watch", serve: true, help: "publish what is and what comes there: folders, lists, pages, with commas between",
+		value: func(c *Config) pflag.Value { return (*places)(&c.Watch) },
+	}, {
 		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
@@ -182,7 +191,13 @@ func fileKeys() []string {
 func Keys() []string { return chosen(func(setting) bool { return true }) }
 
 // RunKeys are the settings of spool run.
-func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch }) }
+func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch && !s.serve }) }
+
+// WatchKeys are the settings of spool watch.
+func WatchKeys() []string { return chosen(func(s setting) bool { return !s.serve }) }
+
+// ServeKeys are the settings of spool serve.
+func ServeKeys() []string { return Keys() }
 
 // MainKeys are the settings that the first screen of --help shows.
 func MainKeys() []string { return chosen(func(s setting) bool { return s.main }) }

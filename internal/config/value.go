@@ -80,6 +80,24 @@ func (v *globs) Set(s string) error {
 	return nil
 }
 
+// places are folders, lists, pages: whatever a source may be.
+type places []string
+
+func (v *places) String() string { return strings.Join(*v, ",") }
+func (v *places) Type() string   { return "SOURCES" }
+
+func (v *places) Set(s string) error {
+	var all []string
+	for place := range strings.SplitSeq(s, ",") {
+		if place = strings.TrimSpace(place); place == "" || strings.ContainsFunc(place, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return fmt.Errorf("allowed are sources with commas between them, as /mnt/nas/incoming,films.txt")
+		}
+		all = append(all, place)
+	}
+	*v = all
+	return nil
+}
+
 type truth bool
 
 func (v *truth) String() string { return strconv.FormatBool(bool(*v)) }
@@ -108,6 +126,29 @@ func (v *span) Set(s string) error {
 		return fmt.Errorf("allowed is a time such as 30s or 5m")
 	}
 	*v = span(d)
+	return nil
+}
+
+// seconds is a time of whole seconds, written as 6s or 6.
+type seconds struct {
+	to                *int
+	smallest, largest int
+}
+
+func (v *seconds) String() string { return strconv.Itoa(*v.to) + "s" }
+func (v *seconds) Type() string   { return "TIME" }
+
+func (v *seconds) Set(s string) error {
+	s = strings.TrimSpace(s)
+	d, err := time.ParseDuration(s)
+	if n, aerr := strconv.Atoi(s); aerr == nil {
+		d, err = time.Duration(min(max(n, -1), v.largest+1))*time.Second, nil
+	}
+	n := int(d / time.Second)
+	if err != nil || d%time.Second != 0 || n < v.smallest || n > v.largest {
+		return fmt.Errorf("allowed are whole seconds from %ds to %ds", v.smallest, v.largest)
+	}
+	*v.to = n
 	return nil
 }
 

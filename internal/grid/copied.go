@@ -8,16 +8,14 @@ import (
 )
 
 const (
-	// longTarget is the target duration, in seconds, of a grid that key frames
-	// of the source force to have longer segments than those of 6 s.
+	// longTarget is the longest target duration, in seconds, of a grid that key
+	// frames of the source force to have longer segments than are asked for.
 	longTarget = 10
 	// margin is what a segment may last beyond the target duration, which is
 	// compared with lengths that are rounded to whole seconds.
 	margin = 490 * time.Millisecond
-	// soonest is how long a segment lasts at least, where key frames allow.
-	soonest = 4 * time.Second
-	// chunkLength is how long a chunk of a copied grid lasts at most, but for
-	// chunks of one segment.
+	// chunkLength is how long a chunk lasts at most, but for chunks of a copied
+	// grid that have one segment.
 	chunkLength = 20 * time.Second
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
@@ -28,33 +26,32 @@ const LongestGOP = longTarget*time.Second + margin
 
 // LayCopied lays the grid of a timeline whose top rung is copied. Its segments
 // end only at keys, the output frames that are key frames of the source,
-// ascending from 0. As few of them as possible are shorter than 4 s; the first
-// ones are as short as that allows, so that there is something to see soon,
-// and the others as long as possible: within 6.49 s when key frames are so
-// close that this costs at most one short segment, a rest, else within 10.49 s.
-// Other rungs have their key frames every GOP frames counted from the start of
-// each segment.
+// ascending from 0. As few of them as possible are shorter than two thirds of
+// what is asked for; the first ones are as short as that allows, so that there
+// is something to see soon, and the others as long as possible: within what is
+// asked for (6.49 s when that is 6 s) when key frames are so close that this
+// costs at most one short segment, a rest, else within as few seconds more as
+// that takes, up to 10.49 s. Other rungs have their key frames every GOP frames
+// counted from the start of each segment.
 //
 // It reports false when two key frames, or the last one and the end, are
 // farther apart than LongestGOP.
-func LayCopied(t spool.Timeline, keys []int) (spool.Grid, bool) {
-	g := spool.Grid{Target: target, GOP: GOP(t.Rate)}
-	w := newWays(t, keys)
-	if short := w.lay(target); short != 0 {
-		fewer := w.lay(longTarget)
-		switch {
-		case fewer < 0:
-			return spool.Grid{}, false
-		case short > 0 && short <= fewer+1:
-			w.lay(target)
-		default:
-			g.Target = longTarget
+func LayCopied(t spool.Timeline, keys []int, segment int) (spool.Grid, bool) {
+	g := spool.Grid{Segment: segment, Target: seconds(segment), GOP: GOP(t.Rate, segment)}
+	w := newWays(t, keys, segment)
+	fewest := w.lay(longTarget)
+	if fewest < 0 {
+		return spool.Grid{}, false
+	}
+	for ; g.Target <= longTarget; g.Target++ {
+		if short := w.lay(g.Target); short >= 0 && short <= fewest+1 {
+			break
 		}
 	}
 	g.Frames = w.segments()
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
-		g.Packets = packets(t, g.Frames, Priming)
+		g.Packets = packets(t, g.Frames, g)
 	}
 	return g, true
 }
@@ -64,7 +61,7 @@ func LayCopied(t spool.Timeline, keys []int) (spool.Grid, bool) {
 // many. It needs pictures.
 func Primed(g spool.Grid, t spool.Timeline, priming, most int) spool.Grid {
 	g.PrimingSamples = priming
-	g.Packets = packets(t, g.Frames, int64(priming))
+	g.Packets = packets(t, g.Frames, g)
 	if last := len(g.Packets) - 1; last >= 0 {
 		for _, n := range g.Packets {
 			most -= n
@@ -90,10 +87,10 @@ type way struct {
 	count int // segments
 }
 
-func newWays(t spool.Timeline, keys []int) *ways {
+func newWays(t spool.Timeline, keys []int, segment int) *ways {
 	w := &ways{rate: t.Rate, ends: make([]int, 0, len(keys)+1)}
 	w.ends = append(append(w.ends, keys...), t.Frames)
-	w.least = -w.frames(-soonest)
+	w.least = -w.frames(-time.Duration(seconds(segment)) * time.Second * 2 / 3)
 	return w
 }
 

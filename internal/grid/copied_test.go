@@ -33,20 +33,28 @@ func TestLayCopied(t *testing.T) {
 		{"GOPs of 10 s", 600, every(250, 600), 10, []int{250, 250, 100}},
 		{"a cut soon after a key frame", 512, []int{0, 250, 262}, 10, []int{250, 262}},
 		{"a short GOP stands alone when it must", 552, []int{0, 262, 290}, 10, []int{262, 28, 262}},
-		{"a step back saves a short segment", 513, []int{0, 150, 250, 325}, 10, []int{150, 175, 188}},
+		{"a step back saves a short segment", 513, []int{0, 150, 250, 325}, 8, []int{150, 175, 188}},
 		{"a short rest", 260, every(100, 260), 6, []int{100, 160}},
 		{"a short rest that stands alone", 500, every(48, 500), 6, []int{144, 144, 144, 68}},
 		{"every frame", 400, every(1, 400), 6, []int{100, 100, 100, 100}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: c.frames, Samples: int64(c.frames) * 1920}, c.keys)
+			g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: c.frames, Samples: int64(c.frames) * 1920}, c.keys, 0)
 			if !ok || g.Target != c.target || g.GOP != 50 || !slices.Equal(g.Frames, c.want) || len(g.Packets) != len(g.Frames) {
 				t.Errorf("got %+v, %v", g, ok)
 			}
 		})
 	}
+	for _, c := range []struct{ segment, gop, target, first int }{
+		{2, 100, 4, 100}, {2, 25, 2, 50}, {3, 50, 3, 50}, {4, 50, 4, 100}, {4, 150, 6, 150}, {8, 225, 9, 225}, {10, 50, 10, 200}, {10, 150, 10, 150},
+	} {
+		g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: 3000}, every(c.gop, 3000), c.segment)
+		if !ok || g.Target != c.target || g.Frames[0] != c.first {
+			t.Errorf("%d s of GOPs of %d frames: got %+v", c.segment, c.gop, g)
+		}
+	}
 	for _, keys := range [][]int{{0, 263}, {0, 200}} {
-		if g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: 463}, keys); ok {
+		if g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: 463}, keys, 0); ok {
 			t.Errorf("keys %v: got %+v", keys, g)
 		}
 	}
@@ -111,7 +119,7 @@ func TestCopiedGridProperties(t *testing.T) {
 		line := spool.Timeline{Rate: rate, Frames: frames, Samples: 1}
 		line.Samples = rate.Invert().RescaleNearest(int64(frames), spool.Ratio{Num: 1, Den: SampleRate})
 		longest := int(spool.Ratio{Num: 1, Den: 100}.Rescale(1049, rate.Invert()))
-		g, ok := LayCopied(line, keys)
+		g, ok := LayCopied(line, keys, lengths.Draw(t, "segment"))
 		if ok != (slices.Max(gops) <= longest) {
 			t.Fatalf("laid: %v, with GOPs of %v, of at most %d", ok, gops, longest)
 		}
@@ -123,7 +131,7 @@ func TestCopiedGridProperties(t *testing.T) {
 }
 
 func checkCopied(t *rapid.T, g spool.Grid, line spool.Timeline, keys []int, longest int) {
-	least := -int(spool.Ratio{Num: 1, Den: 1}.Rescale(-4, line.Rate.Invert()))
+	least := -int(spool.Ratio{Num: 1, Den: 1}.Rescale(-2*int64(seconds(g.Segment)), spool.Ratio{Num: 3 * line.Rate.Den, Den: line.Rate.Num}))
 	at, short := 0, 0
 	for _, n := range g.Frames {
 		if _, found := slices.BinarySearch(keys, at); !found {

@@ -16,42 +16,65 @@ const (
 	// SampleRate is the output's, in Hz.
 	SampleRate = 48000
 
-	gopsPerSegment = 3
-	target         = 6 // seconds
-	pieceLength    = time.Minute
-	longPiece      = 5 * time.Minute
-	chunkSegments  = 3 // of all chunks after the first three
+	longestGOP  = 2 // seconds: players seek to key frames
+	pieceLength = time.Minute
+	longPiece   = 5 * time.Minute
 )
 
-// gopPackets is the unit of an audio-only grid: 94 packets are 2.005 s.
-const gopPackets = 94
-
-// Lay lays the grid of a timeline. Segments are 6 s, three GOPs of 2 s each;
-// when the last would be shorter than half of one, the one before gives it a
-// GOP. Audio segments end at the packet boundary nearest to the pictures' end.
-func Lay(t spool.Timeline) spool.Grid {
-	g := spool.Grid{Target: target}
+// Lay lays the grid of a timeline, with segments of so many seconds; 0 is
+// spool.UsualSegment. A segment is some GOPs of equal length, 2 s or a little
+// less: three of them are the usual 6 s. When the last segment would be shorter
+// than half of one, the one before gives it a GOP, or a part of its only one.
+// Audio segments end at the packet boundary nearest to the pictures' end.
+func Lay(t spool.Timeline, segment int) spool.Grid {
+	g := spool.Grid{Segment: segment, Target: seconds(segment)}
 	if t.Frames > 0 {
-		g.GOP = GOP(t.Rate)
-		g.Frames = balance(t.Frames, g.GOP)
-		g.Target = max(target, longest(g.Frames, t.Rate))
+		g.GOP = GOP(t.Rate, segment)
+		g.Frames = balance(t.Frames, g.GOP, gops(segment))
+		g.Target = target(t.Rate, segment)
 	}
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
-		g.Packets = packets(t, g.Frames, Priming)
+		g.Packets = packets(t, g.Frames, g)
 	}
 	return g
 }
 
-// GOP is the number of frames between key frames: 2 s, rounded to frames.
-func GOP(rate spool.Ratio) int {
-	return int(max(1, spool.Ratio{Num: 2, Den: 1}.RescaleNearest(1, rate.Invert())))
+// seconds is how long segments are meant to be.
+func seconds(segment int) int {
+	if segment > 0 {
+		return segment
+	}
+	return spool.UsualSegment
 }
 
-// balance divides n units into segments of three GOPs. None is longer; the
-// last is at least a GOP, unless there is less than that in all.
-func balance(n, gop int) []int {
-	full := gopsPerSegment * gop
+// gops is how many GOPs a segment has: as few as are no longer than 2 s.
+func gops(segment int) int { return (seconds(segment) + longestGOP - 1) / longestGOP }
+
+// GOP is the number of frames between key frames.
+func GOP(rate spool.Ratio, segment int) int {
+	return int(max(1, gopLength(segment).RescaleNearest(1, rate.Invert())))
+}
+
+// gopLength is how long a GOP is meant to be, in seconds.
+func gopLength(segment int) spool.Ratio {
+	return spool.Ratio{Num: int64(seconds(segment)), Den: int64(gops(segment))}
+}
+
+// target is the target duration: the length of a full segment in whole
+// seconds, rounded to the nearest as RFC 8216 compares them. It does not depend
+// on how many segments there are, since that is not always known when players
+// are told of it.
+func target(rate spool.Ratio, segment int) int {
+	full := gops(segment) * GOP(rate, segment)
+	return max(seconds(segment), int(rate.Invert().RescaleNearest(int64(full), spool.Ratio{Num: 1, Den: 1})))
+}
+
+// balance divides n units into segments of so many GOPs. None is longer; the
+// last is at least half a segment or a GOP, unless there is less than that in
+// all.
+func balance(n, gop, gops int) []int {
+	full := gops * gop
 	var segments []int
 	for n >= full {
 		segments = append(segments, full)
@@ -61,6 +84,9 @@ func balance(n, gop int) []int {
 	case n == 0:
 	case 2*n >= full || last < 0:
 		segments = append(segments, n)
+	case gops == 1:
+		segments[last] = (full + n + 1) / 2
+		segments = append(segments, (full+n)/2)
 	default:
 		segments[last] -= gop
 		segments = append(segments, n+gop)
@@ -68,21 +94,15 @@ func balance(n, gop int) []int {
 	return segments
 }
 
-// longest is the longest segment in whole seconds, rounded to the nearest as
-// RFC 8216 compares it with the target duration.
-func longest(frames []int, rate spool.Ratio) int {
-	n := 0
-	for _, f := range frames {
-		n = max(n, f)
-	}
-	return int(rate.Invert().RescaleNearest(int64(n), spool.Ratio{Num: 1, Den: 1}))
-}
-
-// packets divides the audio. Packet i holds the samples from i*1024-priming on.
-func packets(t spool.Timeline, frames []int, priming int64) []int {
+// packets divides the audio of a grid into segments as long as those of its
+// pictures, of which frames are the lengths. Packet i holds the samples from
+// i*1024-priming on.
+func packets(t spool.Timeline, frames []int, g spool.Grid) []int {
+	priming := int64(g.PrimingSamples)
 	total := int((t.Samples + priming + PacketSamples - 1) / PacketSamples)
 	if len(frames) == 0 {
-		segments := balance(total-1, gopPackets)
+		gop := int(gopLength(g.Segment).RescaleNearest(1, spool.Ratio{Num: PacketSamples, Den: SampleRate}))
+		segments := balance(total-1, gop, gops(g.Segment))
 		segments[0]++
 		return segments
 	}
@@ -107,10 +127,10 @@ func packets(t spool.Timeline, frames []int, priming int64) []int {
 var firstChunks = []int{1, 1, 2}
 
 // Chunks are the segments that one encoder process makes each: one, one and
-// two, then three (18 s), and fewer towards the end, so that the last encoders
-// end at about the same time.
+// two, then as many as fit in 20 s, and fewer towards the end, so that the last
+// encoders end at about the same time.
 func Chunks(g spool.Grid) []spool.Chunk {
-	return divide(g, func(number, segment int) int { return min(chunkSize(number), taper(g, segment)) })
+	return divide(g, func(number, segment int) int { return min(chunkSize(number, g.Segment), taper(g, segment)) })
 }
 
 // taper is how many segments a chunk may have that begins at a segment: half
@@ -146,20 +166,20 @@ func Whole(g spool.Grid) []spool.Chunk {
 // Pieces are the audio segments that one process makes each: two, four and
 // eight, so that there is something to hear soon, then about a minute. What
 // would be less than half of one is part of the piece before.
-func Pieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(false)) }
+func Pieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(g, false)) }
 
 // LongPieces are Pieces of about five minutes behind a short first one, for
 // sound whose packets tell their places only roughly: the fewer joints the
 // better.
-func LongPieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(true)) }
+func LongPieces(g spool.Grid) []spool.AudioPiece { return pieces(g, length(g, true)) }
 
 // length is how long each piece is.
-func length(long bool) func(number int) time.Duration {
+func length(g spool.Grid, long bool) func(number int) time.Duration {
 	return func(number int) time.Duration {
 		if long && number > 0 {
 			return longPiece
 		}
-		return min(2*target*time.Second<<min(number, 8), pieceLength)
+		return min(2*time.Duration(seconds(g.Segment))*time.Second<<min(number, 8), pieceLength)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestLayFrames(t *testing.T) {
 		{"one a second", spool.Ratio{Num: 1, Den: 1}, 13, 2, []int{6, 4, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := Lay(spool.Timeline{Rate: c.rate, Frames: c.frames})
+			g := Lay(spool.Timeline{Rate: c.rate, Frames: c.frames}, 0)
 			if g.GOP != c.gop || !slices.Equal(g.Frames, c.want) || g.Target != 6 || g.Packets != nil {
 				t.Errorf("got %+v", g)
 			}
@@ -45,15 +45,15 @@ func TestLayFrames(t *testing.T) {
 func TestLayPackets(t *testing.T) {
 	// 14 s at 25: segments end at 6, 10 and 14 s; 6 s are 281.25 packets, 10 s
 	// are 468.75, 14 s are 656.25.
-	g := Lay(spool.Timeline{Rate: pal, Frames: 350, Samples: 14 * 48000})
+	g := Lay(spool.Timeline{Rate: pal, Frames: 350, Samples: 14 * 48000}, 0)
 	if want := []int{282, 188, 188}; !slices.Equal(g.Packets, want) || g.PrimingSamples != 1024 {
 		t.Errorf("got %+v", g)
 	}
-	only := Lay(spool.Timeline{Samples: 13 * 48000})
+	only := Lay(spool.Timeline{Samples: 13 * 48000}, 0)
 	if want := []int{283, 188, 140}; !slices.Equal(only.Packets, want) || only.Frames != nil || only.GOP != 0 {
 		t.Errorf("audio only: got %+v", only)
 	}
-	if g := Lay(spool.Timeline{Samples: 1}); !slices.Equal(g.Packets, []int{2}) {
+	if g := Lay(spool.Timeline{Samples: 1}, 0); !slices.Equal(g.Packets, []int{2}) {
 		t.Errorf("one sample: got %+v", g)
 	}
 }
@@ -83,7 +83,7 @@ func TestPieces(t *testing.T) {
 	for _, c := range []struct{ seconds, pieces, long int }{
 		{1, 1, 1}, {12, 1, 1}, {23, 1, 1}, {24, 2, 1}, {84, 3, 1}, {299, 7, 2}, {301, 7, 2}, {440, 9, 2}, {460, 9, 2}, {3600, 62, 13},
 	} {
-		g := Lay(spool.Timeline{Rate: pal, Frames: 25 * c.seconds, Samples: int64(c.seconds) * 48000})
+		g := Lay(spool.Timeline{Rate: pal, Frames: 25 * c.seconds, Samples: int64(c.seconds) * 48000}, 0)
 		if got := Pieces(g); len(got) != c.pieces {
 			t.Errorf("%d s: got %d pieces: %+v", c.seconds, len(got), got)
 		}
@@ -122,23 +122,39 @@ func TestGridProperties(t *testing.T) {
 		rate := rapid.SampledFrom(rates).Draw(t, "rate")
 		frames := rapid.IntRange(1, 400_000).Draw(t, "frames")
 		samples := spool.Ratio{Num: rate.Den, Den: rate.Num}.RescaleNearest(int64(frames), spool.Ratio{Num: 1, Den: SampleRate})
-		g := Lay(spool.Timeline{Rate: rate, Frames: frames, Samples: samples})
-		checkFrames(t, g, frames)
+		segment := lengths.Draw(t, "segment")
+		g := Lay(spool.Timeline{Rate: rate, Frames: frames, Samples: samples}, segment)
+		checkFrames(t, g, rate, frames)
 		checkPackets(t, g, rate, samples)
 		checkParts(t, g)
 	})
 }
 
-func checkFrames(t *rapid.T, g spool.Grid, frames int) {
+// lengths are those of segments; 0 is the usual one.
+var lengths = rapid.SampledFrom([]int{0, 2, 3, 4, 5, 7, 8, 9, 10})
+
+func checkFrames(t *rapid.T, g spool.Grid, rate spool.Ratio, frames int) {
 	if sum(g.Frames) != frames {
 		t.Fatalf("%d frames in segments", sum(g.Frames))
 	}
+	frame := rate.Invert().Float()
+	if gop := float64(g.GOP) * frame; gop > 2+frame/2 {
+		t.Fatalf("key frames are %f s apart", gop)
+	}
+	full := gops(g.Segment) * g.GOP
+	if off := float64(full)*frame - float64(seconds(g.Segment)); off > frame*float64(gops(g.Segment))/2+1e-9 || -off > frame*float64(gops(g.Segment))/2+1e-9 {
+		t.Fatalf("segments are %f s longer than asked for", off)
+	}
+	if longest := slices.Max(g.Frames); rate.Invert().RescaleNearest(int64(longest), spool.Ratio{Num: 1, Den: 1}) > int64(g.Target) {
+		t.Fatalf("a segment of %d frames with target %d", longest, g.Target)
+	}
 	for k, n := range g.Frames {
 		last := k == len(g.Frames)-1
-		if n <= 0 || n > 3*g.GOP || !last && n%g.GOP != 0 {
+		halved := full == g.GOP && k == len(g.Frames)-2
+		if n <= 0 || n > full || !last && !halved && n%g.GOP != 0 {
 			t.Fatalf("segment %d has %d frames", k, n)
 		}
-		if last && n < g.GOP && len(g.Frames) > 1 {
+		if last && n < g.GOP && 2*n < full && len(g.Frames) > 1 {
 			t.Fatalf("the last segment has %d frames", n)
 		}
 	}
@@ -171,7 +187,7 @@ func checkPackets(t *rapid.T, g spool.Grid, rate spool.Ratio, samples int64) {
 func checkParts(t *rapid.T, g spool.Grid) {
 	segment, frame := 0, 0
 	for i, c := range Chunks(g) {
-		if c.Number != i || c.FirstSegment != segment || c.FirstFrame != frame || c.Segments < 1 || c.Segments > 3 {
+		if c.Number != i || c.FirstSegment != segment || c.FirstFrame != frame || c.Segments < 1 || i > 2 && c.Segments > 20/seconds(g.Segment) {
 			t.Fatalf("chunk %+v", c)
 		}
 		segment, frame = segment+c.Segments, frame+c.Frames

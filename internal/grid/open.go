@@ -1,13 +1,17 @@
 package grid
 
-import "github.com/spool-video/spool"
+import (
+	"time"
+
+	"github.com/spool-video/spool"
+)
 
 // LayOpen lays what is certain of the grid of a timeline whose end is not
 // known: of t.Frames frames that there are at least. Its segments are the
 // first ones of what Lay lays in the end.
-func LayOpen(t spool.Timeline) spool.Grid {
-	g := spool.Grid{Target: target, GOP: GOP(t.Rate)}
-	full := gopsPerSegment * g.GOP
+func LayOpen(t spool.Timeline, segment int) spool.Grid {
+	g := spool.Grid{Segment: segment, Target: target(t.Rate, segment), GOP: GOP(t.Rate, segment)}
+	full := gops(segment) * g.GOP
 	// What follows a segment, when it is less than half of one, takes from it.
 	for n := t.Frames - (full+1)/2; n >= full; n -= full {
 		g.Frames = append(g.Frames, full)
@@ -15,15 +19,15 @@ func LayOpen(t spool.Timeline) spool.Grid {
 	if t.Samples > 0 {
 		g.PrimingSamples = Priming
 		// The last segment takes what is left; it is not one of these.
-		g.Packets = packets(t, append(g.Frames[:len(g.Frames):len(g.Frames)], 1), Priming)[:len(g.Frames)]
+		g.Packets = packets(t, append(g.Frames[:len(g.Frames):len(g.Frames)], 1), g)[:len(g.Frames)]
 	}
 	return g
 }
 
 // Settled is how many output frames must be known before LayOpen lays so many
-// segments.
-func Settled(segments int, rate spool.Ratio) int {
-	full := gopsPerSegment * GOP(rate)
+// segments, each of segment seconds.
+func Settled(segments int, rate spool.Ratio, segment int) int {
+	full := gops(segment) * GOP(rate, segment)
 	return segments*full + (full+1)/2
 }
 
@@ -32,35 +36,36 @@ func Settled(segments int, rate spool.Ratio) int {
 func OpenChunks(g spool.Grid) []spool.Chunk {
 	chunks := Chunks(g)
 	for i, c := range chunks {
-		if taper(g, c.FirstSegment) < chunkSize(i) {
+		if taper(g, c.FirstSegment) < chunkSize(i, g.Segment) {
 			return chunks[:i]
 		}
 	}
 	return chunks
 }
 
-// Certain is how many segments an open grid needs until OpenChunks has a chunk
-// of that number, which begins at a segment.
-func Certain(number, segment int) int { return segment + 2*chunkSize(number) - 1 }
+// Certain is how many segments of so many seconds an open grid needs until
+// OpenChunks has a chunk of that number, which begins at segment first.
+func Certain(number, first, segment int) int { return first + 2*chunkSize(number, segment) - 1 }
 
-// chunkSize is how many segments a chunk has that is not near the end.
-func chunkSize(number int) int {
+// chunkSize is how many segments of so many seconds a chunk has that is not
+// near the end.
+func chunkSize(number, segment int) int {
 	if number < len(firstChunks) {
 		return firstChunks[number]
 	}
-	return chunkSegments
+	return int(chunkLength/time.Second) / seconds(segment)
 }
 
 // OpenPieces are the pieces of sound that end within an open grid: LongPieces
 // when long is set, else Pieces. Whatever follows is in pieces of its own.
 func OpenPieces(g spool.Grid, long bool) []spool.AudioPiece {
-	closed, _ := divideSound(g, length(long))
+	closed, _ := divideSound(g, length(g, long))
 	return closed
 }
 
 // ClosedPieces are OpenPieces and one more with what is left in the end.
 func ClosedPieces(g spool.Grid, long bool) []spool.AudioPiece {
-	closed, rest := divideSound(g, length(long))
+	closed, rest := divideSound(g, length(g, long))
 	if rest.Segments > 0 {
 		closed = append(closed, rest)
 	}

@@ -14,12 +14,16 @@ import (
 func TestOpenGridStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.SampledFrom([]spool.Ratio{{Num: 25, Den: 1}, {Num: 30000, Den: 1001}, {Num: 24000, Den: 1001}, {Num: 1, Den: 1}, {Num: 60, Den: 1}}).Draw(t, "rate")
+		segment := lengths.Draw(t, "segment")
 		known := rapid.IntRange(1, 20000).Draw(t, "known")
 		all := known + rapid.IntRange(0, 3000).Draw(t, "more")
 		line := func(frames int) spool.Timeline {
 			return spool.Timeline{Rate: rate, Frames: frames, Samples: rate.Invert().RescaleNearest(int64(frames), spool.Ratio{Num: 1, Den: SampleRate})}
 		}
-		open, whole := LayOpen(line(known)), Lay(line(all))
+		open, whole := LayOpen(line(known), segment), Lay(line(all), segment)
+		if open.Target != whole.Target {
+			t.Fatalf("the target is %d, then %d", open.Target, whole.Target)
+		}
 		n := len(open.Frames)
 		if n > len(whole.Frames) {
 			t.Fatalf("%d segments of %d", n, len(whole.Frames))
@@ -30,14 +34,14 @@ func TestOpenGridStays(t *testing.T) {
 		if diff := cmp.Diff(append([]int{}, whole.Packets[:n]...), append([]int{}, open.Packets...)); diff != "" {
 			t.Fatal(diff)
 		}
-		if want := Settled(n, rate); known < want && n > 0 || known >= Settled(n+1, rate) {
+		if want := Settled(n, rate, segment); known < want && n > 0 || known >= Settled(n+1, rate, segment) {
 			t.Fatalf("%d segments of %d frames, Settled says %d", n, known, want)
 		}
 		chunks, later := OpenChunks(open), Chunks(whole)
 		if diff := cmp.Diff(later[:len(chunks)], chunks); len(chunks) > 0 && diff != "" {
 			t.Fatal(diff)
 		}
-		if next := later[len(chunks)]; n >= Certain(next.Number, next.FirstSegment) {
+		if next := later[len(chunks)]; n >= Certain(next.Number, next.FirstSegment, segment) {
 			t.Fatalf("%d segments are known, and chunk %d is not certain", n, next.Number)
 		}
 		for _, long := range []bool{false, true} {

@@ -43,6 +43,23 @@ func (r *Record) Job(kind spool.Kind, number int) *Job {
 type Filter struct {
 	Statuses []spool.Status
 	IDs      []string
+	Causes   []string // codes of failures, as Video.Failure.Code: "poison"
+	After    string   // only videos that were accepted after the one with this ID
+	Limit    int      // how many at most; 0 = all
+}
+
+// Ask selects jobs that may be handed out.
+type Ask struct {
+	Kind   spool.Kind
+	Now    time.Time
+	Places []spool.Place // only jobs of these places; nil = of all
+	Limit  int           // how many at most: of each place, when Places is set
+}
+
+// Change is one record's part of a batch. Do edits the record, as in Update.
+type Change struct {
+	ID string
+	Do func(*Record) error
 }
 
 // Replaced is a published revision that another one has taken the place of.
@@ -65,7 +82,8 @@ type Ledger interface {
 	// Find gives the video of a canonical source, the one accepted last when
 	// there are several, or ErrNotFound.
 	Find(ctx context.Context, canonical string) (spool.Video, error)
-	// List gives videos in the order in which they were accepted.
+	// List gives videos in the order in which they were accepted. ErrNotFound
+	// when the video that they are to come after is not there.
 	List(ctx context.Context, f Filter) ([]spool.Video, error)
 	// Update is the compare-and-set: it loads a record, lets change edit it,
 	// and saves it, in one transaction; when it returns nil the change
@@ -76,10 +94,20 @@ type Ledger interface {
 	// replaces; one that is published again is not a replaced one any more.
 	// The ID cannot change. Change must not call the ledger.
 	Update(ctx context.Context, id string, change func(*Record) error) error
-	// Ready gives up to limit jobs of one kind that may be handed out at now,
-	// of videos that have not ended, in the order of handing out: videos in
-	// the order of acceptance, within a video by number.
-	Ready(ctx context.Context, kind spool.Kind, now time.Time, limit int) ([]spool.JobRecord, error)
+	// UpdateAll is Update for several records, which may be the same one, in
+	// one transaction: all changes survive a power cut, or none. A change that
+	// returns an error, or whose video is not there, is left out; the others
+	// are made. The errors of the changes are returned in their order, nil for
+	// those that were made; the last result is what hindered all of them.
+	UpdateAll(ctx context.Context, changes []Change) ([]error, error)
+	// Ready gives jobs of one kind that may be handed out at a time, of videos
+	// that have not ended, in the order of handing out: by the video's
+	// priority, the highest first, then by turn, then videos in the order of
+	// acceptance, within a video by number.
+	Ready(ctx context.Context, a Ask) ([]spool.JobRecord, error)
+	// Places gives the places that ready jobs of a kind have, of videos that
+	// have not ended, each once.
+	Places(ctx context.Context, kind spool.Kind) ([]spool.Place, error)
 	// Out gives the jobs that are sent or running, of all revisions, ended
 	// videos included.
 	Out(ctx context.Context) ([]spool.JobRecord, error)

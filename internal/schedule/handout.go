@@ -64,7 +64,7 @@ func running(b spool.Beat, key spool.JobKey) bool {
 
 // fill hands out what is ready.
 func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, free int) error {
-	ready, err := s.Ledger.Ready(ctx, kind, time.Now(), free)
+	ready, err := s.Ledger.Ready(ctx, ledger.Ask{Kind: kind, Now: time.Now(), Limit: free})
 	if err != nil {
 		return fmt.Errorf("list ready %s jobs: %w", kind, err)
 	}

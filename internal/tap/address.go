@@ -1,28 +1,86 @@
 package tap
 
-import "os"
+import (
+	"context"
+	"os"
+
+	"github.com/spool-video/spool"
+)
 
 // Desk is where the jobs of a worker ask for their sources. Nil is a worker
-// whose sources are complete.
+// whose sources are complete files of its own.
 type Desk struct {
 	Taps   Taps
 	Server Server
+	// Remotes opens sources that lie elsewhere. Nil: this worker reaches none.
+	Remotes Remotes
 }
 
-// Address says where a program finds a source: at a loopback address while it
-// is arriving, at its path when it is complete. close is called when the
-// program has ended.
-func (d *Desk) Address(path string) (address string, close func()) {
-	src := d.Arriving(path)
-	if src == nil {
-		return path, func() {}
+// Remotes opens sources that any worker can read, by their ranges.
+type Remotes interface {
+	// Open opens a source whose Remote is set. Whoever opened it closes it.
+	Open(f *spool.Fetched) (Remote, error)
+	// Confirm looks whether a source is what it was when it was fetched, and
+	// whether it could be read. Its errors are *spool.Error, or that of ctx.
+	Confirm(ctx context.Context, f *spool.Fetched) error
+}
+
+// Remote is a source that lies elsewhere, opened.
+type Remote interface {
+	Reader
+	// Err is why nothing more of it can be read; nil while it can.
+	Err() error
+	Close()
+}
+
+// Tapped reports whether a source is read through the tap: it is arriving, or
+// it lies elsewhere. Others are complete files, read by their paths.
+func (d *Desk) Tapped(f *spool.Fetched) bool { return f.Remote != nil || d.arriving(f.Path) != nil }
+
+// Address says where a program finds a source: at a loopback address when it
+// is read through the tap, else at its path. close is called when the program
+// has ended.
+func (d *Desk) Address(f *spool.Fetched) (address string, close func(), err error) {
+	if f.Remote != nil {
+		src, err := d.open(f)
+		if err != nil {
+			return "", nil, err
+		}
+		address, leave := d.Server.Open(src)
+		return address, func() { leave(); src.Close() }, nil
 	}
-	return d.Server.Open(src)
+	if src := d.arriving(f.Path); src != nil {
+		address, close = d.Server.Open(src)
+		return address, close, nil
+	}
+	return f.Path, func() {}, nil
 }
 
-// Arriving gives the source that is read through the tap; nil when it is to be
+// Confirm looks whether a source that lies elsewhere is still what it was when
+// it was fetched, and whether it could be read. There is nothing to say of
+// others.
+func (d *Desk) Confirm(ctx context.Context, f *spool.Fetched) error {
+	if d == nil || d.Remotes == nil || f.Remote == nil {
+		return nil
+	}
+	return d.Remotes.Confirm(ctx, f)
+}
+
+// open opens a source that lies elsewhere.
+func (d *Desk) open(f *spool.Fetched) (Remote, error) {
+	if d == nil || d.Remotes == nil {
+		return nil, &spool.Error{
+			Class: spool.Environment, Code: "source-out-of-reach",
+			Reason: "the source lies in a store, and this worker reaches none",
+			Hint:   "give the worker the remote that the source names",
+		}
+	}
+	return d.Remotes.Open(f)
+}
+
+// arriving gives the source that is arriving at a path; nil when it is to be
 // read by its path.
-func (d *Desk) Arriving(path string) *Source {
+func (d *Desk) arriving(path string) *Source {
 	if d == nil {
 		return nil
 	}

@@ -18,12 +18,15 @@ type Input struct {
 }
 
 // Input opens a source, for a part whose window of it is that.
-func (d *Desk) Input(p *spool.Plan, path string, window spool.Span) (Input, error) {
+func (d *Desk) Input(p *spool.Plan, f *spool.Fetched, window spool.Span) (Input, error) {
 	if len(p.Head) == 0 {
-		address, release := d.Address(path)
+		address, release, err := d.Address(f)
+		if err != nil {
+			return Input{}, err
+		}
 		return Input{Args: ffmpeg.InputArgs(address), Close: release}, nil
 	}
-	source, release, err := d.Read(path)
+	source, release, err := d.Read(f)
 	if err != nil {
 		return Input{}, err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/spool-video/spool"
 )
 
 // Reader reads a source: one that is arriving, or a File.
@@ -41,21 +43,28 @@ func (w whole) ReadAtContext(ctx context.Context, p []byte, off int64) (int, err
 // Size is the size that File was given.
 func (w whole) Size() int64 { return w.size }
 
-// Read opens a source to be read: through the tap while it is arriving, else
-// by its path. close is called when it is not read any more.
-func (d *Desk) Read(path string) (r Reader, close func(), err error) {
-	if arriving := d.Arriving(path); arriving != nil {
+// Read opens a source to be read: through the tap, or by its path. close is
+// called when it is not read any more.
+func (d *Desk) Read(f *spool.Fetched) (r Reader, close func(), err error) {
+	if f.Remote != nil {
+		src, err := d.open(f)
+		if err != nil {
+			return nil, nil, err
+		}
+		return src, src.Close, nil
+	}
+	if arriving := d.arriving(f.Path); arriving != nil {
 		return arriving, func() {}, nil
 	}
-	f, err := os.Open(path)
+	file, err := os.Open(f.Path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open source: %w", err)
 	}
-	info, err := f.Stat()
+	info, err := file.Stat()
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open source: %w", err), f.Close())
+		return nil, nil, errors.Join(fmt.Errorf("open source: %w", err), file.Close())
 	}
-	return File(f, info.Size()), func() { _ = f.Close() }, nil // it is only read
+	return File(file, info.Size()), func() { _ = file.Close() }, nil // it is only read
 }
 
 // ReadFull reads all of p. A source that ends before gives

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Server gives sources that are still arriving to the programs of this
+// Server gives sources that are no complete files here to the programs of this
 // machine, by HTTP on the loopback interface. Each job has an address of its
 // own that nobody can guess; nothing else can be reached. The zero value is
 // ready to Start.
@@ -76,9 +76,15 @@ func (s *Server) Stop() {
 	<-s.done
 }
 
+// served is a source that a Server gives to programs.
+type served interface {
+	Reader
+	Err() error
+}
+
 // Open gives a source an address, until close is called; close ends all who
 // read from it and waits for them. It may be called more than once.
-func (s *Server) Open(src *Source) (url string, close func()) {
+func (s *Server) Open(src served) (url string, close func()) {
 	j := &job{path: "/" + rand.Text(), source: src, readers: map[*reader]bool{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +124,7 @@ func (n narrow) Accept() (net.Conn, error) {
 // job is one address: a source, and who reads it.
 type job struct {
 	path   string
-	source *Source
+	source served
 
 	mu      sync.Mutex
 	readers map[*reader]bool // guarded by mu

@@ -39,7 +39,7 @@ func testReady(t *testing.T, open Open) {
 		}
 	}
 	wantReady(t, l, spool.Encode, 100, all...)
-	got, err := l.Ready(t.Context(), spool.Encode, noon, 1)
+	got, err := l.Ready(t.Context(), ledger.Ask{Kind: spool.Encode, Now: noon, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func testEndedContext(t *testing.T, open Open) {
 	cancel()
 	_, getErr := l.Get(ended, "a")
 	_, listErr := l.List(ended, ledger.Filter{})
-	_, readyErr := l.Ready(ended, spool.Fetch, noon, 1)
+	_, readyErr := l.Ready(ended, ledger.Ask{Kind: spool.Fetch, Now: noon, Limit: 1})
 	for operation, err := range map[string]error{
 		"accept": l.Accept(ended, fresh("b")), "get": getErr, "list": listErr, "ready": readyErr,
 		"update": l.Update(ended, "a", func(*ledger.Record) error { return nil }),
@@ -235,7 +235,7 @@ func testEndedContext(t *testing.T, open Open) {
 
 func wantReady(t *testing.T, l ledger.Ledger, kind spool.Kind, limit int, want ...string) {
 	t.Helper()
-	got, err := l.Ready(t.Context(), kind, noon, limit)
+	got, err := l.Ready(t.Context(), ledger.Ask{Kind: kind, Now: noon, Limit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}

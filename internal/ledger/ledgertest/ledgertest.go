@@ -31,11 +31,15 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		{"refuses what cannot be accepted", testRefuse},
 		{"finds by source", testFind},
 		{"lists and filters", testList},
+		{"lists a page", testPages},
 		{"updates", testUpdate},
 		{"saves nothing of a refused update", testUpdateRefused},
+		{"updates several", testUpdateAll},
 		{"keeps results", testResults},
 		{"hands out in order", testReady},
 		{"hands out only what is to be done", testReadyLive},
+		{"hands out by priority and turn", testTurns},
+		{"knows places", testPlaces},
 		{"knows what is out", testOut},
 		{"keeps keys", testKeys},
 		{"remembers replaced revisions", testReplaced},
@@ -56,9 +60,9 @@ func full(id string) ledger.Record {
 	v := spool.Video{
 		ID: id, Source: "https://user:secret@example.org/a.mp4?token=x", Canonical: "https://example.org/" + id,
 		Title: "Ünï 日本 \"quoted\"", Status: spool.Working, Revision: "r1", Published: "r0",
-		Settings: spool.Settings{Ladder: "default", Sizes: []int{360, 720}, Preset: "medium", Encrypt: true, KeyURI: "/k/{key}"},
-		Failure:  &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "no space", Hint: "make room"},
-		Stamp:    spool.SourceStamp{Size: 7, Modified: 8}, Sizes: []string{"360p"}, LeftOut: []string{"subtitles (eng)"}, Replans: 2,
+		Priority: 3, Settings: spool.Settings{Ladder: "default", Sizes: []int{360, 720}, Preset: "medium", Encrypt: true, KeyURI: "/k/{key}"},
+		Failure: &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "no space", Hint: "make room"},
+		Stamp:   spool.SourceStamp{Size: 7, Modified: 8}, Sizes: []string{"360p"}, LeftOut: []string{"subtitles (eng)"}, Replans: 2,
 		Added: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC), Changed: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC),
 	}
 	fetch := job(id, "r1", spool.Fetch, 0, spool.JobDone)
@@ -66,6 +70,8 @@ func full(id string) ledger.Record {
 	encode := job(id, "r1", spool.Encode, 3, spool.JobRunning)
 	encode.Epoch, encode.Attempts, encode.Deaths, encode.Worker = 4, 5, 6, "w1"
 	encode.NotBefore = time.Date(2026, 5, 6, 7, 8, 9, 123456789, time.UTC)
+	encode.Place, encode.Turn, encode.Seen = spool.Place{Worker: "w1", Store: "nas:", Class: "x"}, 1<<40, 7
+	encode.Lost = []string{"s1", "s2"}
 	encode.Failure = &spool.Failure{Class: spool.Transient, Code: "http-500", Reason: "the server"}
 	return ledger.Record{Video: v, Jobs: []ledger.Job{fetch, encode}}
 }
@@ -283,10 +289,10 @@ func testResults(t *testing.T, open Open) {
 	}
 }
 
-func accept(t *testing.T, l ledger.Ledger, r ledger.Record) {
+func accept(t *testing.T, l ledger.Ledger, rs ...ledger.Record) {
 	t.Helper()
-	if err := l.Accept(t.Context(), r); err != nil {
-		t.Fatalf("accept %s: %v", r.Video.ID, err)
+	if err := l.Accept(t.Context(), rs...); err != nil {
+		t.Fatalf("accept %s: %v", rs[0].Video.ID, err)
 	}
 }
 

@@ -197,7 +197,7 @@ func compare(t *testing.T, rt *rapid.T, l ledger.Ledger, m *model) {
 		}
 	}
 	for _, kind := range kinds {
-		got, err := l.Ready(t.Context(), kind, noon, 4)
+		got, err := l.Ready(t.Context(), ledger.Ask{Kind: kind, Now: noon, Limit: 4})
 		if err != nil {
 			rt.Fatal(err)
 		}

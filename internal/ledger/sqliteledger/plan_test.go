@@ -17,7 +17,7 @@ import (
 func TestQueriesUseIndexes(t *testing.T) {
 	l := crowded(t, 0)
 	for name, query := range map[string]string{
-		"find": queryFind, "ready": queryReady, "out": queryOut, "results": queryResults, "jobs": queryJobs,
+		"find": queryFind, "ready": queryReady, "ready at a place": queryReadyAt, "place": queryPlace, "next place": queryPlaceAfter, "out": queryOut, "results": queryResults, "jobs": queryJobs,
 	} {
 		args := make([]any, strings.Count(query, "?"))
 		plan, err := gather(t.Context(), l.read, "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) (string, error) {
@@ -45,7 +45,7 @@ func TestReadyIsFast(t *testing.T) {
 	l := crowded(t, 5_000)
 	for _, kind := range []spool.Kind{spool.Fetch, spool.Encode} {
 		start := time.Now()
-		jobs, err := l.Ready(t.Context(), kind, start, 50)
+		jobs, err := l.Ready(t.Context(), ledger.Ask{Kind: kind, Now: start, Limit: 50})
 		took := time.Since(start)
 		t.Logf("%s: %d jobs in %v", kind, len(jobs), took)
 		if err != nil || took > time.Second { // far above the usual millisecond: the plan is what is tested
@@ -58,7 +58,7 @@ func TestReadyIsFast(t *testing.T) {
 func BenchmarkReady(b *testing.B) {
 	l := crowded(b, 100_000)
 	for b.Loop() {
-		if jobs, err := l.Ready(b.Context(), spool.Fetch, time.Now(), 50); err != nil || len(jobs) != 50 {
+		if jobs, err := l.Ready(b.Context(), ledger.Ask{Kind: spool.Fetch, Now: time.Now(), Limit: 50}); err != nil || len(jobs) != 50 {
 			b.Fatal(len(jobs), err)
 		}
 	}
@@ -95,6 +95,25 @@ func crowded(t testing.TB, n int) *Ledger {
 		}
 	}
 	return l
+}
+
+// BenchmarkList is a page of 100 among 100,000 that wait, from the middle, and
+// the failures of a cause that none of 100,000 has.
+func BenchmarkList(b *testing.B) {
+	l := crowded(b, 100_000)
+	for name, filter := range map[string]ledger.Filter{
+		"all":     {After: "v150000", Limit: 100},
+		"waiting": {Statuses: []spool.Status{spool.Waiting, spool.Working, spool.Paused}, After: "v150000", Limit: 100},
+		"poison":  {Statuses: []spool.Status{spool.Failed}, Causes: []string{"poison"}, Limit: 100},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := l.List(b.Context(), filter); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // BenchmarkAccept is one durable video, by one caller.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
@@ -41,35 +40,6 @@ func (l *Ledger) Find(ctx context.Context, canonical string) (spool.Video, error
 		return spool.Video{}, problem(l.path, "read", err)
 	}
 	return decodeVideo(record)
-}
-
-// List gives videos in the order in which they were accepted.
-func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, error) {
-	query, args := "SELECT record FROM videos WHERE 1", []any{}
-	if f.Statuses != nil {
-		query += " AND status IN (SELECT value FROM json_each(?))"
-		args = append(args, jsonList(f.Statuses, func(s spool.Status) string { return string(s) }))
-	}
-	if f.IDs != nil {
-		query += " AND folded IN (SELECT value FROM json_each(?))"
-		args = append(args, jsonList(f.IDs, spool.FoldID))
-	}
-	return collect(ctx, l, query+" ORDER BY seq", args, func(rows *sql.Rows) (spool.Video, error) {
-		var record string
-		if err := rows.Scan(&record); err != nil {
-			return spool.Video{}, err
-		}
-		return decodeVideo(record)
-	})
-}
-
-// Ready gives up to limit jobs of one kind that may be handed out at now.
-func (l *Ledger) Ready(ctx context.Context, kind spool.Kind, now time.Time, limit int) ([]spool.JobRecord, error) {
-	rank, known := ranks[kind]
-	if !known {
-		return nil, fmt.Errorf("ready jobs: no kind %q", kind)
-	}
-	return collect(ctx, l, queryReady, []any{rank, now.UnixNano(), limit}, scanNamedJob)
 }
 
 // Out gives the jobs that are sent or running.
@@ -111,10 +81,20 @@ const (
 
 	videoID = "json_extract(v.record, '$.id')"
 
-	queryReady = "SELECT " + jobColumns + ", " + videoID + `
+	// What comes after the columns of a job is what Ready merges places by.
+	selectReady = "SELECT " + jobColumns + ", " + videoID + `, j.priority, j.video
 		FROM jobs j CROSS JOIN videos v ON v.seq = j.video
-		WHERE j.state = 'ready' AND j.live = 1 AND j.rank = ? AND j.not_before <= ?
-		ORDER BY j.video, j.number LIMIT ?`
+		WHERE j.state = 'ready' AND j.live = 1 AND j.rank = ? AND j.not_before <= ?`
+	orderReady = " ORDER BY j.priority DESC, j.turn, j.video, j.number LIMIT ?"
+
+	queryReady   = selectReady + orderReady
+	queryReadyAt = selectReady + " AND j.place = ?" + orderReady
+
+	// The first place, and the next one after a place.
+	queryPlace = `SELECT place FROM jobs
+		WHERE state = 'ready' AND live = 1 AND rank = ? AND place >= ? ORDER BY place LIMIT 1`
+	queryPlaceAfter = `SELECT place FROM jobs
+		WHERE state = 'ready' AND live = 1 AND rank = ? AND place > ? ORDER BY place LIMIT 1`
 
 	queryOut = "SELECT " + jobColumns + ", " + videoID + `
 		FROM jobs j CROSS JOIN videos v ON v.seq = j.video

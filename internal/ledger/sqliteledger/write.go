@@ -35,8 +35,8 @@ func add(ctx context.Context, tx *sql.Tx, r ledger.Record) error {
 		return err
 	}
 	added, err := tx.ExecContext(ctx,
-		"INSERT INTO videos (folded, canonical, status, revision, record) VALUES (?, ?, ?, ?, ?)",
-		v.folded, v.canonical, v.status, v.revision, v.record)
+		"INSERT INTO videos (folded, canonical, status, revision, cause, record) VALUES (?, ?, ?, ?, ?, ?)",
+		v.folded, v.canonical, v.status, v.revision, v.cause, v.record)
 	if isUnique(err) {
 		return fmt.Errorf("video %s: %w", r.Video.ID, ledger.ErrExists)
 	}
@@ -48,31 +48,6 @@ func add(ctx context.Context, tx *sql.Tx, r ledger.Record) error {
 		return err
 	}
 	return saveJobs(ctx, tx, seq, ledger.Record{Video: r.Video}, r)
-}
-
-// Update is the compare-and-set. The change must not call the ledger's writing
-// methods: it holds the connection that they wait for.
-func (l *Ledger) Update(ctx context.Context, id string, change func(*ledger.Record) error) error {
-	return l.change(ctx, "write", func(tx *sql.Tx) error {
-		seq, before, err := load(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		after := ledger.Record{Video: before.Video, Jobs: append([]ledger.Job{}, before.Jobs...)}
-		if before, err = copyOf(before); err != nil {
-			return err
-		}
-		if err := change(&after); err != nil {
-			return refusal{err}
-		}
-		if after.Video.ID != before.Video.ID {
-			return fmt.Errorf("video %s: an update cannot change its ID to %q", before.Video.ID, after.Video.ID)
-		}
-		if err := saveVideo(ctx, tx, seq, before.Video, after.Video); err != nil {
-			return err
-		}
-		return saveJobs(ctx, tx, seq, before, after)
-	})
 }
 
 // Remove forgets a video, its jobs and, unless keepKeys, its keys.
@@ -118,24 +93,6 @@ func (l *Ledger) change(ctx context.Context, operation string, do func(*sql.Tx) 
 	return problem(l.path, operation, err)
 }
 
-// copyOf is a record that shares nothing with r, so that what a change does to
-// r can be seen.
-func copyOf(r ledger.Record) (ledger.Record, error) {
-	v, err := encodeVideo(r.Video)
-	if err != nil {
-		return r, err
-	}
-	c := ledger.Record{Jobs: append([]ledger.Job{}, r.Jobs...)}
-	for i, j := range c.Jobs {
-		if j.Failure != nil {
-			failure := *j.Failure
-			c.Jobs[i].Failure = &failure
-		}
-	}
-	c.Video, err = decodeVideo(v.record)
-	return c, err
-}
-
 func saveVideo(ctx context.Context, tx *sql.Tx, seq int64, before, after spool.Video) error {
 	was, err := encodeVideo(before)
 	if err != nil {
@@ -146,8 +103,8 @@ func saveVideo(ctx context.Context, tx *sql.Tx, seq int64, before, after spool.V
 		return err
 	}
 	if _, err := tx.ExecContext(ctx,
-		"UPDATE videos SET canonical = ?, status = ?, revision = ?, record = ? WHERE seq = ?",
-		is.canonical, is.status, is.revision, is.record, seq); err != nil {
+		"UPDATE videos SET canonical = ?, status = ?, revision = ?, cause = ?, record = ? WHERE seq = ?",
+		is.canonical, is.status, is.revision, is.cause, is.record, seq); err != nil {
 		return err
 	}
 	if was.revision != is.revision || before.Status.Ended() != after.Status.Ended() {
@@ -180,11 +137,13 @@ func savePublished(ctx context.Context, tx *sql.Tx, seq int64, before, after str
 // saveJob adds a job or changes it; without a result the one that is there
 // stays.
 const saveJob = `
-	INSERT INTO jobs (video, revision, kind, rank, number, live, state, epoch, attempts, deaths, not_before, worker, failure, result)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	INSERT INTO jobs (video, revision, kind, rank, number, live, state, epoch, attempts, deaths, not_before, worker, failure,
+		priority, turn, place, seen, lost, result)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (video, revision, rank, number) DO UPDATE SET
 		live = excluded.live, state = excluded.state, epoch = excluded.epoch, attempts = excluded.attempts, deaths = excluded.deaths,
 		not_before = excluded.not_before, worker = excluded.worker, failure = excluded.failure,
+		priority = excluded.priority, turn = excluded.turn, place = excluded.place, seen = excluded.seen, lost = excluded.lost,
 		result = coalesce(excluded.result, result)`
 
 // saveJobs writes the jobs of after that are not, or are different, in before.
@@ -206,7 +165,8 @@ func saveJobs(ctx context.Context, tx *sql.Tx, seq int64, before, after ledger.R
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, saveJob, seq, row.revision, row.kind, row.rank, row.number, row.live, row.state,
-			row.epoch, row.attempts, row.deaths, row.notBefore, row.worker, row.failure, row.result); err != nil {
+			row.epoch, row.attempts, row.deaths, row.notBefore, row.worker, row.failure,
+			row.priority, row.turn, row.place, row.seen, row.lost, row.result); err != nil {
 			return err
 		}
 	}

@@ -108,7 +108,7 @@ func markOf(job spool.Job) mark {
 func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cut cutter) (publish.Record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	in, err := s.Sources.Input(job.Plan, job.Fetched.Hearing().Path, job.Piece.Bytes)
+	in, err := s.Sources.Input(job.Plan, job.Fetched.Hearing(), job.Piece.Bytes)
 	if err != nil {
 		return publish.Record{}, err
 	}

@@ -32,7 +32,7 @@ func (s Stage) copy(ctx context.Context, job spool.Job, cut cutter) (publish.Rec
 }
 
 func (s Stage) own(ctx context.Context, job spool.Job, cut cutter) (publish.Record, error) {
-	source, end, err := s.Sources.Read(job.Fetched.Hearing().Path)
+	source, end, err := s.Sources.Read(job.Fetched.Hearing())
 	if err != nil {
 		return publish.Record{}, err
 	}

@@ -137,7 +137,7 @@ func (c *chunk) encode(ctx context.Context, row ffmpeg.Row, skip int, done func(
 	if len(ahead) == 0 {
 		return fmt.Errorf("chunk %d has no segments on the grid", c.job.Chunk.Number)
 	}
-	in, err := c.stage.Sources.Input(c.job.Plan, c.job.Fetched.Path, c.job.Chunk.Bytes)
+	in, err := c.stage.Sources.Input(c.job.Plan, c.job.Fetched, c.job.Chunk.Bytes)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (c *chunk) copy(ctx context.Context, done func(publish.Plain) error) ([]pub
 // pictures opens a source for a copier: through the tap while it is arriving.
 // The returned function closes it.
 func (s Stage) pictures(ctx context.Context, job spool.Job) (pictures, func(), error) {
-	source, end, err := s.Sources.Read(job.Fetched.Path)
+	source, end, err := s.Sources.Read(job.Fetched)
 	if err != nil {
 		return pictures{}, nil, err
 	}

@@ -67,7 +67,7 @@ func TestSourceIsReadWhileItArrives(t *testing.T) {
 	}()
 	<-first.readable
 	path := first.arrived[0].Path
-	source := stage.Sources.Arriving(path)
+	source := stage.Sources.Taps.Find(path)
 	if source == nil || !first.arrived[0].Arriving || source.Size() != int64(len(site.clip)) {
 		t.Fatalf("%+v, %+v", first.arrived, source)
 	}
@@ -94,7 +94,7 @@ func TestSourceIsReadWhileItArrives(t *testing.T) {
 	if err := tap.ReadFull(t.Context(), source, tail, int64(len(site.clip)-100)); err != nil || string(tail) != string(site.clip[len(site.clip)-100:]) {
 		t.Errorf("the first try's reader does not see the end: %v", err)
 	}
-	if stage.Sources.Arriving(path) != nil {
+	if stage.Sources.Tapped(&spool.Fetched{Path: path}) {
 		t.Error("a source that is whole is still read through the tap")
 	}
 	stage.Release("film")
@@ -167,7 +167,7 @@ func TestNextRevisionReadsAnew(t *testing.T) {
 	}()
 	<-first.readable
 	path := first.arrived[0].Path
-	old := stage.Sources.Arriving(path)
+	old := stage.Sources.Taps.Find(path)
 
 	// It waits for the other to let go of the files.
 	job := filmJob(site.url + "/clip.mp4")
@@ -184,7 +184,7 @@ func TestNextRevisionReadsAnew(t *testing.T) {
 	if err := <-again; err != nil {
 		t.Fatal(err)
 	}
-	if stage.Sources.Arriving(path) != nil || old.Err() == nil {
+	if stage.Sources.Tapped(&spool.Fetched{Path: path}) || old.Err() == nil {
 		t.Error("the revision before is still read")
 	}
 }

@@ -37,11 +37,11 @@ func (m movies) index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
 func (s Stage) movies(ctx context.Context, f *spool.Fetched) (movies, error) {
 	var m movies
 	var err error
-	if m.pictures, err = s.movie(ctx, f.Path); err != nil || f.Sound == nil {
+	if m.pictures, err = s.movie(ctx, f); err != nil || f.Sound == nil {
 		m.sound = m.pictures
 		return m, err
 	}
-	m.sound, err = s.movie(ctx, f.Sound.Path)
+	m.sound, err = s.movie(ctx, f.Sound)
 	return m, err
 }
 
@@ -76,17 +76,17 @@ func (s Stage) index(ctx context.Context, f *spool.Fetched, facts spool.Facts, c
 
 // look finds movies and facts of a source that is arriving.
 func (s Stage) look(ctx context.Context, f *spool.Fetched) (movies, spool.Facts, error) {
-	movie, facts, err := s.lookAt(ctx, f.Path)
+	movie, facts, err := s.lookAt(ctx, f)
 	if err != nil || f.Sound == nil {
 		return movies{movie, movie}, facts, err
 	}
-	sound, heard, err := s.lookAt(ctx, f.Sound.Path)
+	sound, heard, err := s.lookAt(ctx, f.Sound)
 	return movies{movie, sound}, join(facts, heard), err
 }
 
 // lookAt looks at one file, which may be here.
-func (s Stage) lookAt(ctx context.Context, path string) (*tap.Movie, spool.Facts, error) {
-	source, end, err := s.Sources.Read(path)
+func (s Stage) lookAt(ctx context.Context, f *spool.Fetched) (*tap.Movie, spool.Facts, error) {
+	source, end, err := s.Sources.Read(f)
 	if err != nil {
 		return nil, spool.Facts{}, err
 	}
@@ -95,7 +95,10 @@ func (s Stage) lookAt(ctx context.Context, path string) (*tap.Movie, spool.Facts
 	if err != nil {
 		return nil, spool.Facts{}, whole(err)
 	}
-	address, release := s.Sources.Address(path)
+	address, release, err := s.Sources.Address(f)
+	if err != nil {
+		return nil, spool.Facts{}, err
+	}
 	defer release()
 	facts, err := ffmpeg.ProbeArriving(ctx, s.Tools, address, source.Size())
 	return movie, facts, err

@@ -39,8 +39,8 @@ func (s Stage) candidate(ctx context.Context, job spool.Job, p *spool.Plan) (can
 
 // movie reads the index of an MP4 or QuickTime file; nil when it has none that
 // tells everything.
-func (s Stage) movie(ctx context.Context, path string) (*tap.Movie, error) {
-	source, end, err := s.Sources.Read(path)
+func (s Stage) movie(ctx context.Context, f *spool.Fetched) (*tap.Movie, error) {
+	source, end, err := s.Sources.Read(f)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func refused(why string) candidate { return candidate{coded: ladder.Coded{Refuse
 // the times of all frames that are shown, sorted, and end is when the last of
 // them ends.
 func (c candidate) decide(p *spool.Plan, shown []int64, end int64) {
-	coded, laid := c.examine(p.Timeline, shown, end)
+	coded, laid := c.examine(p, shown, end)
 	if p.Sequential && coded.Refused == "" {
 		coded.Refused = "its times are in doubt"
 	}
@@ -166,10 +166,10 @@ func (c *candidate) trust(p *spool.Plan, careful int) int {
 	return careful - 1
 }
 
-// examine holds the coded pictures against a timeline, and lays the grid that
-// a copy would have.
-func (c candidate) examine(line spool.Timeline, shown []int64, end int64) (ladder.Coded, spool.Grid) {
-	coded := c.coded
+// examine holds the coded pictures against the timeline of a plan, and lays the
+// grid that a copy would have.
+func (c candidate) examine(p *spool.Plan, shown []int64, end int64) (ladder.Coded, spool.Grid) {
+	coded, line := c.coded, p.Timeline
 	if len(c.samples) == 0 {
 		return coded, spool.Grid{}
 	}
@@ -200,7 +200,7 @@ func (c candidate) examine(line spool.Timeline, shown []int64, end int64) (ladde
 	if coded.Outlived {
 		return coded, spool.Grid{}
 	}
-	laid, ok := grid.LayCopied(line, keys)
+	laid, ok := grid.LayCopied(line, keys, p.Grid.Segment)
 	if ok {
 		coded.Peak = c.peak(laid, line.Rate)
 	}

@@ -55,7 +55,7 @@ func (g *growth) close(x *ffmpeg.Growing, view *ffmpeg.FrameIndex) error {
 	if p.Sound != nil {
 		sound.lay(p)
 	}
-	p.Grid = grid.Lay(p.Timeline)
+	p.Grid = grid.Lay(p.Timeline, p.Grid.Segment)
 	p.Sequential = unseekable(p.Facts, view)
 	begun := p.Chunks
 	p.Chunks = chunks(p, view)

@@ -13,6 +13,7 @@ import (
 // the grid and its chunks. The plan that it gets has facts and rungs; of the
 // source at path it reads no more than a moov box, which tells all of it.
 func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings, p spool.Plan) (spool.Plan, error) {
+	p.Grid.Segment = settings.Segment
 	c, err := s.candidate(ctx, spool.Job{Fetched: &spool.Fetched{Path: path}, Settings: settings}, &p)
 	if err != nil {
 		return p, err
@@ -30,6 +31,7 @@ func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings
 	case len(p.Grid.Frames) > 0:
 		p.Chunks = grid.Chunks(p.Grid)
 	}
+	p.Notes = uneven(&p)
 	return p, nil
 }
 
@@ -82,7 +84,7 @@ func promised(p *spool.Plan) {
 	if len(p.Facts.Audio) > 0 {
 		t.Samples = int64(p.Facts.Duration.Seconds() * grid.SampleRate)
 	}
-	p.Timeline, p.Grid = t, grid.Lay(t)
+	p.Timeline, p.Grid = t, grid.Lay(t, p.Grid.Segment)
 }
 
 // copied reports whether one of the rungs is copied.

@@ -72,7 +72,7 @@ func (g *growth) decide(x *ffmpeg.Growing) error {
 	t := &p.Timeline
 	t.Origin, t.TimeBase = view.Origin(), view.TimeBase
 	t.Rate, _ = outputRate(measured(p.Facts.Video.FrameRate, view), view.TimeBase, view.PTS)
-	g.awaits = grid.Settled(1, t.Rate)
+	g.awaits = grid.Settled(1, t.Rate, p.Grid.Segment)
 	if stream := ffmpeg.MainAudio(p.Facts); stream == nil || stream.SampleRate <= 0 {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (g *growth) addChunks(x *ffmpeg.Growing) error {
 	if p.Sound != nil {
 		t.Samples = t.Rate.Invert().RescaleNearest(int64(frames), spool.Ratio{Num: 1, Den: grid.SampleRate})
 	}
-	laid := grid.LayOpen(*t)
+	laid := grid.LayOpen(*t, p.Grid.Segment)
 	for _, c := range grid.OpenChunks(laid)[len(p.Chunks):] {
 		show(&c, p, view)
 		ready, err := g.window(&c, x)
@@ -140,7 +140,7 @@ func (g *growth) addChunks(x *ffmpeg.Growing) error {
 	if last := len(p.Chunks) - 1; last >= 0 {
 		segment = p.Chunks[last].FirstSegment + p.Chunks[last].Segments
 	}
-	g.awaits = grid.Settled(grid.Certain(len(p.Chunks), segment), t.Rate)
+	g.awaits = grid.Settled(grid.Certain(len(p.Chunks), segment, p.Grid.Segment), t.Rate, p.Grid.Segment)
 	return nil
 }
 

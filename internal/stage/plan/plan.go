@@ -34,7 +34,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
 		return spool.Result{Plan: p}, err
 	}
-	if s.Sources.Arriving(job.Fetched.Path) != nil || s.Sources.Arriving(job.Fetched.Hearing().Path) != nil {
+	if s.Sources.Tapped(job.Fetched) || s.Sources.Tapped(job.Fetched.Hearing()) {
 		p, err := s.arriving(ctx, job)
 		return spool.Result{Plan: p}, err
 	}
@@ -42,7 +42,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	p := &spool.Plan{Facts: facts}
+	p := &spool.Plan{Facts: facts, Grid: spool.Grid{Segment: job.Settings.Segment}}
 	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
 		return spool.Result{}, err
 	}
@@ -62,8 +62,8 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	return spool.Result{Plan: p}, nil
 }
 
-// lay fills a plan that has facts and rungs, the highest of which may be
-// copied. It is pure.
+// lay fills a plan that has facts, rungs, the highest of which may be copied,
+// and the length of segments. It is pure.
 func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error {
 	sound := newTrack(p.Facts, x)
 	constant := true
@@ -79,7 +79,7 @@ func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error 
 			Hint: "check that the source plays",
 		}
 	}
-	p.Grid = grid.Lay(p.Timeline)
+	p.Grid = grid.Lay(p.Timeline, p.Grid.Segment)
 	if p.Facts.Video != nil {
 		p.Sequential = unseekable(p.Facts, x) || careful > 0
 		top.decide(p, x.PTS, x.End)

@@ -19,10 +19,10 @@ import (
 // source that is planned otherwise.
 func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.Progress)) (*spool.Plan, error) {
 	begun := job.Plan != nil && job.Plan.Open
-	if job.Fetched.Sound != nil || !begun && job.Careful > 0 || !begun && s.Sources.Arriving(job.Fetched.Path) == nil {
+	if job.Fetched.Sound != nil || !begun && job.Careful > 0 || !begun && !s.Sources.Tapped(job.Fetched) {
 		return nil, nil // two files are planned from their indexes, and what was another than it promised when it is whole
 	}
-	source, release, err := s.Sources.Read(job.Fetched.Path)
+	source, release, err := s.Sources.Read(job.Fetched)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,7 @@ func (s Stage) follow(ctx context.Context, job spool.Job, stream *tap.Stream, g 
 // begin finds the facts and the rungs, or takes those that the plan was begun
 // with.
 func (g *growth) begin(ctx context.Context, s Stage, job spool.Job, in ffmpeg.Stream) error {
+	g.plan.Grid.Segment = job.Settings.Segment
 	if g.before != nil {
 		g.plan.Facts, g.plan.Rungs = g.before.Facts, g.before.Rungs
 		return nil

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -74,7 +75,25 @@ func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool, careful int) []st
 	case p.Sequential:
 		words = append(words, "this source cannot be sought exactly: one encoder makes all of it")
 	}
+	words = append(words, uneven(p)...)
 	return shortened(words, p, x)
+}
+
+// uneven notes that segments are not as long as was asked for, because those of
+// a source that is copied can end only at its own key frames.
+func uneven(p *spool.Plan) []string {
+	g := p.Grid
+	if g.Segment == 0 || !copied(p.Rungs) || len(g.Frames) < 2 {
+		return nil
+	}
+	longest := p.Timeline.Rate.Invert().Duration(int64(slices.Max(g.Frames)))
+	asked := time.Duration(g.Segment) * time.Second
+	if g.Target <= g.Segment && longest >= asked*2/3 {
+		return nil
+	}
+	return []string{fmt.Sprintf(
+		"segments last up to %.3g s instead of %d s: the pictures of the largest size are the source's own, and these can be cut only at its key frames; --copy never makes them as asked for",
+		longest.Seconds(), g.Segment)}
 }
 
 // shortened notes that a file holds less than it says: a download that was

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/intake"
+	"github.com/spool-video/spool/internal/lock"
+	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/progress"
+)
+
+func newServe() *cobra.Command {
+	var list string
+	cmd := &cobra.Command{
+		Use:   "serve [SOURCE…|LIST]",
+		Short: "publish as a service, for ever",
+		Long: `Works on one destination until it is stopped: goes on with what is unfinished,
+and publishes what is and what comes to each source, as watch does. What it
+cannot do without (the destination, the disk) it waits for, and says so.
+
+It ends with Ctrl-C or SIGTERM, and the exit code 0: what is being encoded may
+end first (--grace). Under systemd it tells when it is ready and what it waits
+for, and is restarted when it hangs: units/ has the units.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if list == "-" {
+				return usage("no-list", "standard input cannot be read again, as a list that is watched has to be", "put the list into a file")
+			}
+			watched := append(args, cfg.Watch...)
+			q := request{cfg: cfg, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
+			q.watch = func() ([]intake.Line, error) { return sources(watched, list, nil) }
+			return serve(cmd.Context(), q)
+		},
+	}
+	config.Bind(cmd.Flags(), config.ServeKeys()...)
+	cmd.Flags().StringVarP(&list, "file", "f", "", "watch the sources in `FILE`, one a line, and the file itself")
+	return cmd
+}
+
+// service is a serve: one request, worked on again and again, because what it
+// needs comes and goes.
+type service struct {
+	request
+	show    *progress.Progress
+	signals chan os.Signal // what ends it
+
+	mu     sync.Mutex
+	failed []progress.Ending // videos that failed since the last sweep; guarded by mu
+}
+
+// How long a service rests before it tries again what it waits for: longer
+// each time, until it has worked for a while.
+const (
+	shortRest = time.Second
+	longRest  = 30 * time.Second
+	worked    = time.Minute
+)
+
+// serve holds the destination, and works on it until it is told to stop.
+func serve(ctx context.Context, q request) (err error) {
+	l, err := lock.Acquire(ctx, q.cfg.State, "serve")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Release()) }()
+	s := &service{request: q, signals: make(chan os.Signal, 2)}
+	if s.show, err = progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err}); err != nil {
+		return err
+	}
+	s.show.Start()
+	defer s.show.Close(progress.Summary{})
+	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(s.signals)
+	err = s.forever(ctx)
+	notify(daemon.SdNotifyStopping)
+	return err
+}
+
+// forever goes on through everything that passes.
+func (s *service) forever(ctx context.Context) error {
+	for rest := shortRest; ; rest = min(2*rest, longRest) {
+		began := time.Now()
+		stopped, err := s.once(ctx)
+		e := spool.AsError(err)
+		if stopped || e == nil || ctx.Err() != nil || e.Class != spool.Environment && e.Class != spool.Transient {
+			return err
+		}
+		if time.Since(began) > worked {
+			rest = shortRest
+		}
+		why := e.Reason
+		if e.Hint != "" {
+			why += " (" + e.Hint + ")"
+		}
+		s.note("waits: " + why)
+		waitingFor(plaintext.Sanitize(why))
+		timer := time.NewTimer(rest)
+		select {
+		case <-timer.C:
+		case <-s.signals:
+			timer.Stop()
+			return nil
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+func (s *service) note(text string) { s.show.Show(progress.Event{Type: progress.Noted, Text: text}) }
+
+// once opens what belongs to the destination and works on it, until an error
+// or a signal: stopped tells of the latter.
+func (s *service) once(ctx context.Context) (stopped bool, err error) {
+	r, stopped, err := s.open(ctx)
+	if err != nil || stopped {
+		return stopped, err
+	}
+	defer func() { err = errors.Join(err, r.house.close()) }()
+	w := newWatching(r, s.watch)
+	err = r.until(ctx, s.signals, func(ctx context.Context) error { return s.work(ctx, w) })
+	s.sweepFailed(context.WithoutCancel(ctx), r)
+	return r.interrupted, err
+}
+
+// open builds the house and cleans up in it. A signal ends what that waits for.
+func (s *service) open(ctx context.Context) (r *running, stopped bool, err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	h, err := build(ctx, s.cfg)
+	if err != nil {
+		return nil, ctx.Err() != nil, quietly(ctx, err)
+	}
+	if s.cfg.Verbose {
+		h.log = slog.New(slog.NewTextHandler(s.show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	r = &running{house: h, out: s.out, err: s.err, show: s.show, results: map[string]int{}, service: true, overheard: s.tell}
+	r.announce()
+	if err = r.prepare(ctx); err == nil && ctx.Err() == nil {
+		for _, n := range r.notes {
+			r.note(n)
+		}
+		return r, false, nil
+	}
+	return nil, ctx.Err() != nil, errors.Join(quietly(ctx, err), h.close())
+}
+
+// quietly drops an error that the end of ctx made.
+func quietly(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// work is a serve at work: the engine runs, what is watched is looked at, and
+// the service manager knows.
+func (s *service) work(ctx context.Context, w *watching) error {
+	if err := w.need(ctx); err != nil {
+		return err
+	}
+	notify(daemon.SdNotifyReady + "\nSTATUS=publishes to " + plaintext.Sanitize(s.cfg.To))
+	var alive sync.WaitGroup
+	defer alive.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	alive.Go(func() {
+		guarded(ctx, func(ctx context.Context) error { _, err := w.ledger.Changes(ctx); return err })
+	})
+	w.also = func(ctx context.Context) { s.sweepFailed(ctx, w.running) }
+	return w.all(ctx)
+}
+
+// tell notes what failed: what was put for it is swept some time.
+func (s *service) tell(e progress.Event) {
+	if e.Type != progress.Failed {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = append(s.failed, progress.Ending{Video: e.Video, Status: spool.Failed, Failure: e.Failure})
+}
+
+// sweepFailed removes what was put for videos that failed for good.
+func (s *service) sweepFailed(ctx context.Context, r *running) {
+	s.mu.Lock()
+	failed := s.failed
+	s.failed = nil
+	s.mu.Unlock()
+	still := failed[:0]
+	for _, e := range failed {
+		if rec, err := r.ledger.Get(ctx, e.Video); err == nil && rec.Video.Status == spool.Failed {
+			still = append(still, e) // and was not tried again meanwhile
+		}
+	}
+	for _, n := range r.sweepFailed(ctx, still) {
+		s.note(n)
+	}
+}

@@ -1,0 +1,178 @@
+package sqliteledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// List gives videos in the order in which they were accepted. Each status is
+// looked for by itself: so an index gives a page of a long list without
+// reading the rest.
+func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, error) {
+	after, err := l.placeInLine(ctx, f.After)
+	if err != nil {
+		return nil, err
+	}
+	query, args := "SELECT seq, record FROM videos WHERE seq > ?", []any{after}
+	if f.IDs != nil {
+		query += " AND folded IN (SELECT value FROM json_each(?))"
+		args = append(args, jsonList(f.IDs, spool.FoldID))
+	}
+	parts := []listPart{{query, args}}
+	if f.Statuses != nil {
+		parts = split(parts, "status", f.Statuses)
+	}
+	if f.Causes != nil {
+		parts = split(parts, "cause", f.Causes)
+	}
+	limit := f.Limit
+	if limit == 0 {
+		limit = -1 // SQLite's word for all
+	}
+	var all []listed
+	for _, p := range parts {
+		some, err := collect(ctx, l, p.query+" ORDER BY seq LIMIT ?", append(p.args, limit), scanListed)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, func(a, b listed) int { return cmp.Compare(a.seq, b.seq) })
+	if f.Limit > 0 && len(all) > f.Limit {
+		all = all[:f.Limit]
+	}
+	videos := make([]spool.Video, len(all))
+	for i, v := range all {
+		videos[i] = v.video
+	}
+	return videos, nil
+}
+
+// placeInLine is the place of a video in the order of acceptance; 0 for "".
+func (l *Ledger) placeInLine(ctx context.Context, id string) (seq int64, err error) {
+	if id == "" {
+		return 0, nil
+	}
+	err = l.read.QueryRowContext(ctx, "SELECT seq FROM videos WHERE folded = ?", spool.FoldID(id)).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("video %s: %w", id, ledger.ErrNotFound)
+	}
+	return seq, problem(l.path, "read", err)
+}
+
+// listPart is one query of List.
+type listPart struct {
+	query string
+	args  []any
+}
+
+// split makes of each query one for every value of a column.
+func split[T ~string](parts []listPart, column string, values []T) []listPart {
+	values = slices.Clone(values)
+	slices.Sort(values)
+	var more []listPart
+	for _, p := range parts {
+		for _, value := range slices.Compact(values) {
+			more = append(more, listPart{p.query + " AND " + column + " = ?", append(slices.Clone(p.args), string(value))})
+		}
+	}
+	return more
+}
+
+// listed is a video with its place in the order of acceptance.
+type listed struct {
+	seq   int64
+	video spool.Video
+}
+
+func scanListed(rows *sql.Rows) (v listed, err error) {
+	var record string
+	if err := rows.Scan(&v.seq, &record); err != nil {
+		return v, err
+	}
+	v.video, err = decodeVideo(record)
+	return v, err
+}
+
+// Ready gives jobs of one kind that may be handed out.
+func (l *Ledger) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, error) {
+	rank, known := ranks[a.Kind]
+	if !known {
+		return nil, fmt.Errorf("ready jobs: no kind %q", a.Kind)
+	}
+	var all []readyJob
+	if a.Places == nil {
+		some, err := collect(ctx, l, queryReady, []any{rank, a.Now.UnixNano(), a.Limit}, scanReady)
+		if err != nil {
+			return nil, err
+		}
+		all = some
+	}
+	for _, p := range a.Places {
+		place, err := placeText(p)
+		if err != nil {
+			return nil, fmt.Errorf("place of ready jobs: %w", err)
+		}
+		some, err := collect(ctx, l, queryReadyAt, []any{rank, a.Now.UnixNano(), place, a.Limit}, scanReady)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, readyJob.before)
+	jobs := make([]spool.JobRecord, len(all))
+	for i, j := range all {
+		jobs[i] = j.JobRecord
+	}
+	return jobs, nil
+}
+
+// readyJob is a job with what its turn depends on.
+type readyJob struct {
+	spool.JobRecord
+	priority int
+	seq      int64
+}
+
+func (j readyJob) before(k readyJob) int {
+	return cmp.Or(-cmp.Compare(j.priority, k.priority), cmp.Compare(j.Turn, k.Turn), cmp.Compare(j.seq, k.seq), cmp.Compare(j.Number, k.Number))
+}
+
+func scanReady(rows *sql.Rows) (j readyJob, err error) {
+	var id string
+	j.JobRecord, err = scanJob(rows, "", &id, &j.priority, &j.seq)
+	j.Video = id
+	return j, err
+}
+
+// Places gives the places that ready jobs of a kind have. It goes from one to
+// the next by the index, however many jobs there are of each.
+func (l *Ledger) Places(ctx context.Context, kind spool.Kind) ([]spool.Place, error) {
+	rank, known := ranks[kind]
+	if !known {
+		return nil, fmt.Errorf("places of jobs: no kind %q", kind)
+	}
+	var all []spool.Place
+	query, last := queryPlace, ""
+	for {
+		err := l.read.QueryRowContext(ctx, query, rank, last).Scan(&last)
+		if errors.Is(err, sql.ErrNoRows) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, problem(l.path, "read", err)
+		}
+		p, err := placeOf(last)
+		if err != nil {
+			return nil, fmt.Errorf("place of ready jobs: %w", err)
+		}
+		all, query = append(all, p), queryPlaceAfter
+	}
+}
