@@ -32,11 +32,8 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
-<<<<<<< HEAD
 	Storyboard   string // "auto", "always" or "off": likewise
-=======
 	Segment      int    // seconds
->>>>>>> main
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -177,13 +174,11 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
 	}
-<<<<<<< HEAD
 	if c.Storyboard != "auto" {
 		s.Storyboard = c.Storyboard
-=======
+	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment
->>>>>>> main
 	}
 	return s, nil
 }
