@@ -276,8 +276,11 @@ func TestStoryboard(t *testing.T) {
 		ffmpeg      string
 		cues, notes int
 	}{
-		{setting: "", cues: 2}, {encrypted: true}, {encrypted: true, setting: spool.StoryboardAlways, cues: 2},
-		{setting: spool.StoryboardOff}, {ffmpeg: stub, notes: 1},
+		{setting: "", cues: 2},
+		{encrypted: true},
+		{encrypted: true, setting: spool.StoryboardAlways, cues: 2},
+		{setting: spool.StoryboardOff},
+		{ffmpeg: stub, notes: 1},
 	} {
 		m := verifytest.NewMemory()
 		job := verifytest.Job(t, m, verifytest.Options{Silent: true, Encrypted: c.encrypted})

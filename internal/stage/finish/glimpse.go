@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/keys"
@@ -99,8 +100,8 @@ func (b *board) several(content []byte) ([]glimpse, error) {
 }
 
 func (b *board) glimpse(decode uint64, sample cmaf.Sample) glimpse {
-	ticks := time.Duration(int64(decode) + int64(sample.Offset))
-	return glimpse{at: max(0, ticks*time.Second/time.Duration(b.rung.Init.Timescale)), coded: sample.Data}
+	base := spool.Ratio{Num: 1, Den: int64(b.rung.Init.Timescale)}
+	return glimpse{at: max(0, base.Duration(int64(decode)+int64(sample.Offset))), coded: sample.Data}
 }
 
 // clear reads the start of a segment, at least most bytes of it; all of it when
