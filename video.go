@@ -31,8 +31,11 @@ type Settings struct {
 	Preset  string `json:"preset"`            // x264's preset
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
-	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
-	Segment int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
+	// KeyRotation is how many segments of each rendition share a key; 0: all of
+	// a revision's.
+	KeyRotation int    `json:"keyRotation,omitempty"`
+	Copy        string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
+	Segment     int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
 	// Storyboard is StoryboardAlways, StoryboardOff, or "" for one of each video
 	// that is not encrypted.
 	Storyboard string `json:"storyboard,omitempty"`

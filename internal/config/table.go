@@ -57,6 +57,9 @@ var settings = []setting{
 		key: "encrypt", usual: "auto", help: "auto (when a key flag is given), aes-128 or none",
 		value: func(c *Config) pflag.Value { return choice(&c.Encrypt, "MODE", "auto", "aes-128", "none") },
 	}, {
+		key: "key-rotation", usual: "0", help: "a new key every N segments, the same for all sizes and the sound; 0: one key for all",
+		value: func(c *Config) pflag.Value { return number(&c.KeyRotation, 0, 100_000) },
+	}, {
 		key: "ladder", usual: "default", help: "default, classic, or one that the config file defines",
 		value: func(c *Config) pflag.Value { return text(&c.Ladder, "NAME") },
 	}, {

@@ -86,7 +86,7 @@ type mark struct {
 func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
 	m := mark{
-		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
+		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
 		Packets: p.Grid.Packets[:min(piece.FirstSegment+piece.Segments, len(p.Grid.Packets))],
 	}
 	for i := range p.Facts.Audio {
@@ -97,9 +97,6 @@ func markOf(job spool.Job) mark {
 	const near = 48000
 	if end := int64(piece.FirstPacket+piece.Packets)*cmaf.PacketSamples + near; end >= p.Timeline.Samples {
 		m.Samples = p.Timeline.Samples
-	}
-	if job.Key != nil {
-		m.Key = job.Key.ID
 	}
 	return m
 }

@@ -116,14 +116,15 @@ func (b *board) clear(ctx context.Context, number int, most int64) ([]byte, erro
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if b.job.Key == nil {
+	key := b.job.Keys.Of(number)
+	if key == nil {
 		return content, nil
 	}
 	decrypt := keys.DecryptStart
 	if most < 0 {
 		decrypt = keys.Decrypt
 	}
-	content, err = decrypt(b.job.Key.Bytes, keys.IV(b.job.Key.Bytes, b.rung.Name, number), content)
+	content, err = decrypt(key.Bytes, keys.IV(key.Bytes, b.rung.Name, number), content)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

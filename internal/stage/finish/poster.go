@@ -67,8 +67,8 @@ func (s Stage) clear(ctx context.Context, job spool.Job, r verify.Rendition) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.Segments[number].Name, err)
 	}
-	if job.Key != nil {
-		content, err = keys.Decrypt(job.Key.Bytes, keys.IV(job.Key.Bytes, r.Name, number), content)
+	if key := job.Keys.Of(number); key != nil {
+		content, err = keys.Decrypt(key.Bytes, keys.IV(key.Bytes, r.Name, number), content)
 		if errors.Is(err, keys.ErrPadding) || errors.Is(err, keys.ErrBlockSize) {
 			return nil, nil
 		}

@@ -40,7 +40,7 @@ func (s Stage) glance(ctx context.Context, job spool.Job, p *parcel) (notes []st
 // storyboard makes a video's storyboard of the key frames of its smallest
 // rung, as they are published: the source is not decoded again.
 func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
-	if job.Settings.Storyboard == spool.StoryboardOff || job.Key != nil && job.Settings.Storyboard != spool.StoryboardAlways {
+	if job.Settings.Storyboard == spool.StoryboardOff || len(job.Keys) > 0 && job.Settings.Storyboard != spool.StoryboardAlways {
 		return nil
 	}
 	var rungs []verify.Rendition
