@@ -124,6 +124,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		return nil, nil, err
 	}
 	tools.Nice, tools.Tag = h.cfg.Nice, tag(h.cfg)
+	h.tellConfinement(ctx, tools)
 	encoders, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
 	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
 	publisher := publish.Publisher{Store: h.store, Uploads: uploads}

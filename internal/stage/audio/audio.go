@@ -118,10 +118,9 @@ func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cu
 	if err != nil {
 		return publish.Record{}, err
 	}
-	p, err := process.Start(ctx, process.Command{
-		Path: s.Tools.FFmpeg, Args: args, Feed: in.Feed, Dir: part.Dir(), Pipes: 2,
-		Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
-	})
+	command := s.Tools.Command(s.Tools.FFmpeg, args)
+	command.Feed, command.Dir, command.Pipes = in.Feed, part.Dir(), 2
+	p, err := process.Start(ctx, command)
 	if err != nil {
 		return publish.Record{}, ffmpeg.NotStarted(err)
 	}
