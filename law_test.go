@@ -54,6 +54,7 @@ var law = map[string][]string{
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
+	"internal/ranges":   {".", "internal/tap"},
 
 	// Packages of others, as they are found.
 	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},

@@ -170,7 +170,7 @@ func learn(v *spool.Video, r *spool.Result) {
 	if r.Finished != nil {
 		v.Notes = noted(v.Notes, r.Finished.Notes)
 	}
-	if r.Fetched != nil && r.Fetched.SHA256 != "" && r.Fetched.Page == nil { // a link, downloaded by ourselves
+	if f := r.Fetched; f != nil && f.Page == nil && (f.SHA256 != "" || f.Remote != nil) { // a link, or a file in a store
 		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
 	}
 	if r.Plan == nil {
@@ -247,7 +247,7 @@ func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
 	case spool.SourceGone:
 		begin(rec, now)
 		return
-	case spool.SourceChanged:
+	case spool.SourceChanged, spool.NeedsCopy:
 		count = &rec.Video.Replaced
 	}
 	if *count >= maxReplans {
