@@ -33,6 +33,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Storyboard   string // "auto", "always" or "off": likewise
 	Segment      int    // seconds
 	Early        string // "auto", "soon", "off"
 	Downloads    int
@@ -182,6 +183,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Storyboard != "auto" {
+		s.Storyboard = c.Storyboard
 	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment

@@ -66,6 +66,11 @@ var settings = []setting{
 		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
 		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
 	}, {
+		key: "storyboard", usual: "auto", help: "small pictures over the seek bar: auto (of videos that are not encrypted: they show everything), always or off",
+		value: func(c *Config) pflag.Value {
+			return choice(&c.Storyboard, "MODE", "auto", spool.StoryboardAlways, spool.StoryboardOff)
+		},
+	}, {
 		key: "segment", usual: "6s", help: "how long segments are, 2s to 10s in whole seconds: short ones start sooner, long ones are fewer",
 		value: func(c *Config) pflag.Value { return &seconds{to: &c.Segment, smallest: 2, largest: 10} },
 	}, {

@@ -37,11 +37,18 @@ type Manifest struct {
 	Keys       []Key       `json:"keys,omitempty"`
 	LeftOut    []string    `json:"leftOut,omitempty"`
 	Renditions []Rendition `json:"renditions"` // pictures, highest first; then sound
+	Storyboard *Storyboard `json:"storyboard,omitempty"`
 	// Beside are master.m3u8, video.json and poster.jpg, which lie outside the
 	// revision's folder.
 	Beside []spool.Object `json:"beside"`
 	// Seal is the SHA-256 of this very text with 64 zeros in the seal's place.
 	Seal string `json:"seal"`
+}
+
+// Storyboard is what the video looks like at a glance.
+type Storyboard struct {
+	Index spool.Object   `json:"index"` // WebVTT
+	Tiles []spool.Object `json:"tiles"` // JPEGs, in the order of time
 }
 
 // Key is the name of a content key, and the number of the first segment of each
@@ -132,7 +139,15 @@ func (m Manifest) Objects() []spool.Object {
 		}
 		all = append(all, r.Playlist)
 	}
-	return append(all, m.Beside...)
+	return append(append(all, m.glance()...), m.Beside...)
+}
+
+// glance lists what a storyboard consists of.
+func (m Manifest) glance() []spool.Object {
+	if m.Storyboard == nil {
+		return nil
+	}
+	return append([]spool.Object{m.Storyboard.Index}, m.Storyboard.Tiles...)
 }
 
 var noSeal = strings.Repeat("0", 2*sha256.Size)
