@@ -287,7 +287,7 @@ func open(rec *ledger.Record, keys []spool.JobKey) {
 			continue
 		}
 		state := spool.JobReady
-		if (k.Kind == spool.Encode || k.Kind == spool.Audio) && arriving(rec) {
+		if isPart(k.Kind) && arriving(rec) {
 			state = spool.JobWaiting
 		}
 		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state}})

@@ -58,6 +58,9 @@ func (o *orders) complete(ctx context.Context, job *spool.Job) error {
 		job.Chunk = &r.plan.Chunks[job.Number]
 		return o.encrypt(ctx, job, job.Chunk.FirstSegment, job.Chunk.Segments)
 	}
+	if job.Kind == spool.Texts {
+		return o.encrypt(ctx, job, 0, plan.Grid.Segments())
+	}
 	job.Piece = &r.plan.Pieces[job.Number]
 	return o.encrypt(ctx, job, job.Piece.FirstSegment, job.Piece.Segments)
 }
