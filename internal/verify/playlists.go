@@ -172,6 +172,7 @@ func (c *checker) master(m hls.Master) {
 		}
 		c.variant(v, r)
 	}
+	c.looked(m, renditions)
 }
 
 func (c *checker) measure(r Rendition) measured {
