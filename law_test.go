@@ -35,7 +35,9 @@ var law = map[string][]string{
 	"internal/grid":          {"."},
 	"internal/hls":           {".", text},
 	"internal/cmaf":          {".", mp4ff},
+	"internal/mpegts":        {"internal/cmaf", mp4ff},
 	"internal/estimate":      {"."},
+	"internal/storyboard":    {},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
 	"internal/survey/m3u8":   {},
 	"internal/survey/stream": {"internal/cmaf", mp4ff, "github.com/asticode/go-astits"},
@@ -52,6 +54,7 @@ var law = map[string][]string{
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
+	"internal/ranges":   {".", "internal/tap"},
 
 	// Packages of others, as they are found.
 	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
@@ -60,6 +63,8 @@ var law = map[string][]string{
 	// contract; only cmd/spool knows engines.
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
+	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
 	"internal/store":               {"."},
@@ -75,10 +80,10 @@ var law = map[string][]string{
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
+	"internal/stage/finish": {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
 	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store"},
+	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -143,7 +148,7 @@ var nevers = []struct {
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
 		nil,
 		[]string{"os", "net", "net/http", "time/tzdata"},
 		"pure knowledge touches neither files nor network",

@@ -85,11 +85,11 @@ const (
 // Grid is where segments end, the same for every rendition.
 type Grid struct {
 	Segment        int   `json:"segment,omitempty"` // as Settings.Segment
-	GOP            int   `json:"gop"`            // output frames between key frames; 0 for audio-only
-	Target         int   `json:"target"`         // EXT-X-TARGETDURATION, seconds
-	Frames         []int `json:"frames"`         // output frames of each segment; empty for audio-only
-	Packets        []int `json:"packets"`        // AAC packets of each audio segment, priming included in the first
-	PrimingSamples int   `json:"primingSamples"` // what the first audio packet(s) hold before time 0
+	GOP            int   `json:"gop"`               // output frames between key frames; 0 for audio-only
+	Target         int   `json:"target"`            // EXT-X-TARGETDURATION, seconds
+	Frames         []int `json:"frames"`            // output frames of each segment; empty for audio-only
+	Packets        []int `json:"packets"`           // AAC packets of each audio segment, priming included in the first
+	PrimingSamples int   `json:"primingSamples"`    // what the first audio packet(s) hold before time 0
 }
 
 // Segments is how many segments each rendition has.

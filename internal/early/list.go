@@ -107,7 +107,7 @@ func (l *list) durations(n int, p *spool.Plan) []time.Duration {
 
 // playlist is the standing one with segments added until there are n. What
 // stands is not touched.
-func (l *list) playlist(n int, p *spool.Plan, key *spool.ContentKey) (hls.Media, error) {
+func (l *list) playlist(n int, p *spool.Plan, all spool.ContentKeys) (hls.Media, error) {
 	m := l.standing
 	if len(m.Segments) == 0 {
 		m = hls.Media{Version: hls.Version, Target: p.Grid.Target, Event: true, FromStart: true, Map: up(l.init.Name)}
@@ -123,7 +123,7 @@ func (l *list) playlist(n int, p *spool.Plan, key *spool.ContentKey) (hls.Media,
 			return hls.Media{}, fmt.Errorf("segment %d of %s is not there", i, l.rendition)
 		}
 		entry := hls.Segment{URI: up(s.Name), Duration: durations[i]}
-		if key != nil {
+		if key := all.Of(i); key != nil {
 			iv := keys.IV(key.Bytes, l.rendition, i)
 			entry.Key = &hls.Key{URI: key.URI, IV: &iv}
 		}

@@ -206,9 +206,7 @@ func (x *FrameIndex) tooLong(facts spool.Facts) error {
 func decodeTimes(ctx context.Context, tools Tools, path string, stream, limit int) ([]int64, error) {
 	watched, alive, stop := tools.watch(ctx)
 	defer stop()
-	return showTimes(watched, process.Command{
-		Path: tools.FFmpeg, Args: showArgs(InputArgs(path), stream, limit), Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	}, limit, alive)
+	return showTimes(watched, tools.Command(tools.FFmpeg, showArgs(InputArgs(path), stream, limit)), limit, alive)
 }
 
 // showArgs make ffmpeg print the times of frames as they are shown.

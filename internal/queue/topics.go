@@ -1,19 +1,44 @@
 package queue
 
-import "github.com/spool-video/spool"
+import (
+	"strings"
+	"time"
 
-// Topics. Work for a worker goes to WorkTopic of its name.
+	"github.com/spool-video/spool"
+)
+
+// Topics. Work for a worker goes to WorkTopic of its name, a scheduler's signs
+// to itself to PingTopic of its own.
 const (
 	ReportTopic = "report" // spool.Report, from workers
 	BeatTopic   = "beat"   // spool.Beat, from workers
+	InboxTopic  = "inbox"  // what other programs hand in, as they wrote it
+)
+
+const (
+	workPrefix = "work."
+	pingPrefix = "ping."
 )
 
 // WorkTopic is where a worker receives its jobs and stops, as Message.
-func WorkTopic(worker string) string { return "work." + worker }
+func WorkTopic(worker string) string { return workPrefix + worker }
 
-// PingTopic is where a scheduler sends messages to itself, to hear whether the
-// engine carries any.
-func PingTopic(scheduler string) string { return "ping." + scheduler }
+// PingTopic is where a scheduler hears itself: what comes there has gone
+// through the engine. Two that share an engine have two names.
+func PingTopic(scheduler string) string { return pingPrefix + scheduler }
+
+// Brief is how long a message of a topic that is not kept is worth something.
+// It is then dropped by the engine, so that beats do not pile up while the
+// scheduler is away, nor work for a worker that is gone; the topic itself goes
+// a while after its last message.
+const Brief = 15 * time.Second
+
+// Kept tells whether the messages of a topic wait until they are acknowledged,
+// however long that takes, and outlive a crash of the engine. Beats, pings and
+// work do not: the scheduler sends what is still true again.
+func Kept(topic string) bool {
+	return topic != BeatTopic && !strings.HasPrefix(topic, workPrefix) && !strings.HasPrefix(topic, pingPrefix)
+}
 
 // Message is what a worker receives; one field is set.
 type Message struct {

@@ -44,11 +44,21 @@ func (c *checker) rendition(r Rendition) {
 		if below(name, s.URI) != r.Segments[i].Name {
 			c.fail(name, "18", fmt.Sprintf("segment %d is another object than in the manifest", i), s.URI, r.Segments[i].Name)
 		}
-		if (s.Key != nil) != (c.manifest.Key != "") {
-			c.fail(name, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", i), "", "")
-		}
+		c.keyed(name, i, s)
 	}
 	c.durations(r, media)
+}
+
+// keyed checks that a segment has the key that the manifest names, which is the
+// same in all renditions.
+func (c *checker) keyed(playlist string, number int, s hls.Segment) {
+	id := c.manifest.keyOf(number)
+	switch {
+	case (s.Key != nil) != c.manifest.Encrypted():
+		c.fail(playlist, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", number), "", "")
+	case s.Key != nil && !strings.Contains(s.Key.URI, id):
+		c.fail(playlist, "106", fmt.Sprintf("segment %d has another key than in the manifest", number), s.Key.URI, id)
+	}
 }
 
 // durations checks rule 12: the sums of EXTINF are within a frame of the truth.

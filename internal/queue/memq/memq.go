@@ -7,16 +7,18 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spool-video/spool/internal/queue"
 )
 
 var _ queue.Queue = (*Queue)(nil)
 
-// Queue is an engine in memory. A topic takes any number of messages; what is
-// received is not delivered again.
+// Queue is an engine in memory. A topic takes any number of messages, of any
+// length; what is received is not delivered again.
 type Queue struct {
 	closed chan struct{}
+	brief  time.Duration // as queue.Brief
 
 	mu     sync.Mutex // owns what follows
 	ended  bool       // closed is closed
@@ -25,13 +27,18 @@ type Queue struct {
 
 // topic has messages, or receivers that wait for one, or is not kept.
 type topic struct {
-	messages [][]byte
-	waiting  []chan []byte // with room for one message, so that giving it never waits
+	messages []message
+	waiting  []chan message // with room for one message, so that giving it never waits
+}
+
+type message struct {
+	body []byte
+	sent time.Time
 }
 
 // New makes an engine without messages.
 func New() *Queue {
-	return &Queue{closed: make(chan struct{}), topics: map[string]*topic{}}
+	return &Queue{closed: make(chan struct{}), brief: queue.Brief, topics: map[string]*topic{}}
 }
 
 // Send gives a copy of body to the receiver that waits longest, or keeps it.
@@ -44,7 +51,7 @@ func (q *Queue) Send(ctx context.Context, name string, body []byte) error {
 	if q.ended {
 		return queue.ErrClosed
 	}
-	q.give(name, bytes.Clone(body), false)
+	q.give(name, message{bytes.Clone(body), time.Now()}, false)
 	return nil
 }
 
@@ -58,8 +65,8 @@ func (q *Queue) Receive(ctx context.Context, name string) (queue.Delivery, error
 		return queue.Delivery{}, err
 	}
 	select {
-	case body := <-mine:
-		return queue.Delivery{Body: body, Ack: ack}, nil
+	case m := <-mine:
+		return queue.Delivery{Body: m.body, Ack: ack}, nil
 	case <-q.closed:
 		return queue.Delivery{}, queue.ErrClosed
 	case <-ctx.Done():
@@ -84,20 +91,21 @@ func (q *Queue) Close() error {
 func ack(context.Context) error { return nil }
 
 // ask gives a channel on which a message of the topic is, or will be.
-func (q *Queue) ask(name string) (chan []byte, error) {
+func (q *Queue) ask(name string) (chan message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {
 		return nil, queue.ErrClosed
 	}
-	mine := make(chan []byte, 1)
+	mine := make(chan message, 1)
 	t := q.topic(name)
+	q.expire(name, t)
 	if len(t.messages) == 0 {
 		t.waiting = append(t.waiting, mine)
 		return mine, nil
 	}
 	mine <- t.messages[0]
-	t.messages[0] = nil // the slice would hold on to it
+	t.messages[0] = message{} // the slice would hold on to it
 	t.messages = t.messages[1:]
 	q.tidy(name)
 	return mine, nil
@@ -105,35 +113,44 @@ func (q *Queue) ask(name string) (chan []byte, error) {
 
 // leave takes a receiver out of the line. A message that it was given at the
 // same moment goes to the next one, before all others.
-func (q *Queue) leave(name string, mine chan []byte) {
+func (q *Queue) leave(name string, mine chan message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {
 		return
 	}
 	select {
-	case body := <-mine:
-		q.give(name, body, true)
+	case m := <-mine:
+		q.give(name, m, true)
 	default:
 		t := q.topic(name)
-		t.waiting = slices.DeleteFunc(t.waiting, func(w chan []byte) bool { return w == mine })
+		t.waiting = slices.DeleteFunc(t.waiting, func(w chan message) bool { return w == mine })
 		q.tidy(name)
 	}
 }
 
 // give hands a message to the receiver that waits longest, or keeps it, in
 // front of all others or behind them. The caller holds the lock.
-func (q *Queue) give(name string, body []byte, inFront bool) {
+func (q *Queue) give(name string, m message, inFront bool) {
 	t := q.topic(name)
+	q.expire(name, t)
 	switch {
 	case len(t.waiting) > 0:
-		t.waiting[0] <- body
+		t.waiting[0] <- m
 		t.waiting = slices.Delete(t.waiting, 0, 1)
 		q.tidy(name)
 	case inFront:
-		t.messages = slices.Insert(t.messages, 0, body)
+		t.messages = slices.Insert(t.messages, 0, m)
 	default:
-		t.messages = append(t.messages, body)
+		t.messages = append(t.messages, m)
+	}
+}
+
+// expire forgets what has become too old. The caller holds the lock.
+func (q *Queue) expire(name string, t *topic) {
+	for !queue.Kept(name) && len(t.messages) > 0 && time.Since(t.messages[0].sent) > q.brief {
+		t.messages[0] = message{}
+		t.messages = t.messages[1:]
 	}
 }
 

@@ -2,6 +2,7 @@ package memq_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -13,9 +14,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
+	const brief = 200 * time.Millisecond
 	queuetest.Run(t, queuetest.Engine{
+		Brief: brief,
 		Start: func(*testing.T) queuetest.Connect {
-			return func(*testing.T) queue.Queue { return memq.New() }
+			return func(*testing.T) queue.Queue { return memq.NewBrief(brief) }
 		},
 	})
 }

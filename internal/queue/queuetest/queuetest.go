@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/queue"
 )
 
@@ -29,6 +30,11 @@ type Engine struct {
 	// Again is the longest that an unacknowledged message takes to come again
 	// after its receiver has gone; needed with Outlives.
 	Again time.Duration
+	// Brief is how long these queues keep messages of topics that are not
+	// kept: Link.Brief, or whatever stands for it.
+	Brief time.Duration
+	// Limited: bodies over queue.MaxBody are refused.
+	Limited bool
 }
 
 // patience is how long the suite waits for what must come.
@@ -45,12 +51,16 @@ func Run(t *testing.T, e Engine) {
 		{"one receiver a message", testOneReceiver},
 		{"bodies are copied", testCopied},
 		{"empty and big bodies", testBodies},
+		{"bodies over the limit", testTooBig},
 		{"receive waits for send", testReceiveWaits},
 		{"cancelled receive takes nothing", testCancel},
 		{"ended context", testEndedContext},
 		{"ack twice", testAckTwice},
 		{"close ends all calls", testClose},
 		{"unacknowledged comes again", testAgain},
+		{"many open messages", testOpen},
+		{"what is not kept goes", testBrief},
+		{"nothing is lost among eight", testEight},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, e) })
 	}
@@ -136,7 +146,7 @@ func testCopied(t *testing.T, e Engine) {
 
 func testBodies(t *testing.T, e Engine) {
 	ctx, q := open(t, e)
-	big := bytes.Repeat([]byte("0123456789\x00\xff"), 10<<20/12)
+	big := bytes.Repeat([]byte("01234567890123\x00\xff"), queue.MaxBody/16)
 	send(ctx, t, q, "a", nil)
 	send(ctx, t, q, "a", big)
 	if got := receive(ctx, t, q, "a"); len(got) != 0 {
@@ -144,6 +154,21 @@ func testBodies(t *testing.T, e Engine) {
 	}
 	if got := receive(ctx, t, q, "a"); sha256.Sum256(got) != sha256.Sum256(big) {
 		t.Errorf("the body of %d bytes came changed, with %d", len(big), len(got))
+	}
+}
+
+func testTooBig(t *testing.T, e Engine) {
+	if !e.Limited {
+		return
+	}
+	ctx, q := open(t, e)
+	var refused *spool.Error
+	if err := q.Send(ctx, "a", make([]byte, 10<<20)); !errors.As(err, &refused) || refused.Code != queue.CodeTooBig {
+		t.Fatalf("Send of 10 MiB = %v, want %s", err, queue.CodeTooBig)
+	}
+	send(ctx, t, q, "a", []byte("small"))
+	if got := receive(ctx, t, q, "a"); string(got) != "small" {
+		t.Errorf("got %q, want small", got)
 	}
 }
 
@@ -251,35 +276,6 @@ func testClose(t *testing.T, e Engine) {
 	}
 	if _, err := q.Receive(ctx, "a"); !errors.Is(err, queue.ErrClosed) {
 		t.Errorf("Receive = %v, want ErrClosed", err)
-	}
-}
-
-// testAgain: a message whose receiver goes away without Ack comes to another
-// one; one that was acknowledged does not.
-func testAgain(t *testing.T, e Engine) {
-	if !e.Outlives {
-		// A promise of engines that outlive their connections: there is
-		// nothing to hold this one against.
-		return
-	}
-	ctx := patient(t, e.Again)
-	connect := e.Start(t)
-	first := connect(t)
-	send(ctx, t, first, "a", []byte("done"))
-	send(ctx, t, first, "a", []byte("open"))
-	if got := receive(ctx, t, first, "a"); string(got) != "done" {
-		t.Fatalf("got %q, want done", got)
-	}
-	if d, err := first.Receive(ctx, "a"); err != nil || string(d.Body) != "open" {
-		t.Fatalf("got %q, %v, want open", d.Body, err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	second := connect(t)
-	defer second.Close()
-	if got := receive(ctx, t, second, "a"); string(got) != "open" {
-		t.Fatalf("got %q, want open again", got)
 	}
 }
 

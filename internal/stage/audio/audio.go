@@ -86,7 +86,7 @@ type mark struct {
 func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
 	m := mark{
-		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
+		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
 		Packets: p.Grid.Packets[:min(piece.FirstSegment+piece.Segments, len(p.Grid.Packets))],
 	}
 	for i := range p.Facts.Audio {
@@ -97,9 +97,6 @@ func markOf(job spool.Job) mark {
 	const near = 48000
 	if end := int64(piece.FirstPacket+piece.Packets)*cmaf.PacketSamples + near; end >= p.Timeline.Samples {
 		m.Samples = p.Timeline.Samples
-	}
-	if job.Key != nil {
-		m.Key = job.Key.ID
 	}
 	return m
 }
@@ -121,10 +118,9 @@ func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cu
 	if err != nil {
 		return publish.Record{}, err
 	}
-	p, err := process.Start(ctx, process.Command{
-		Path: s.Tools.FFmpeg, Args: args, Feed: in.Feed, Dir: part.Dir(), Pipes: 2,
-		Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
-	})
+	command := s.Tools.Command(s.Tools.FFmpeg, args)
+	command.Feed, command.Dir, command.Pipes = in.Feed, part.Dir(), 2
+	p, err := process.Start(ctx, command)
 	if err != nil {
 		return publish.Record{}, ffmpeg.NotStarted(err)
 	}

@@ -41,9 +41,7 @@ func assemble(job spool.Job) (*parcel, error) {
 		Video: job.Video, Revision: job.Revision, Settings: job.Settings, Timeline: plan.Timeline,
 		Grid: plan.Grid, LeftOut: plan.LeftOut,
 	}}
-	if job.Key != nil {
-		p.manifest.Key = job.Key.ID
-	}
+	p.manifest.Key, p.manifest.Keys = named(job)
 	rate := 0
 	for _, rung := range plan.Rungs {
 		if rung.Action == spool.SkipRung {
@@ -70,6 +68,17 @@ func assemble(job spool.Job) (*parcel, error) {
 	}
 	p.manifest.Seconds = plan.Timeline.Duration(rate).Seconds()
 	return p, nil
+}
+
+// named names the key of a revision, or the keys when they change.
+func named(job spool.Job) (one string, all []verify.Key) {
+	if job.Settings.KeyRotation == 0 {
+		return job.Keys.IDs(), nil
+	}
+	for _, k := range job.Keys {
+		all = append(all, verify.Key{ID: k.ID, First: k.First})
+	}
+	return "", all
 }
 
 // collect gives a rendition its init section and its segments, in order.

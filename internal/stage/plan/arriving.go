@@ -51,6 +51,18 @@ func whole(err error) error {
 	return needsWhole(err)
 }
 
+// elsewhere makes one that is copied first of a source that lies elsewhere,
+// and can be planned only when all of it is here.
+func elsewhere(job spool.Job, err error) error {
+	if err == nil || !job.Fetched.Anywhere() || spool.AsError(err).Class != spool.NeedsWhole {
+		return err
+	}
+	return &spool.Error{
+		Class: spool.Replan, Code: spool.NeedsCopy, Err: err,
+		Reason: "the source can be planned only when all of it is here", Hint: "it is copied first",
+	}
+}
+
 // windows says which bytes of the source each part of a plan needs. A part
 // that has no window needs all of them.
 func windows(p *spool.Plan, m movies) {

@@ -32,11 +32,11 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	progress(spool.Progress{Phase: spool.Probing})
 	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
-		return spool.Result{Plan: p}, err
+		return spool.Result{Plan: p}, elsewhere(job, err)
 	}
 	if s.Sources.Tapped(job.Fetched) || s.Sources.Tapped(job.Fetched.Hearing()) {
 		p, err := s.arriving(ctx, job)
-		return spool.Result{Plan: p}, err
+		return spool.Result{Plan: p}, elsewhere(job, err)
 	}
 	facts, err := s.probe(ctx, job.Fetched)
 	if err != nil {

@@ -1,0 +1,55 @@
+package natsserver_test
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/spool-video/spool/internal/queue"
+	"github.com/spool-video/spool/internal/queue/natsq"
+	"github.com/spool-video/spool/internal/queue/natsserver"
+	"github.com/spool-video/spool/internal/queue/queuetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	again = 2 * time.Second
+	brief = time.Second
+)
+
+// TestEmbedded holds the server of this process against the contract, spoken
+// to without the network.
+func TestEmbedded(t *testing.T) {
+	queuetest.Run(t, queuetest.Engine{Outlives: true, Limited: true, Again: again, Brief: brief, Start: func(t *testing.T) queuetest.Connect {
+		s := start(t, natsserver.Config{Dir: t.TempDir(), Token: "secret"})
+		return func(t *testing.T) queue.Queue {
+			return connect(t, "", natsq.Options{InProcess: s, Token: "secret"})
+		}
+	}})
+}
+
+func start(t *testing.T, cfg natsserver.Config) *natsserver.Server {
+	t.Helper()
+	s, err := natsserver.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close server: %v", err)
+		}
+	})
+	return s
+}
+
+func connect(t *testing.T, url string, opts natsq.Options) *natsq.Queue {
+	t.Helper()
+	opts.Again, opts.Brief = again, brief
+	q, err := natsq.Open(t.Context(), url, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
