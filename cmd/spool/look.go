@@ -125,6 +125,7 @@ func show(ctx context.Context, out io.Writer, asked counter, id string, asJSON b
 	row("title", c.Title)
 	row("source", c.Source)
 	row("sizes", strings.Join(c.Sizes, " "))
+	row("sound", strings.Join(c.Sound, ", "))
 	row("left out", strings.Join(c.LeftOut, ", "))
 	row("notes", strings.Join(c.Notes, "; "))
 	row("master", c.Master)

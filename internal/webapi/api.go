@@ -52,7 +52,8 @@ type Video struct {
 // Detail is a video with its jobs.
 type Detail struct {
 	Video
-	Jobs []spool.JobRecord `json:"jobs"`
+	Sound []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
+	Jobs  []spool.JobRecord `json:"jobs"`
 }
 
 // Page is some videos, in the order in which they were accepted.
