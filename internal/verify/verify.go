@@ -184,6 +184,7 @@ func (c *checker) run(ctx context.Context) error {
 		c.rendition(r)
 		c.iframes(r)
 	}
+	c.storyboard()
 	c.master(*master)
 	return c.segments(ctx)
 }
