@@ -94,7 +94,7 @@ on is stopped first. What was downloaded of it goes, too.`,
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "rclone-config", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "staging", "rclone-config", "config")
 	cmd.Flags().BoolVar(&r.keepPublished, "keep-published", false, "forget the video, leave what is published")
 	cmd.Flags().BoolVar(&r.keepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
 	return cmd
@@ -117,6 +117,9 @@ func (h *house) remove(ctx context.Context, id string, r removal) error {
 	if err := h.sweepScratch(id); err != nil {
 		return err
 	}
+	if err := h.sweepStaging(ctx, id); err != nil {
+		return err
+	}
 	return h.ledger.Remove(ctx, id, r.keepKeys || r.keepPublished)
 }
 
@@ -131,6 +134,15 @@ func (h *house) sweepScratch(id string) error {
 		return err
 	}
 	return s.Remove(id)
+}
+
+// sweepStaging takes back what is staged of a video.
+func (h *house) sweepStaging(ctx context.Context, id string) error {
+	a, err := openStaging(ctx, h.cfg)
+	if a == nil || err != nil {
+		return err
+	}
+	return errors.Join(a.Remove(ctx, id), a.Close())
 }
 
 func (h *house) unpublish(ctx context.Context, id string, r removal) (err error) {

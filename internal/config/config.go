@@ -59,6 +59,8 @@ type Config struct {
 	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
+	Direct       bool
+	Staging      string                       // a folder or NAME:PATH, or "": sources are not staged
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
 	Remotes      map[string]map[string]string // those that the file defines: name → option → value
 	Ladders      map[string]Ladder            // those that the file defines
@@ -93,6 +95,15 @@ func (c *Config) RemoteTo() (spool.RemotePath, bool) {
 	}
 	at, err := spool.ParseRemotePath(c.To)
 	return at, err == nil
+}
+
+// StagingPlace is where sources for this destination are staged, "" when they
+// are not.
+func (c *Config) StagingPlace() string {
+	if c.Staging == "" {
+		return ""
+	}
+	return strings.TrimSuffix(c.Staging, "/") + "/" + folderName(c.To)
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is
