@@ -252,6 +252,7 @@ type Finished struct {
 	Objects int           `json:"objects"`
 	Bytes   int64         `json:"bytes"`
 	Length  time.Duration `json:"length"`
+	Notes   []string      `json:"notes,omitempty"` // in words, for a person: "no storyboard: …"
 }
 
 // Phase is what a running job is doing.

@@ -33,6 +33,7 @@ type Config struct {
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Storyboard   string // "auto", "always" or "off": likewise
 	Segment      int    // seconds
 	Early        string // "auto", "soon", "off"
 	Downloads    int
@@ -57,6 +58,11 @@ type Config struct {
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
 	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
+	HTTP         string        // where the API is answered, or "off"
+	AllowSource  []string      // absolute folders, and NAME:PATH: what the API may name
+	OpenKeys     bool          // content keys are for everybody
+	API          string        // the serve to ask, or "": that of the destination
+	TokenFile    string        // ask APIToken
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	Direct       bool
@@ -104,6 +110,14 @@ func (c *Config) StagingPlace() string {
 		return ""
 	}
 	return strings.TrimSuffix(c.Staging, "/") + "/" + folderName(c.To)
+}
+
+// APIToken is the file in which the API's token lies.
+func (c *Config) APIToken() string {
+	if c.TokenFile != "" {
+		return c.TokenFile
+	}
+	return filepath.Join(c.State, "api-token")
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is
@@ -193,6 +207,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Storyboard != "auto" {
+		s.Storyboard = c.Storyboard
 	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment

@@ -112,6 +112,18 @@ func Decrypt(key []byte, iv [16]byte, encrypted []byte) ([]byte, error) {
 	return out[:len(out)-pad], nil
 }
 
+// DecryptStart decrypts the whole blocks in the start of what Encrypt gave; the
+// padding stays, when it is among them.
+func DecryptStart(key []byte, iv [16]byte, encrypted []byte) ([]byte, error) {
+	block, err := newBlock(key)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt: %w", err)
+	}
+	out := make([]byte, len(encrypted)/aes.BlockSize*aes.BlockSize)
+	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(out, encrypted[:len(out)])
+	return out, nil
+}
+
 func newBlock(key []byte) (cipher.Block, error) {
 	if len(key) != ContentKeySize {
 		return nil, fmt.Errorf("content key of %d bytes, want %d", len(key), ContentKeySize)

@@ -60,6 +60,10 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
+	notes, err := s.glance(ctx, job, p)
+	if err != nil {
+		return spool.Result{}, err
+	}
 	if err := p.beside(job, poster); err != nil {
 		return spool.Result{}, err
 	}
@@ -78,7 +82,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	s.sweepStrays(ctx, job, p, progress)
 	return spool.Result{Finished: &spool.Finished{
 		Master:  s.Store.Properties().Address + "/" + job.Video + "/" + verify.MasterName,
-		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length,
+		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
 }
 
