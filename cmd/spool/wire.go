@@ -104,7 +104,9 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
 	h.stores = &remote.Sources{Remotes: remotes(cfg)}
-	h.close = func() error { return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close()) }
+	h.close = func() error {
+		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close())
+	}
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
