@@ -44,6 +44,7 @@ type Config struct {
 	AllowPrivate bool           // sources may lie on this machine and its network
 	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
 	Nice         int
+	Sandbox      string // "auto", "off"
 	Progress     string // "auto", "tty", "plain", "json", "none"
 	Verbose      bool
 	YTDLP        string // a path, or a name to be found in PATH

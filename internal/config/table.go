@@ -129,6 +129,9 @@ var settings = []setting{
 		key: "nice", usual: "10", help: "how much encoders yield to other programs, 0 to 19",
 		value: func(c *Config) pflag.Value { return number(&c.Nice, 0, 19) },
 	}, {
+		key: "sandbox", usual: "auto", guard: true, help: "hold ffmpeg and yt-dlp to what they need, as far as this system can (auto), or not (off)",
+		value: func(c *Config) pflag.Value { return choice(&c.Sandbox, "MODE", "auto", "off") },
+	}, {
 		key: "state", path: true, help: "ledger and master key; usually below $XDG_STATE_HOME/spool",
 		value: func(c *Config) pflag.Value { return text(&c.State, "DIR") },
 	}, {
