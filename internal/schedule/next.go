@@ -89,6 +89,3 @@ func more(jobs []spool.JobRecord, p *spool.Plan) bool {
 	}
 	return planned > parts
 }
-
-// isPart reports whether jobs of a kind make media of a source.
-func isPart(k spool.Kind) bool { return k == spool.Encode || k == spool.Audio || k == spool.Texts }

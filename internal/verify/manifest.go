@@ -90,6 +90,7 @@ type Rendition struct {
 	Text           bool              `json:"text,omitempty"`   // subtitles, in WebVTT: units of segments are cues, and there is no init section
 	Forced         bool              `json:"forced,omitempty"` // of subtitles
 	Playlist       spool.Object      `json:"playlist"`
+	IFrames        *spool.Object     `json:"iframes,omitempty"` // the playlist of the I-frames, where there is one
 	Init           spool.InitSection `json:"init"`
 	Segments       []Segment         `json:"segments"`
 }
@@ -154,8 +155,16 @@ func (m Manifest) Objects() []spool.Object {
 		all = append(all, r.Init.Object)
 		for _, s := range r.Segments {
 			all = append(all, s.Object)
+			for _, i := range s.IFrames {
+				if i.Object != nil {
+					all = append(all, *i.Object)
+				}
+			}
 		}
 		all = append(all, r.Playlist)
+		if r.IFrames != nil {
+			all = append(all, *r.IFrames)
+		}
 	}
 	for _, r := range m.Subtitles {
 		for _, s := range r.Segments {

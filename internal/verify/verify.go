@@ -118,9 +118,10 @@ type checker struct {
 	o        Options
 	report   Report
 	manifest Manifest
-	texts    map[string][]byte  // small objects by name below the video, as read
-	sizes    map[string]int64   // what the store lists, by name below the video
-	lists    map[string]hlsList // parsed media playlists by rendition
+	texts    map[string][]byte    // small objects by name below the video, as read
+	sizes    map[string]int64     // what the store lists, by name below the video
+	lists    map[string]hlsList   // parsed media playlists by rendition
+	looks    map[string]hls.Media // parsed I-frame playlists by rendition
 }
 
 type hlsList struct {
@@ -134,7 +135,7 @@ type hlsList struct {
 func Package(ctx context.Context, s store.Store, video string, o Options) (Report, error) {
 	c := &checker{
 		store: s, video: video, o: o, report: Report{Video: video, Findings: []Finding{}},
-		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{},
+		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{}, looks: map[string]hls.Media{},
 	}
 	if c.o.Tools.FFmpeg == "" {
 		c.o.Tools.FFmpeg = "ffmpeg"
@@ -182,6 +183,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
 		c.rendition(r)
+		c.iframes(r)
 	}
 	c.storyboard()
 	c.master(*master)
@@ -206,6 +208,9 @@ func (c *checker) readMaster(ctx context.Context) (*hls.Master, error) {
 	}
 	for _, a := range slices.Concat(master.Audio, master.Subtitles) {
 		c.oneRevision(a.URI)
+	}
+	for _, i := range master.IFrames {
+		c.oneRevision(i.URI)
 	}
 	if c.report.Revision == "" {
 		return nil, nil

@@ -31,6 +31,9 @@ func (p *parcel) playlists(job spool.Job) error {
 		r.Playlist = d.Object
 		p.media[r.Name] = media
 		p.revision = append(p.revision, d)
+		if err := p.iframes(job, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -71,6 +74,7 @@ func (p *parcel) master() hls.Master {
 		texts = append(texts, p.stream(r))
 	}
 	m.OfferText(texts)
+	m.IFrames = p.looks
 	return m
 }
 
