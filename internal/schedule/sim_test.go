@@ -34,7 +34,7 @@ type world struct {
 	workers    map[string]*process // by slot: what lives
 	starts     int
 	births     int
-	over       bool // all videos have ended; what ends now is no news
+	over       bool           // all videos have ended; what ends now is no news
 	all        sync.WaitGroup // every process
 }
 
