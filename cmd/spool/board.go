@@ -219,11 +219,7 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 	if s.plan != nil {
 		snap.Encode = s.encode(snap.Encode.Done, jobs)
 		snap.Chunks, snap.ChunksDone = len(s.plan.Chunks), s.chunksDone
-		rate := 0
-		if s.plan.Sound != nil {
-			rate = s.plan.Sound.SampleRate
-		}
-		snap.Length = s.plan.Timeline.Duration(rate)
+		snap.Length = s.plan.Timeline.Duration(s.plan.SampleRate())
 	}
 	return snap
 }
@@ -245,8 +241,8 @@ func (s *standing) encode(frames int64, jobs []spool.Running) progress.Count {
 		return progress.Count{Done: frames, Total: int64(s.plan.Timeline.Frames)}
 	}
 	c := progress.Count{Done: s.packetsDone}
-	for _, n := range s.plan.Grid.Packets {
-		c.Total += int64(n)
+	for _, p := range s.plan.Pieces {
+		c.Total += int64(p.Packets)
 	}
 	for _, j := range jobs {
 		if j.Kind == spool.Audio && j.Progress.Phase == spool.Encoding {

@@ -23,12 +23,13 @@ type list struct {
 	standing  hls.Media             // as the store has it; without segments there is none
 }
 
-// newLists are those of a plan in the order of writing: sound first, then
-// pictures, the smallest first. A player that changes to a larger size finds
+// newLists are those of a plan in the order of writing: sound first, of the
+// main track alone, then pictures, the smallest first. A player that changes to a larger size finds
 // at least what it had.
 func newLists(p *spool.Plan) []*list {
 	var lists []*list
-	if s := p.Sound; s != nil {
+	if len(p.Sounds) > 0 {
+		s := &p.Sounds[0]
 		lists = append(lists, &list{rendition: s.Name, cap: s.BitRate, sound: s, segments: map[int]spool.Segment{}})
 	}
 	for _, r := range slices.Backward(p.Rungs) {
@@ -57,10 +58,13 @@ func (l *list) add(revision string, s spool.Segment, g spool.Grid) bool {
 
 // units are how many frames or packets the plan gives each segment.
 func (l *list) units(g spool.Grid) []int {
-	if l.sound != nil {
-		return g.Packets
+	switch {
+	case l.sound == nil:
+		return g.Frames
+	case l.sound.Copied:
+		return l.sound.Packets
 	}
-	return g.Frames
+	return g.Packets
 }
 
 // has reports whether the rendition has segment n, as it was planned.
@@ -100,7 +104,7 @@ func (l *list) durations(n int, p *spool.Plan) []time.Duration {
 		ticks[i] *= grid.PacketSamples
 	}
 	if len(ticks) > 0 {
-		ticks[0] -= int64(p.Grid.PrimingSamples)
+		ticks[0] -= int64(p.SoundGrid(0).PrimingSamples)
 	}
 	return hls.Durations(ticks, spool.Ratio{Num: 1, Den: int64(l.sound.SampleRate)})
 }
@@ -155,7 +159,8 @@ func (l *list) stream(revision string, p *spool.Plan) hls.Stream {
 	peak, average := hls.Rates(weights, p.Grid.Target)
 	s.Peak, s.Average = max((l.cap*11+9)/10, peak), max(l.cap, average)
 	if l.sound != nil {
-		s.Language, s.Channels = l.sound.Language, l.sound.Channels
+		s.Channels = l.sound.Channels
+		s.Track = hls.Track{Language: l.sound.Language, Title: l.sound.Title, Role: l.sound.Role}
 	} else {
 		s.FrameRate = p.Timeline.Rate.Float()
 	}

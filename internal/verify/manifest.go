@@ -73,15 +73,22 @@ func (m Manifest) keyOf(segment int) string {
 
 // Rendition is one rung, or the sound.
 type Rendition struct {
-	Name       string            `json:"name"`            // folder: "v0-360p"
-	Label      string            `json:"label,omitempty"` // "360p"
-	Copied     bool              `json:"copied,omitempty"`
-	Language   string            `json:"language,omitempty"`
-	Channels   int               `json:"channels,omitempty"`   // of sound
-	SampleRate int               `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
-	Playlist   spool.Object      `json:"playlist"`
-	Init       spool.InitSection `json:"init"`
-	Segments   []Segment         `json:"segments"`
+	Name       string     `json:"name"`            // folder: "v0-360p"
+	Label      string     `json:"label,omitempty"` // "360p"
+	Copied     bool       `json:"copied,omitempty"`
+	Language   string     `json:"language,omitempty"`
+	Title      string     `json:"title,omitempty"`      // of its track in the source
+	Role       spool.Role `json:"role,omitempty"`       // of its track in the source
+	Track      int        `json:"track,omitempty"`      // stream index in the source: of one track there may be several sounds
+	Channels   int        `json:"channels,omitempty"`   // of sound
+	SampleRate int        `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
+	// Packets and PrimingSamples are those of sound that was copied; else the
+	// grid has them.
+	Packets        []int             `json:"packets,omitempty"`
+	PrimingSamples int               `json:"primingSamples,omitempty"`
+	Playlist       spool.Object      `json:"playlist"`
+	Init           spool.InitSection `json:"init"`
+	Segments       []Segment         `json:"segments"`
 }
 
 // Segment is a published segment and how long it plays.
@@ -92,6 +99,15 @@ type Segment struct {
 
 // Sound reports whether the rendition is one of sound.
 func (r Rendition) Sound() bool { return r.SampleRate > 0 }
+
+// GridOf is the grid of a rendition.
+func (m Manifest) GridOf(r Rendition) spool.Grid {
+	g := m.Grid
+	if r.Packets != nil {
+		g.Packets, g.PrimingSamples = r.Packets, r.PrimingSamples
+	}
+	return g
+}
 
 // Ticks gives the lengths of the rendition's segments as they play, without
 // priming, and the seconds a tick.
@@ -105,7 +121,7 @@ func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
 	for i, s := range r.Segments {
 		n := int64(s.Units) * packetSamples
 		if i == 0 {
-			n -= int64(m.Grid.PrimingSamples)
+			n -= int64(m.GridOf(r).PrimingSamples)
 		}
 		ticks = append(ticks, n)
 	}

@@ -42,7 +42,6 @@ func assemble(job spool.Job) (*parcel, error) {
 		Grid: plan.Grid, LeftOut: plan.LeftOut,
 	}}
 	p.manifest.Key, p.manifest.Keys = named(job)
-	rate := 0
 	for _, rung := range plan.Rungs {
 		if rung.Action == spool.SkipRung {
 			continue
@@ -50,10 +49,11 @@ func assemble(job spool.Job) (*parcel, error) {
 		r := verify.Rendition{Name: rung.Name, Label: rung.Label(), Copied: rung.Action == spool.CopyRung}
 		p.manifest.Renditions = append(p.manifest.Renditions, r)
 	}
-	if s := plan.Sound; s != nil {
-		rate = s.SampleRate
-		r := verify.Rendition{Name: s.Name, Language: s.Language, Channels: s.Channels, SampleRate: s.SampleRate}
-		p.manifest.Renditions = append(p.manifest.Renditions, r)
+	for _, s := range plan.Sounds {
+		p.manifest.Renditions = append(p.manifest.Renditions, verify.Rendition{
+			Name: s.Name, Language: s.Language, Title: s.Title, Role: s.Role, Track: s.Stream,
+			Channels: s.Channels, SampleRate: s.SampleRate, Packets: s.Packets, PrimingSamples: s.PrimingSamples,
+		})
 	}
 	if len(p.manifest.Renditions) == 0 {
 		return nil, broken("the plan has neither pictures nor sound")
@@ -66,7 +66,7 @@ func assemble(job spool.Job) (*parcel, error) {
 	if total := count(p.manifest.Renditions); total != len(job.Made.Segments) {
 		return nil, broken(fmt.Sprintf("%d segments were made that no rendition has", len(job.Made.Segments)-total))
 	}
-	p.manifest.Seconds = plan.Timeline.Duration(rate).Seconds()
+	p.manifest.Seconds = plan.Timeline.Duration(plan.SampleRate()).Seconds()
 	return p, nil
 }
 
@@ -85,7 +85,7 @@ func named(job spool.Job) (one string, all []verify.Key) {
 func collect(r *verify.Rendition, m verify.Manifest, made spool.Made) error {
 	units := m.Grid.Frames
 	if r.Sound() {
-		units = m.Grid.Packets
+		units = m.GridOf(*r).Packets
 	}
 	found := false
 	for _, section := range made.Inits {

@@ -66,7 +66,7 @@ func (p *parcel) stream(r verify.Rendition) hls.Stream {
 	}
 	s := hls.Stream{
 		URI: r.Playlist.Name, Codec: r.Init.Codec, Width: r.Init.Width, Height: r.Init.Height,
-		Language: r.Language, Channels: r.Channels,
+		Channels: r.Channels, Track: hls.Track{Number: r.Track, Language: r.Language, Title: r.Title, Role: r.Role},
 	}
 	s.Peak, s.Average = hls.Rates(weights, p.manifest.Grid.Target)
 	return s

@@ -138,7 +138,7 @@ func sound(t testing.TB, s store.Store, job *spool.Job, o Options) {
 	if o.Language != "" {
 		name = "a0-" + o.Language
 	}
-	plan.Sound = &spool.Sound{Name: name, Language: o.Language, SampleRate: sampleRate, Channels: 2, BitRate: 128000}
+	plan.Sounds = []spool.Sound{{Name: name, Language: o.Language, SampleRate: sampleRate, Channels: 2, BitRate: 128000}}
 	r := once(fmt.Sprint("sound", plan.Grid.Packets), func() raw { return audio(t, plan.Grid.Packets) })
 	codec, err := cmaf.AudioCodec(r.config)
 	if err != nil {
