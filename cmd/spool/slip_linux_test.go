@@ -96,6 +96,7 @@ func (h *home) slips(t *testing.T, s slip) {
 	if strings.Contains(said, "panic:") && !crashed.MatchString(said) {
 		t.Errorf("it panicked:\n%s", said)
 	}
+	t.Logf("%s: it ended with %v", s, c.cmd.ProcessState)
 	if code := c.cmd.ProcessState.ExitCode(); code > exitReady && !strings.Contains(said, ":") {
 		t.Errorf("it ended with %d and gave no reason: %q", code, said)
 	}
