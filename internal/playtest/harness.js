@@ -4,6 +4,7 @@
 const sourceBuffers = [];
 const shown = new Set();
 let first = -1; // where playing began
+const cues = []; // cues, when they were shown
 const addSourceBuffer = MediaSource.prototype.addSourceBuffer;
 MediaSource.prototype.addSourceBuffer = function add(type) {
   const buffer = addSourceBuffer.call(this, type);
@@ -35,13 +36,16 @@ function tell(screen, hls, errors) {
     frames: quality.totalVideoFrames,
     dropped: quality.droppedVideoFrames,
     levels: (hls ? hls.levels : []).map((level) => ({ width: level.width || 0, height: level.height || 0, bitrate: level.bitrate })),
+    sounds: (hls ? hls.audioTracks : []).map((track) => track.name),
+    texts: (hls ? hls.subtitleTracks : []).map((track) => track.name),
+    cues,
     first,
     shown: [...shown].sort((a, b) => a - b),
     errors,
   };
 }
 
-window.play = ({ url, native, level, alternate, seekTo, listed, rate, limit }) => new Promise((resolve) => {
+window.play = ({ url, native, level, sound, text, alternate, seekTo, listed, rate, limit }) => new Promise((resolve) => {
   const screen = document.getElementById('screen');
   const errors = [];
   const hls = native ? null : new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
@@ -81,6 +85,23 @@ window.play = ({ url, native, level, alternate, seekTo, listed, rate, limit }) =
     hls.startLoad(listed ? -1 : 0);
     start();
   });
+  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => {
+    const track = hls.audioTracks.find(({ name }) => name === sound);
+    if (track) hls.audioTrack = track.id;
+  });
+  const choose = () => { // as a person does, when there is something to see
+    const at = hls.subtitleTracks.findIndex(({ name }) => name === text);
+    if (at >= 0 && hls.subtitleTrack !== at) hls.subtitleTrack = at;
+  };
+  hls.on(Hls.Events.BUFFER_CREATED, choose);
+  screen.addEventListener('playing', choose, { once: true });
+  screen.textTracks.addEventListener('addtrack', ({ track }) => track.addEventListener('cuechange', () => {
+    for (const cue of track.activeCues || []) {
+      if (!cues.some((c) => c.start === cue.startTime && c.text === cue.text)) {
+        cues.push({ start: cue.startTime, end: cue.endTime, text: cue.text, at: screen.currentTime, markup: cue.getCueAsHTML().childElementCount });
+      }
+    }
+  }));
   hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
     if (frag.type !== 'main') return;
     shown.add(frag.level);

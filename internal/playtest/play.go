@@ -38,16 +38,21 @@ type Options struct {
 	// Listed begins where the playlist says, as players do; else playing
 	// begins at 0, whatever it says.
 	Listed bool
-	SeekTo float64       // seconds: where to go as soon as it plays; 0 = no seek
-	Rate   float64       // playback speed; 2 when 0, at most 16
-	Limit  time.Duration // until the end is reached; 60 s when 0
+	// Sound and Text are the names of tracks to choose; "" leaves that to hls.js.
+	Sound, Text string
+	SeekTo      float64       // seconds: where to go as soon as it plays; 0 = no seek
+	Rate        float64       // playback speed; 2 when 0, at most 16
+	Limit       time.Duration // until the end is reached; 60 s when 0
 }
 
 // Result is what happened. Times are seconds.
 type Result struct {
 	Ended    bool         `json:"ended"` // the ended event fired
 	Position float64      `json:"position"`
-	First    float64      `json:"first"` // where playing began; -1 when it did not
+	Sounds   []string     `json:"sounds"` // names of the tracks of sound, of the group that was chosen
+	Texts    []string     `json:"texts"`  // names of the subtitles
+	Cues     []Cue        `json:"cues"`   // that were shown, in order
+	First    float64      `json:"first"`  // where playing began; -1 when it did not
 	Duration float64      `json:"duration"`
 	Buffered [][2]float64 `json:"buffered"` // of the whole, at the end
 	Tracks   []Track      `json:"tracks"`   // one a SourceBuffer
@@ -65,6 +70,15 @@ type Result struct {
 type Track struct {
 	Type     string       `json:"type"`
 	Buffered [][2]float64 `json:"buffered"`
+}
+
+// Cue is a subtitle that was shown. Times are seconds.
+type Cue struct {
+	Start  float64 `json:"start"`
+	End    float64 `json:"end"`
+	Text   string  `json:"text"`
+	At     float64 `json:"at"`     // where playing was
+	Markup int     `json:"markup"` // elements that its text makes
 }
 
 // Level is one size on offer.
@@ -108,7 +122,7 @@ func (b *Browser) Play(tb testing.TB, baseURL, master string, o Options) Result 
 	tb.Cleanup(server.Close)
 	tab := b.Tab(tb, o.Limit+startTime)
 	ask, err := json.Marshal(map[string]any{
-		"url": "/" + strings.TrimPrefix(master, "/"), "native": o.Native, "level": o.Level, "listed": o.Listed, "alternate": o.Alternate,
+		"url": "/" + strings.TrimPrefix(master, "/"), "native": o.Native, "level": o.Level, "sound": o.Sound, "text": o.Text, "listed": o.Listed, "alternate": o.Alternate,
 		"seekTo": o.SeekTo, "rate": o.Rate, "limit": o.Limit.Milliseconds(),
 	})
 	if err != nil {
