@@ -36,6 +36,7 @@ var law = map[string][]string{
 	"internal/hls":           {".", text},
 	"internal/cmaf":          {".", mp4ff},
 	"internal/mpegts":        {"internal/cmaf", mp4ff},
+	"internal/wrap":          {".", "internal/cmaf", "internal/mpegts"},
 	"internal/estimate":      {"."},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
 	"internal/survey/m3u8":   {},
@@ -76,12 +77,12 @@ var law = map[string][]string{
 	// nor one another.
 	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/tap"},
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
-	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
-	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
+	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify", "internal/wrap"},
+	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store"},
+	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/wrap"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -146,7 +147,7 @@ var nevers = []struct {
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/wrap", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
 		nil,
 		[]string{"os", "net", "net/http", "time/tzdata"},
 		"pure knowledge touches neither files nor network",

@@ -32,12 +32,17 @@ type Settings struct {
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
 	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
-	Segment int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
+	// Container is what segments are wrapped in: TS, or "" for fragmented MP4.
+	Container string `json:"container,omitempty"`
+	Segment   int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
 }
 
 // UsualSegment is how long segments are, in seconds, when nothing else is
 // asked for.
 const UsualSegment = 6
+
+// TS is the value of Settings.Container for MPEG-TS, and packed audio beside it.
+const TS = "ts"
 
 // CopyNever is the value of Settings.Copy that has every rung encoded.
 const CopyNever = "never"

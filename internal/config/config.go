@@ -33,6 +33,7 @@ type Config struct {
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
 	Segment      int    // seconds
+	Container    string // "cmaf" or "ts": ask VideoSettings
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -172,6 +173,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Container == spool.TS {
+		s.Container = spool.TS
 	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment

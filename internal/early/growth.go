@@ -43,7 +43,7 @@ type meter struct {
 
 func newGrowth(v spool.Video, p *spool.Plan, key *spool.ContentKey, now time.Time) *growth {
 	return &growth{
-		revision: v.Revision, published: v.Published, plan: p, key: key, lists: newLists(p),
+		revision: v.Revision, published: v.Published, plan: p, key: key, lists: newLists(p, v.Settings.Container),
 		meter: meter{begun: now, advanced: now},
 	}
 }

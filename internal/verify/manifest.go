@@ -49,7 +49,7 @@ type Rendition struct {
 	Channels   int               `json:"channels,omitempty"`   // of sound
 	SampleRate int               `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
 	Playlist   spool.Object      `json:"playlist"`
-	Init       spool.InitSection `json:"init"`
+	Init       spool.InitSection `json:"init"` // without a name in a container that needs none
 	Segments   []Segment         `json:"segments"`
 }
 
@@ -86,7 +86,9 @@ func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
 func (m Manifest) Objects() []spool.Object {
 	var all []spool.Object
 	for _, r := range m.Renditions {
-		all = append(all, r.Init.Object)
+		if r.Init.Name != "" {
+			all = append(all, r.Init.Object)
+		}
 		for _, s := range r.Segments {
 			all = append(all, s.Object)
 		}

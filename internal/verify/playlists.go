@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
 )
 
@@ -33,7 +34,10 @@ func (c *checker) rendition(r Rendition) {
 	if media.Target != c.manifest.Grid.Target {
 		c.fail(name, "11", "the target duration differs from the plan's", fmt.Sprint(media.Target), fmt.Sprint(c.manifest.Grid.Target))
 	}
-	if below(name, media.Map) != r.Init.Name {
+	if (r.Init.Name == "") != (c.manifest.Settings.Container == spool.TS) {
+		c.fail(name, "manifest", "the container and the init section do not go together", c.manifest.Settings.Container, r.Init.Name)
+	}
+	if media.Map == "" && r.Init.Name != "" || media.Map != "" && below(name, media.Map) != r.Init.Name {
 		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
 	}
 	if !list.ok {
@@ -166,13 +170,11 @@ func (c *checker) master(m hls.Master) {
 
 func (c *checker) measure(r Rendition) measured {
 	got := measured{Rendition: r, codec: r.Init.Codec, width: r.Init.Width, height: r.Init.Height}
-	if track, err := initTrack(c.texts[r.Init.Name]); err == nil {
+	if track, ok := c.track(r); ok {
 		got.width, got.height = track.Width, track.Height
 		if codec, err := track.Codec(); err == nil {
 			got.codec = codec
 		}
-	} else if c.texts[r.Init.Name] != nil {
-		c.fail(r.Init.Name, "41", "the init section cannot be read", "", "")
 	}
 	list := c.lists[r.Name]
 	if !list.ok {

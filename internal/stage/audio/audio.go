@@ -54,7 +54,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	made, err := s.Publisher.Target(job).Run(ctx, part, job.Piece.Segments, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
-			cut := cutter{plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress, alive: func() {}}
+			cut := cutter{container: job.Settings.Container, plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress, alive: func() {}}
 			if job.Plan.Sound.Copied {
 				return s.copy(ctx, job, cut)
 			}
@@ -80,13 +80,16 @@ type mark struct {
 	Head    spool.Spans
 	Piece   spool.AudioPiece
 	Key     string
+
+	Container string `json:",omitempty"`
 }
 
 // markOf leaves out what changes while a plan grows.
 func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
 	m := mark{
-		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
+		Container: job.Settings.Container,
+		Sound:     *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
 		Packets: p.Grid.Packets[:min(piece.FirstSegment+piece.Segments, len(p.Grid.Packets))],
 	}
 	for i := range p.Facts.Audio {

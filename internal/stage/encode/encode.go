@@ -79,6 +79,7 @@ type mark struct {
 	Key      string
 
 	Sequential bool
+	Container  string `json:",omitempty"`
 }
 
 // markOf leaves out what changes while a plan grows.
@@ -88,7 +89,7 @@ func markOf(job spool.Job) mark {
 		Video: *p.Facts.Video, Rungs: p.Rungs, Origin: p.Timeline.Origin, TimeBase: p.Timeline.TimeBase, Rate: p.Timeline.Rate,
 		Last: c.FirstFrame+c.Frames >= p.Timeline.Frames, GOP: p.Grid.GOP, Head: p.Head, Chunk: c,
 		Frames: p.Grid.Frames[:min(c.FirstSegment+c.Segments, len(p.Grid.Frames))],
-		Preset: job.Settings.Preset, Sequential: p.Sequential,
+		Preset: job.Settings.Preset, Sequential: p.Sequential, Container: job.Settings.Container,
 	}
 	if _, ok := copiedRung(p); ok {
 		m.Pictures = p.Timeline.SourceFrames

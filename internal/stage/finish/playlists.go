@@ -30,7 +30,10 @@ func (p *parcel) playlists(job spool.Job) error {
 }
 
 func (p *parcel) mediaPlaylist(r *verify.Rendition, key *spool.ContentKey) hls.Media {
-	m := hls.Media{Version: hls.Version, Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: path.Base(r.Init.Name)}
+	m := hls.Media{Version: hls.VersionOf(r.Init.Name), Target: p.manifest.Grid.Target, VOD: true, Ended: true}
+	if r.Init.Name != "" {
+		m.Map = path.Base(r.Init.Name)
+	}
 	ticks, base := p.manifest.Ticks(*r)
 	for i, d := range hls.Durations(ticks, base) {
 		s := hls.Segment{URI: path.Base(r.Segments[i].Name), Duration: d}
@@ -56,7 +59,9 @@ func (p *parcel) master() hls.Master {
 		s.FrameRate = p.manifest.Timeline.Rate.Float()
 		pictures = append(pictures, s)
 	}
-	return hls.Offer(pictures, sounds)
+	m := hls.Offer(pictures, sounds)
+	m.Version = hls.VersionOf(p.manifest.Renditions[0].Init.Name)
+	return m
 }
 
 func (p *parcel) stream(r verify.Rendition) hls.Stream {

@@ -36,7 +36,7 @@ func (c candidate) hear(p *spool.Plan, t *track) {
 	}
 	samples, why := c.packets(t)
 	if why == "" {
-		why = copySound(p, t, samples)
+		why = copySound(p, t, samples, c.whole)
 	}
 	if why != "" {
 		p.Sound.Why = "encoded: " + why
@@ -86,8 +86,9 @@ func plainAAC(config []byte, channels int) bool {
 }
 
 // copySound lays the grid for packets of the source; or it says why they cannot
-// be copied.
-func copySound(p *spool.Plan, t *track, samples []tap.Sample) string {
+// be copied. whole: one of them has to begin at 0, for a container in which the
+// first packet cannot be cut.
+func copySound(p *spool.Plan, t *track, samples []tap.Sample, whole bool) string {
 	start := t.sampleAt(samples[0].PTS)
 	if t.at(t.index.Start()).Sign() > 0 || start > 0 {
 		return "it begins later than the pictures"
@@ -95,6 +96,9 @@ func copySound(p *spool.Plan, t *track, samples []tap.Sample) string {
 	// The packet before the first that is heard sets the decoder up.
 	first := int(max(-start/grid.PacketSamples-1, 0))
 	priming := -(start + int64(first)*grid.PacketSamples)
+	if whole && priming%grid.PacketSamples != 0 {
+		return "none of its packets begins with the pictures, as it has to in MPEG-TS"
+	}
 	have := len(samples) - first
 	if lack := p.Timeline.Samples + priming - int64(have)*grid.PacketSamples; lack > grid.PacketSamples {
 		return "it ends before the pictures"
