@@ -38,6 +38,7 @@ var law = map[string][]string{
 	"internal/mpegts":        {"internal/cmaf", mp4ff},
 	"internal/wrap":          {".", "internal/cmaf", "internal/mpegts"},
 	"internal/estimate":      {"."},
+	"internal/storyboard":    {},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
 	"internal/survey/m3u8":   {},
 	"internal/survey/stream": {"internal/cmaf", mp4ff, "github.com/asticode/go-astits"},
@@ -54,6 +55,7 @@ var law = map[string][]string{
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
+	"internal/ranges":   {".", "internal/tap"},
 
 	// Packages of others, as they are found.
 	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
@@ -79,10 +81,10 @@ var law = map[string][]string{
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
-	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify", "internal/wrap"},
+	"internal/stage/finish": {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify", "internal/wrap"},
 	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/wrap"},
+	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/wrap"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},

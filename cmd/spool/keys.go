@@ -37,13 +37,13 @@ func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) 
 		return err
 	}
 	n := 0
-	for video, revisions := range all {
-		for _, revision := range revisions {
-			key, err := h.keys.Bytes(ctx, video, revision)
+	for video, ids := range all {
+		for _, id := range ids {
+			key, err := h.keys.Bytes(ctx, video, id)
 			if err != nil {
 				return err
 			}
-			if err := keys.Export(dir, video, revision, key); err != nil {
+			if err := keys.Export(dir, video, id, key); err != nil {
 				return err
 			}
 			n++

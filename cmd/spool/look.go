@@ -149,11 +149,16 @@ func (h *house) show(ctx context.Context, out io.Writer, id string, asJSON bool)
 	}
 	_, attended := lock.Held(ctx, h.cfg.State)
 	c := h.card(ctx, rec, attended)
+	sound, err := h.sound(ctx, rec)
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		return printJSON(out, struct {
 			card
-			Jobs []spool.JobRecord `json:"jobs"`
-		}{c, jobRecords(rec)})
+			Sound []string          `json:"sound,omitempty"`
+			Jobs  []spool.JobRecord `json:"jobs"`
+		}{c, sound, jobRecords(rec)})
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
@@ -170,6 +175,7 @@ func (h *house) show(ctx context.Context, out io.Writer, id string, asJSON bool)
 	row("title", c.Title)
 	row("source", c.Source)
 	row("sizes", strings.Join(c.Sizes, " "))
+	row("sound", strings.Join(sound, ", "))
 	row("left out", strings.Join(c.LeftOut, ", "))
 	row("notes", strings.Join(c.Notes, "; "))
 	row("master", c.Master)

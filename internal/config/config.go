@@ -28,10 +28,12 @@ type Config struct {
 	Encrypt      string // "auto", "aes-128", "none": ask Encryption
 	KeyURI       string // template, or ""
 	Keys         string // folder that keys are exported to, or ""
+	KeyRotation  int    // segments that share a key; 0: all
 	Ladder       string
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Storyboard   string // "auto", "always" or "off": likewise
 	Segment      int    // seconds
 	Container    string // "cmaf" or "ts": ask VideoSettings
 	Early        string // "auto", "soon", "off"
@@ -154,6 +156,12 @@ func (c *Config) Encryption() (Encryption, error) {
 		return Encryption{On: true, URI: c.KeyURI, Why: "AES-128, keys at " + plaintext.Show(c.KeyURI)}, nil
 	case c.Keys != "":
 		return Encryption{On: true, URI: usualKeyURI, Why: "AES-128, keys at " + usualKeyURI + ", exported to " + plaintext.Sanitize(c.Keys)}, nil
+	case c.KeyRotation > 0 && c.Encrypt == "auto":
+		return Encryption{}, &spool.Error{
+			Class: spool.Permanent, Code: "no-key-uri",
+			Reason: fmt.Sprintf("%s asks for a new key every %d segments, but nothing says where players get the keys", c.say("key-rotation"), c.KeyRotation),
+			Hint:   "add --key-uri TEMPLATE (https://example.com/keys/{video}/{key}) or --keys DIR",
+		}
 	case c.Encrypt == "auto":
 		return Encryption{Why: "not encrypted: no --key-uri"}, nil
 	}
@@ -171,11 +179,17 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 		return spool.Settings{}, err
 	}
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
+	if e.On {
+		s.KeyRotation = c.KeyRotation
+	}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
 	}
 	if c.Container == spool.TS {
 		s.Container = spool.TS
+	}
+	if c.Storyboard != "auto" {
+		s.Storyboard = c.Storyboard
 	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment

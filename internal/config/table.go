@@ -57,11 +57,19 @@ var settings = []setting{
 		key: "encrypt", usual: "auto", help: "auto (when a key flag is given), aes-128 or none",
 		value: func(c *Config) pflag.Value { return choice(&c.Encrypt, "MODE", "auto", "aes-128", "none") },
 	}, {
+		key: "key-rotation", usual: "0", help: "a new key every N segments, the same for all sizes and the sound; 0: one key for all",
+		value: func(c *Config) pflag.Value { return number(&c.KeyRotation, 0, 100_000) },
+	}, {
 		key: "ladder", usual: "default", help: "default, classic, or one that the config file defines",
 		value: func(c *Config) pflag.Value { return text(&c.Ladder, "NAME") },
 	}, {
 		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
 		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
+	}, {
+		key: "storyboard", usual: "auto", help: "small pictures over the seek bar: auto (of videos that are not encrypted: they show everything), always or off",
+		value: func(c *Config) pflag.Value {
+			return choice(&c.Storyboard, "MODE", "auto", spool.StoryboardAlways, spool.StoryboardOff)
+		},
 	}, {
 		key: "segment", usual: "6s", help: "how long segments are, 2s to 10s in whole seconds: short ones start sooner, long ones are fewer",
 		value: func(c *Config) pflag.Value { return &seconds{to: &c.Segment, smallest: 2, largest: 10} },

@@ -165,13 +165,12 @@ func learn(v *spool.Video, r *spool.Result) {
 		v.Title = r.Fetched.Page.Title
 	}
 	if r.Made != nil {
-		for _, note := range r.Made.Notes {
-			if len(v.Notes) < maxNotes && !slices.Contains(v.Notes, note) {
-				v.Notes = append(v.Notes, note)
-			}
-		}
+		v.Notes = noted(v.Notes, r.Made.Notes)
 	}
-	if r.Fetched != nil && r.Fetched.SHA256 != "" && r.Fetched.Page == nil { // a link, downloaded by ourselves
+	if r.Finished != nil {
+		v.Notes = noted(v.Notes, r.Finished.Notes)
+	}
+	if f := r.Fetched; f != nil && f.Page == nil && (f.SHA256 != "" || f.Remote != nil) { // a link, or a file in a store
 		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
 	}
 	if r.Plan == nil {
@@ -187,6 +186,16 @@ func learn(v *spool.Video, r *spool.Result) {
 	if len(r.Plan.Rungs) == 0 {
 		v.Sizes = []string{"audio"}
 	}
+}
+
+// noted adds what is not among the notes of a video, while there is room.
+func noted(notes, more []string) []string {
+	for _, note := range more {
+		if len(notes) < maxNotes && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
 }
 
 // broke decides by the class of a failure what becomes of its job and video.
@@ -238,7 +247,7 @@ func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
 	case spool.SourceGone:
 		begin(rec, now)
 		return
-	case spool.SourceChanged:
+	case spool.SourceChanged, spool.NeedsCopy:
 		count = &rec.Video.Replaced
 	}
 	if *count >= maxReplans {

@@ -20,10 +20,10 @@ import (
 	"github.com/spool-video/spool/internal/queue"
 )
 
-// Keys gives the content key of an encrypted video's revision, making it when
-// there is none.
+// Keys gives the content keys of segments from..to (exclusive) of an encrypted
+// video's revision, making those that there are not.
 type Keys interface {
-	Content(ctx context.Context, v spool.Video) (*spool.ContentKey, error)
+	Content(ctx context.Context, v spool.Video, from, to int) (spool.ContentKeys, error)
 }
 
 // Scheduler hands out the jobs of one ledger. Its exported fields are set

@@ -68,7 +68,7 @@ func (c *checker) inspectPacked(r Rendition, number int, plain []byte) bool {
 	}
 	before, units := expected(r.Segments, number)
 	unheard := int64(c.leftOut(r, number))
-	begins := (before+unheard)*packetSamples - int64(c.manifest.Grid.PrimingSamples)
+	begins := (before+unheard)*packetSamples - int64(c.manifest.GridOf(r).PrimingSamples)
 	return c.agree(s.Name, []numbers{
 		{"plan", "number of packets", units - unheard, int64(len(packets))},
 		{"16", "time of the first packet", mpegts.Time(begins, r.SampleRate), first},
@@ -81,7 +81,7 @@ func (c *checker) leftOut(r Rendition, number int) int {
 		return 0
 	}
 	before, units := expected(r.Segments, number)
-	return mpegts.Unheard(before*packetSamples, int64(c.manifest.Grid.PrimingSamples), int(units))
+	return mpegts.Unheard(before*packetSamples, int64(c.manifest.GridOf(r).PrimingSamples), int(units))
 }
 
 // track is what a rendition's init section says of it, or, where there is none,

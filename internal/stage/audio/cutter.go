@@ -20,6 +20,8 @@ var errProof = errors.New("what the encoder wrote is not what was planned")
 type cutter struct {
 	container string
 	plan      *spool.Plan
+	sound     spool.Sound
+	grid      spool.Grid // of the sound
 	piece     spool.AudioPiece
 	part      *publish.Part
 	done      func(publish.Plain) error // called for each segment whose file is written
@@ -34,13 +36,20 @@ type packets struct {
 	config func() []byte // AudioSpecificConfig
 }
 
+func newCutter(job spool.Job) cutter {
+	return cutter{
+		container: job.Settings.Container,
+		plan:      job.Plan, piece: *job.Piece, sound: job.Plan.Sounds[job.Piece.Sound], grid: job.Plan.SoundGrid(job.Piece.Sound),
+	}
+}
+
 // cut reads the encoder's pipe to its end. The pre-roll is dropped, and what
 // follows the piece's last packet.
 func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 	adts := cmaf.NewADTS(bufio.NewReader(pipe))
 	for range ffmpeg.Preroll(c.piece) {
 		if _, err := adts.Next(); err != nil {
-			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.plan.Sound.Name, err)
+			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.sound.Name, err)
 		}
 	}
 	record, err := c.segments(packets{adts.Next, adts.Config})
@@ -51,7 +60,7 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 		if _, err := adts.Next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return record, fmt.Errorf("cut %s: %w", c.plan.Sound.Name, err)
+			return record, fmt.Errorf("cut %s: %w", c.sound.Name, err)
 		}
 	}
 	init, err := c.init(adts.Config())
@@ -62,14 +71,14 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 // segments makes all segments of the piece.
 func (c *cutter) segments(from packets) (publish.Record, error) {
 	var record publish.Record
-	grid, at := c.plan.Grid.Packets, c.piece.FirstPacket
+	grid, at := c.grid.Packets, c.piece.FirstPacket
 	for n := c.piece.FirstSegment; n < c.piece.FirstSegment+c.piece.Segments; n++ {
 		if n < 0 || n >= len(grid) {
-			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.plan.Sound.Name)
+			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.sound.Name)
 		}
 		plain, err := c.segment(from, n, at, grid[n])
 		if err != nil {
-			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.plan.Sound.Name, err)
+			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.sound.Name, err)
 		}
 		record.Segments = append(record.Segments, plain)
 		at += grid[n]
@@ -87,7 +96,7 @@ func (c *cutter) segments(from packets) (publish.Record, error) {
 }
 
 func (c *cutter) segment(from packets, number, first, count int) (publish.Plain, error) {
-	plain := publish.Plain{Rendition: c.plan.Sound.Name, Number: number, Units: count}
+	plain := publish.Plain{Rendition: c.sound.Name, Number: number, Units: count}
 	f := cmaf.Fragment{
 		Sequence: uint32(number) + 1, Decode: uint64(first) * cmaf.PacketSamples,
 		Samples: make([]cmaf.Sample, count),
@@ -113,15 +122,14 @@ func (c *cutter) segment(from packets, number, first, count int) (publish.Plain,
 
 // wrapped is the sound as it is published.
 func (c *cutter) wrapped(config []byte) wrap.Track {
-	sound := c.plan.Sound
 	return wrap.Track{
-		Container: c.container, Config: config, Timescale: sound.SampleRate,
-		Priming: c.plan.Grid.PrimingSamples, Language: sound.Language,
+		Container: c.container, Config: config, Timescale: c.sound.SampleRate,
+		Priming: c.grid.PrimingSamples, Language: c.sound.Language,
 	}
 }
 
 func (c *cutter) init(config []byte) (publish.Init, error) {
-	sound := c.plan.Sound
+	sound := c.sound
 	codec, err := cmaf.AudioCodec(config)
 	if err != nil {
 		return publish.Init{}, err
@@ -171,7 +179,7 @@ func (h heard) prove(plan *spool.Plan, piece spool.AudioPiece) error {
 		return nil // silence is placed by the timeline alone
 	}
 	off := h.first - ffmpeg.AnchorSample(plan, piece)
-	if slack := ffmpeg.AnchorSlack(plan); off >= -slack && off <= slack {
+	if slack := ffmpeg.AnchorSlack(plan, piece); off >= -slack && off <= slack {
 		return nil
 	}
 	return &spool.Error{
