@@ -95,6 +95,7 @@ var law = map[string][]string{
 	"internal/intake":   {".", "internal/ledger", "internal/plaintext", "internal/spelling", "go.yaml.in/yaml/v3"},
 	"internal/watch":    {".", "github.com/fsnotify/fsnotify"},
 	"internal/progress": {".", "internal/plaintext", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},
+	"internal/webapi":   {".", "internal/plaintext", "github.com/danielgtaylor/huma/v2"},
 	"internal/server":   {".", "internal/ledger", "internal/plaintext", "internal/process", "internal/store", "internal/web"},
 	"internal/web":      {},
 	"internal/demo":     {".", "internal/ffmpeg", "internal/process", errgroup, "golang.org/x/time"},

@@ -16,7 +16,6 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
@@ -103,7 +102,7 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
 	h.stores = &remote.Sources{Remotes: remotes(cfg)}
 	h.close = func() error { return errors.Join(h.pages.Close(), l.Close(), s.Close(), h.stores.Close()) }
-	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg), Unconfined: cfg.Sandbox == "off"}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
 			return nil, errors.Join(err, h.close())
@@ -120,7 +119,7 @@ func tag(cfg config.Config) string { return cfg.State }
 // stages makes the stages of the worker in this process, and says how many
 // jobs of each kind it has room for.
 func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, []spool.Progress) int, error) {
-	tools, err := ffmpeg.Find(ctx, h.cfg.FFmpeg, h.cfg.FFprobe)
+	tools, err := findTools(ctx, h.cfg)
 	if err != nil {
 		return nil, nil, err
 	}

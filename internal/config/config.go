@@ -45,6 +45,7 @@ type Config struct {
 	AllowPrivate bool           // sources may lie on this machine and its network
 	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
 	Nice         int
+	Sandbox      string // "auto", "off"
 	Progress     string // "auto", "tty", "plain", "json", "none"
 	Verbose      bool
 	YTDLP        string // a path, or a name to be found in PATH
@@ -59,6 +60,11 @@ type Config struct {
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
 	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
+	HTTP         string        // where the API is answered, or "off"
+	AllowSource  []string      // absolute folders, and NAME:PATH: what the API may name
+	OpenKeys     bool          // content keys are for everybody
+	API          string        // the serve to ask, or "": that of the destination
+	TokenFile    string        // ask APIToken
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
@@ -95,6 +101,14 @@ func (c *Config) RemoteTo() (spool.RemotePath, bool) {
 	}
 	at, err := spool.ParseRemotePath(c.To)
 	return at, err == nil
+}
+
+// APIToken is the file in which the API's token lies.
+func (c *Config) APIToken() string {
+	if c.TokenFile != "" {
+		return c.TokenFile
+	}
+	return filepath.Join(c.State, "api-token")
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is
