@@ -89,7 +89,6 @@ func lasts(t *testing.T, r playtest.Result, most float64) {
 // withPacket is the film's length up to the end of the last packet of sound.
 const withPacket = wrappedSeconds + 1024./48000
 
-
 // inPlayer plays with hls.js. It may complain, of audio that it loaded before
 // it knew when the pictures begin, that loading it again brought nothing new.
 func (w wrapping) inPlayer(t *testing.T, browser *playtest.Browser, address string) string {
