@@ -114,6 +114,12 @@ var settings = []setting{
 		key: "download-dir", path: true, help: "keep sources here, and use what is there",
 		value: func(c *Config) pflag.Value { return text(&c.DownloadDir, "DIR") },
 	}, {
+		key: "direct", help: "read links by ranges where they lie, and copy nothing, if their servers can; each part of the source is asked for when it is encoded",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.Direct) },
+	}, {
+		key: "staging", path: true, help: "keep the sources of links in this folder or NAME:PATH while they are worked on, so that other machines can read them",
+		value: func(c *Config) pflag.Value { return text(&c.Staging, "PLACE") },
+	}, {
 		key: "refresh", help: "ask the servers of ready videos whether their files changed; pages are not asked",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.Refresh) },
 	}, {

@@ -69,6 +69,9 @@ func (c *checker) smallObjects(ctx context.Context) error {
 			small = append(small, r.Init.Object)
 		}
 		small = append(small, r.Playlist)
+		if r.IFrames != nil {
+			small = append(small, *r.IFrames)
+		}
 	}
 	for _, o := range small {
 		if _, there := c.sizes[o.Name]; !there && c.texts[o.Name] == nil {

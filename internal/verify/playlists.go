@@ -37,9 +37,7 @@ func (c *checker) rendition(r Rendition) {
 	if (r.Init.Name == "") != (c.manifest.Settings.Container == spool.TS) {
 		c.fail(name, "manifest", "the container and the init section do not go together", c.manifest.Settings.Container, r.Init.Name)
 	}
-	if media.Map == "" && r.Init.Name != "" || media.Map != "" && below(name, media.Map) != r.Init.Name {
-		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
-	}
+	c.mapped(name, media.Map, r)
 	if !list.ok {
 		c.fail(name, "18", "the number of segments differs from the manifest's", fmt.Sprint(len(media.Segments)), fmt.Sprint(len(r.Segments)))
 		return
@@ -62,6 +60,14 @@ func (c *checker) keyed(playlist string, number int, s hls.Segment) {
 		c.fail(playlist, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", number), "", "")
 	case s.Key != nil && !strings.Contains(s.Key.URI, id):
 		c.fail(playlist, "106", fmt.Sprintf("segment %d has another key than in the manifest", number), s.Key.URI, id)
+	}
+}
+
+// mapped checks that a playlist names the rendition's init section, or none
+// where there is none.
+func (c *checker) mapped(playlist, uri string, r Rendition) {
+	if uri == "" && r.Init.Name != "" || uri != "" && below(playlist, uri) != r.Init.Name {
+		c.fail(playlist, "41", "EXT-X-MAP names another init section", uri, r.Init.Name)
 	}
 }
 
@@ -173,6 +179,7 @@ func (c *checker) master(m hls.Master) {
 		}
 		c.variant(v, r.with(groups[v.Audio]))
 	}
+	c.looked(m, renditions)
 }
 
 // with adds the heaviest sounds of a group, of which a variant may be one, and

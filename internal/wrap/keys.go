@@ -16,6 +16,23 @@ type Key struct {
 	Data  []byte // the picture as a sample of fragmented MP4
 }
 
+// IFrames finds the key frames of a clear segment of pictures, as players can
+// have them by themselves.
+func (t Track) IFrames(segment []byte) ([]spool.IFrame, error) {
+	if t.Container == spool.TS {
+		return mpegts.IFrames(segment)
+	}
+	return cmaf.IFrames(segment)
+}
+
+// Still makes a segment of one of its key frames alone.
+func (t Track) Still(segment []byte, i spool.IFrame) ([]byte, error) {
+	if t.Container == spool.TS {
+		return mpegts.Still(segment, i)
+	}
+	return cmaf.Still(segment, i)
+}
+
 // First is the first picture of a segment of pictures whose start is at hand,
 // up to the end of that picture at least. Errors wrap those of the container.
 func (t Track) First(start []byte) (Key, error) {

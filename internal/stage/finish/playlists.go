@@ -25,15 +25,15 @@ func (p *parcel) playlists(job spool.Job) error {
 		r.Playlist = d.Object
 		p.media[r.Name] = media
 		p.revision = append(p.revision, d)
+		if err := p.iframes(job, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.Media {
-	m := hls.Media{Version: hls.VersionOf(r.Init.Name), Target: p.manifest.Grid.Target, VOD: true, Ended: true}
-	if r.Init.Name != "" {
-		m.Map = path.Base(r.Init.Name)
-	}
+	m := hls.Media{Version: hls.VersionOf(r.Init.Name), Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: initOf(r)}
 	ticks, base := p.manifest.Ticks(*r)
 	for i, d := range hls.Durations(ticks, base) {
 		s := hls.Segment{URI: path.Base(r.Segments[i].Name), Duration: d}
@@ -45,6 +45,15 @@ func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.M
 		r.Segments[i].Seconds = d.Seconds()
 	}
 	return m
+}
+
+// initOf is how a rendition's playlists name its init section; "" when it has
+// none.
+func initOf(r *verify.Rendition) string {
+	if r.Init.Name == "" {
+		return ""
+	}
+	return path.Base(r.Init.Name)
 }
 
 // master makes the master playlist, with rates measured on the segments.
@@ -61,6 +70,7 @@ func (p *parcel) master() hls.Master {
 	}
 	m := hls.Offer(pictures, sounds)
 	m.Version = hls.VersionOf(p.manifest.Renditions[0].Init.Name)
+	m.IFrames = p.looks
 	return m
 }
 
