@@ -32,10 +32,11 @@ const Immutable = "public, max-age=31536000, immutable"
 const (
 	TypeInit    = "video/mp4"
 	TypeSegment = "video/iso.segment"
+	TypeText    = "text/vtt"
 )
 
 // endings are those of segments' names, by content type.
-var endings = map[string]string{TypeSegment: "m4s", "video/mp2t": "ts", "audio/aac": "aac"}
+var endings = map[string]string{TypeSegment: "m4s", TypeText: "vtt", "video/mp2t": "ts", "audio/aac": "aac"}
 
 const (
 	attempts   = 6

@@ -78,6 +78,15 @@ func fragmented(fragments []cmaf.Fragment) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Origin is the time stamp, in ticks of 90 kHz, that media has at the timeline's
+// 0.
+func Origin(container string) int64 {
+	if container == spool.TS {
+		return mpegts.Start
+	}
+	return 0
+}
+
 // Demuxer is ffmpeg's name for what reads an init section, if there is one, and
 // a segment behind it.
 func Demuxer(container string, video bool) string {

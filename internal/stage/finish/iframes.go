@@ -20,7 +20,7 @@ func (p *parcel) iframes(job spool.Job, r *verify.Rendition) error {
 		return nil
 	}
 	m := hls.Media{
-		Version: hls.VersionOf(r.Init.Name), Target: p.manifest.Grid.Target, VOD: true, Ended: true, IFrames: true,
+		Version: p.version(), Target: p.manifest.Grid.Target, VOD: true, Ended: true, IFrames: true,
 		Map: initOf(r),
 	}
 	durations := hls.Durations(lengths, p.manifest.Timeline.Rate.Invert())
