@@ -35,6 +35,7 @@ var law = map[string][]string{
 	"internal/grid":          {"."},
 	"internal/hls":           {".", text},
 	"internal/cmaf":          {".", mp4ff},
+	"internal/mpegts":        {"internal/cmaf", mp4ff},
 	"internal/estimate":      {"."},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
 	"internal/survey/m3u8":   {},
@@ -146,7 +147,7 @@ var nevers = []struct {
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
 		nil,
 		[]string{"os", "net", "net/http", "time/tzdata"},
 		"pure knowledge touches neither files nor network",

@@ -34,21 +34,39 @@ function tell(screen, hls, errors) {
     height: screen.videoHeight,
     frames: quality.totalVideoFrames,
     dropped: quality.droppedVideoFrames,
-    levels: hls.levels.map((level) => ({ width: level.width || 0, height: level.height || 0, bitrate: level.bitrate })),
+    levels: (hls ? hls.levels : []).map((level) => ({ width: level.width || 0, height: level.height || 0, bitrate: level.bitrate })),
     first,
     shown: [...shown].sort((a, b) => a - b),
     errors,
   };
 }
 
-window.play = ({ url, level, alternate, seekTo, listed, rate, limit }) => new Promise((resolve) => {
+window.play = ({ url, native, level, alternate, seekTo, listed, rate, limit }) => new Promise((resolve) => {
   const screen = document.getElementById('screen');
   const errors = [];
-  const hls = new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
+  const hls = native ? null : new Hls({ autoStartLoad: false, preferManagedMediaSource: false, maxBufferLength: 120 });
   const finish = () => resolve(tell(screen, hls, errors));
   const clock = setTimeout(() => { errors.push('playtest: not at the end in time'); finish(); }, limit);
   const end = () => { clearTimeout(clock); finish(); };
 
+  const screened = () => {
+    screen.addEventListener('error', () => { errors.push(`video: ${screen.error.code} ${screen.error.message}`); end(); });
+    screen.addEventListener('ended', end);
+    screen.addEventListener('playing', () => { first = screen.currentTime; }, { once: true });
+    screen.addEventListener('playing', () => { screen.playbackRate = rate; });
+    if (seekTo > 0) {
+      screen.addEventListener('playing', () => { screen.currentTime = seekTo; }, { once: true });
+    }
+    screen.muted = true;
+  };
+  const start = () => screen.play().catch((error) => errors.push(`play: ${error.message}`));
+
+  screened();
+  if (native) { // the browser's own HLS
+    screen.src = url;
+    start();
+    return;
+  }
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (data.details === Hls.ErrorDetails.INTERNAL_ABORTED) return; // it changes size, and wants this no more
     const answer = data.response ? ` ${data.response.code}` : '';
@@ -61,21 +79,13 @@ window.play = ({ url, level, alternate, seekTo, listed, rate, limit }) => new Pr
       hls.loadLevel = level;
     }
     hls.startLoad(listed ? -1 : 0);
-    screen.play().catch((error) => errors.push(`play: ${error.message}`));
+    start();
   });
   hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => {
     if (frag.type !== 'main') return;
     shown.add(frag.level);
     if (alternate) hls.loadLevel = (frag.level + 1) % hls.levels.length;
   });
-  screen.addEventListener('error', () => { errors.push(`video: ${screen.error.code} ${screen.error.message}`); end(); });
-  screen.addEventListener('ended', end);
-  screen.addEventListener('playing', () => { first = screen.currentTime; }, { once: true });
-  screen.addEventListener('playing', () => { screen.playbackRate = rate; });
-  if (seekTo > 0) {
-    screen.addEventListener('playing', () => { screen.currentTime = seekTo; }, { once: true });
-  }
-  screen.muted = true;
   hls.loadSource(url);
   hls.attachMedia(screen);
 });

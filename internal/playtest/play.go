@@ -30,6 +30,9 @@ const Auto = -1
 // the speed.
 type Options struct {
 	Level int // of hls.js: 0 is the lowest bit rate; or Auto
+	// Native plays with the browser's own HLS, which chooses the level, and
+	// tells neither Tracks, Levels nor Shown.
+	Native bool
 	// Alternate takes every segment from the next level, beginning with Level.
 	Alternate bool
 	// Listed begins where the playlist says, as players do; else playing
@@ -105,7 +108,7 @@ func (b *Browser) Play(tb testing.TB, baseURL, master string, o Options) Result 
 	tb.Cleanup(server.Close)
 	tab := b.Tab(tb, o.Limit+startTime)
 	ask, err := json.Marshal(map[string]any{
-		"url": "/" + strings.TrimPrefix(master, "/"), "level": o.Level, "listed": o.Listed, "alternate": o.Alternate,
+		"url": "/" + strings.TrimPrefix(master, "/"), "native": o.Native, "level": o.Level, "listed": o.Listed, "alternate": o.Alternate,
 		"seekTo": o.SeekTo, "rate": o.Rate, "limit": o.Limit.Milliseconds(),
 	})
 	if err != nil {

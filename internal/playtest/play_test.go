@@ -75,6 +75,9 @@ func TestPlayClearAndEncrypted(t *testing.T) {
 			if len(r.Levels) != 2 || r.Levels[0].Width != 160 {
 				t.Errorf("levels %+v", r.Levels)
 			}
+			if r := browser.Play(t, base, "master.m3u8", Options{Native: true, Rate: 4}); !r.Ended || len(r.Errors) > 0 || r.Width == 0 {
+				t.Errorf("by the browser's own HLS: %+v", r)
+			}
 			if !slices.Equal(r.Shown, []int{1}) {
 				t.Errorf("levels %v were loaded, want 1 alone", r.Shown)
 			}
