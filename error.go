@@ -72,6 +72,10 @@ const SourceGone = "source-gone"
 // while it was downloaded: what is planned next is as trusting as before.
 const SourceChanged = "source-changed"
 
+// NeedsCopy is the code of a Replan error that says nothing against the source
+// either: where it lies it cannot be worked on, and it is copied first.
+const NeedsCopy = "needs-copy"
+
 // NotArriving is the code of a NeedsWhole error that says nothing of the
 // source: the run that was fetching it has ended, and the next has not begun.
 const NotArriving = "not-arriving"

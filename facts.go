@@ -61,7 +61,18 @@ type AudioStream struct {
 	Language   string `json:"language,omitempty"` // ISO 639 as tagged, or ""
 	Title      string `json:"title,omitempty"`
 	Default    bool   `json:"default,omitempty"`
+	Role       Role   `json:"role,omitempty"`
 }
+
+// Role is what a track is for besides being watched: most have none.
+type Role string
+
+// The roles of tracks, by what their files say.
+const (
+	Commentary Role = "commentary"       // somebody speaks about the video
+	Described  Role = "described"        // sound for who does not see: what is shown is told
+	Impaired   Role = "hearing-impaired" // for who hears badly: speech that is easy to follow, or subtitles that tell of sounds, too
+)
 
 // SubtitleStream is one track of subtitles.
 type SubtitleStream struct {

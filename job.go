@@ -2,6 +2,8 @@ package spool
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -83,16 +85,49 @@ type Job struct {
 	Chunk     *Chunk      `json:"chunk,omitempty"`     // encode
 	Spare     int         `json:"spare,omitempty"`     // encode: slots for encoders that it may use beside its own, when they are free
 	Piece     *AudioPiece `json:"piece,omitempty"`     // audio
-	Key       *ContentKey `json:"key,omitempty"`       // encode, audio, finish of encrypted videos
+	Keys      ContentKeys `json:"keys,omitempty"`      // encode, audio, finish of encrypted videos: those of their segments
 	Made      *Made       `json:"made,omitempty"`      // finish: what all parts reported
 	Published string      `json:"published,omitempty"` // finish: the revision that the master names now
 }
 
-// ContentKey is a revision's AES-128 key.
+// ContentKey is an AES-128 key of a revision.
 type ContentKey struct {
 	ID    string `json:"id"` // names the key in its URI and file
 	Bytes []byte `json:"bytes"`
-	URI   string `json:"uri"` // as it stands in playlists
+	URI   string `json:"uri"`             // as it stands in playlists
+	First int    `json:"first,omitempty"` // number of the first segment that is encrypted with it, in every rendition
+}
+
+// ContentKeys are the keys of some consecutive segments, in their order. None:
+// the segments are not encrypted.
+type ContentKeys []ContentKey
+
+// Of is the key of a segment; nil when there is none.
+func (k ContentKeys) Of(segment int) *ContentKey {
+	for i := range slices.Backward(k) {
+		if k[i].First <= segment {
+			return &k[i]
+		}
+	}
+	return nil
+}
+
+// At is the key with a URI; nil when there is none.
+func (k ContentKeys) At(uri string) *ContentKey {
+	i := slices.IndexFunc(k, func(c ContentKey) bool { return c.URI == uri })
+	if i < 0 {
+		return nil
+	}
+	return &k[i]
+}
+
+// IDs names the keys, with commas between them.
+func (k ContentKeys) IDs() string {
+	names := make([]string, len(k))
+	for i := range k {
+		names[i] = k[i].ID
+	}
+	return strings.Join(names, ",")
 }
 
 // Fetched is what the fetch job found.
@@ -217,6 +252,7 @@ type Finished struct {
 	Objects int           `json:"objects"`
 	Bytes   int64         `json:"bytes"`
 	Length  time.Duration `json:"length"`
+	Notes   []string      `json:"notes,omitempty"` // in words, for a person: "no storyboard: …"
 }
 
 // Phase is what a running job is doing.

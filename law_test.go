@@ -37,6 +37,7 @@ var law = map[string][]string{
 	"internal/cmaf":          {".", mp4ff},
 	"internal/mpegts":        {"internal/cmaf", mp4ff},
 	"internal/estimate":      {"."},
+	"internal/storyboard":    {},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
 	"internal/survey/m3u8":   {},
 	"internal/survey/stream": {"internal/cmaf", mp4ff, "github.com/asticode/go-astits"},
@@ -53,6 +54,7 @@ var law = map[string][]string{
 	"internal/scratch":  {".", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
+	"internal/ranges":   {".", "internal/tap"},
 
 	// Packages of others, as they are found.
 	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
@@ -80,10 +82,10 @@ var law = map[string][]string{
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/finish": {".", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/verify"},
+	"internal/stage/finish": {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
 	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
 	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store"},
+	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -94,6 +96,7 @@ var law = map[string][]string{
 	"internal/intake":   {".", "internal/ledger", "internal/plaintext", "internal/spelling", "go.yaml.in/yaml/v3"},
 	"internal/watch":    {".", "github.com/fsnotify/fsnotify"},
 	"internal/progress": {".", "internal/plaintext", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},
+	"internal/webapi":   {".", "internal/plaintext", "github.com/danielgtaylor/huma/v2"},
 	"internal/server":   {".", "internal/ledger", "internal/plaintext", "internal/process", "internal/store", "internal/web"},
 	"internal/web":      {},
 	"internal/demo":     {".", "internal/ffmpeg", "internal/process", errgroup, "golang.org/x/time"},

@@ -10,9 +10,9 @@ type Plan struct {
 	Rungs    []Rung       `json:"rungs,omitempty"` // highest first; none for audio-only
 	Grid     Grid         `json:"grid"`
 	Chunks   []Chunk      `json:"chunks,omitempty"`
-	Sound    *Sound       `json:"sound,omitempty"` // nil when the source has no audio
-	Pieces   []AudioPiece `json:"pieces,omitempty"`
-	LeftOut  []string     `json:"leftOut,omitempty"` // in words: "subtitles (eng)", "second audio track (fra)"
+	Sounds   []Sound      `json:"sounds,omitempty"`  // the main track's first, stereo before 5.1; none when the source has no audio
+	Pieces   []AudioPiece `json:"pieces,omitempty"`  // of all sounds
+	LeftOut  []string     `json:"leftOut,omitempty"` // in words: "subtitles (eng)"
 	Notes    []string     `json:"notes,omitempty"`   // in words, for a person: "HDR is tone-mapped to SDR"
 	// Sequential is set when seeking in this source was proved wrong: one
 	// process decodes from the start.
@@ -33,7 +33,7 @@ type Timeline struct {
 	TimeBase Ratio `json:"timeBase"` // of the source's video stream
 	Rate     Ratio `json:"rate"`     // output frames per second; unknown for audio-only
 	Frames   int   `json:"frames"`   // output frames; 0 for audio-only
-	Samples  int64 `json:"samples"`  // output audio samples a channel at Sound.SampleRate; 0 without audio
+	Samples  int64 `json:"samples"`  // output audio samples a channel, at the rate of all sounds; 0 without audio
 	// SourceFrames is how many source frames lie on the timeline.
 	SourceFrames int `json:"sourceFrames"`
 }
@@ -85,11 +85,11 @@ const (
 // Grid is where segments end, the same for every rendition.
 type Grid struct {
 	Segment        int   `json:"segment,omitempty"` // as Settings.Segment
-	GOP            int   `json:"gop"`            // output frames between key frames; 0 for audio-only
-	Target         int   `json:"target"`         // EXT-X-TARGETDURATION, seconds
-	Frames         []int `json:"frames"`         // output frames of each segment; empty for audio-only
-	Packets        []int `json:"packets"`        // AAC packets of each audio segment, priming included in the first
-	PrimingSamples int   `json:"primingSamples"` // what the first audio packet(s) hold before time 0
+	GOP            int   `json:"gop"`               // output frames between key frames; 0 for audio-only
+	Target         int   `json:"target"`            // EXT-X-TARGETDURATION, seconds
+	Frames         []int `json:"frames"`            // output frames of each segment; empty for audio-only
+	Packets        []int `json:"packets"`           // AAC packets of each segment of encoded sound, priming included in the first
+	PrimingSamples int   `json:"primingSamples"`    // what the first audio packet(s) hold before time 0
 }
 
 // Segments is how many segments each rendition has.
@@ -112,26 +112,61 @@ type Chunk struct {
 	Bytes Span `json:"bytes,omitzero"`
 }
 
-// Sound is how the audio rendition is made.
+// SoundGrid is the grid of one of the plan's sounds: what is copied divides
+// into packets of its own, at the same times.
+func (p *Plan) SoundGrid(n int) Grid {
+	g := p.Grid
+	if s := p.Sounds[n]; s.Copied {
+		g.Packets, g.PrimingSamples = s.Packets, s.PrimingSamples
+	}
+	return g
+}
+
+// SoundStream is the source's track that one of the plan's sounds is made of;
+// nil when the facts do not have it.
+func (p *Plan) SoundStream(n int) *AudioStream {
+	for i := range p.Facts.Audio {
+		if p.Facts.Audio[i].Index == p.Sounds[n].Stream {
+			return &p.Facts.Audio[i]
+		}
+	}
+	return nil
+}
+
+// SampleRate is that of all the plan's sounds, in Hz; 0 without sound.
+func (p *Plan) SampleRate() int {
+	if len(p.Sounds) == 0 {
+		return 0
+	}
+	return p.Sounds[0].SampleRate
+}
+
+// Sound is how an audio rendition is made.
 type Sound struct {
-	Name       string `json:"name"`   // folder: "a0-und"
+	Name       string `json:"name"`   // folder: "a0-und", "a1-eng-6ch"
 	Stream     int    `json:"stream"` // stream index in the file
 	Language   string `json:"language,omitempty"`
+	Title      string `json:"title,omitempty"` // as the source names the track
+	Role       Role   `json:"role,omitempty"`
 	SampleRate int    `json:"sampleRate"` // output Hz
 	Channels   int    `json:"channels"`
 	BitRate    int    `json:"bitRate"` // bits per second
 	// OriginSeconds is the timeline's 0 on the source's clock, in seconds.
 	OriginSeconds float64 `json:"originSeconds"`
 	// Copied is set when the source's own packets are published as they are.
-	// Packet 0 is then the source's packet First, in the order of the file.
-	Copied bool   `json:"copied,omitempty"`
-	First  int    `json:"first,omitempty"`
-	Why    string `json:"why,omitempty"` // one clause for a person, when one is due
+	// Packet 0 is then the source's packet First, in the order of the file, and
+	// Packets and PrimingSamples are those of its SoundGrid.
+	Copied         bool   `json:"copied,omitempty"`
+	First          int    `json:"first,omitempty"`
+	Packets        []int  `json:"packets,omitempty"`
+	PrimingSamples int    `json:"primingSamples,omitempty"`
+	Why            string `json:"why,omitempty"` // one clause for a person, when one is due
 }
 
 // AudioPiece is some consecutive audio segments that one process encodes.
 type AudioPiece struct {
-	Number       int `json:"number"`
+	Number       int `json:"number"`          // among all pieces of a plan
+	Sound        int `json:"sound,omitempty"` // which of the plan's sounds it is of
 	FirstSegment int `json:"firstSegment"`
 	Segments     int `json:"segments"`
 	FirstPacket  int `json:"firstPacket"` // AAC packet number on the timeline; 0 is the priming packet

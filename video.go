@@ -31,8 +31,14 @@ type Settings struct {
 	Preset  string `json:"preset"`            // x264's preset
 	Encrypt bool   `json:"encrypt,omitempty"` // AES-128
 	KeyURI  string `json:"keyURI,omitempty"`  // template with {video} and {key}
-	Copy    string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
-	Segment int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
+	// KeyRotation is how many segments of each rendition share a key; 0: all of
+	// a revision's.
+	KeyRotation int    `json:"keyRotation,omitempty"`
+	Copy        string `json:"copy,omitempty"`    // the top rung: CopyNever, or "" to copy what qualifies
+	Segment     int    `json:"segment,omitempty"` // how long segments are to be, seconds; 0: UsualSegment
+	// Storyboard is StoryboardAlways, StoryboardOff, or "" for one of each video
+	// that is not encrypted.
+	Storyboard string `json:"storyboard,omitempty"`
 }
 
 // UsualSegment is how long segments are, in seconds, when nothing else is
@@ -41,6 +47,13 @@ const UsualSegment = 6
 
 // CopyNever is the value of Settings.Copy that has every rung encoded.
 const CopyNever = "never"
+
+// The values of Settings.Storyboard besides "": also of encrypted videos, whose
+// pictures it shows in clear, and of none.
+const (
+	StoryboardAlways = "always"
+	StoryboardOff    = "off"
+)
 
 // Video is one thing to publish to one destination.
 type Video struct {

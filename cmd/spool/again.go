@@ -61,6 +61,6 @@ func differs(before, now spool.SourceStamp) bool {
 // sameSettings compares what shapes a package.
 func sameSettings(a, b spool.Settings) bool {
 	return a.Ladder == b.Ladder && slices.Equal(a.Sizes, b.Sizes) && a.Preset == b.Preset &&
-		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI && a.Copy == b.Copy &&
-		a.Segment == b.Segment
+		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI && a.KeyRotation == b.KeyRotation && a.Copy == b.Copy &&
+		a.Segment == b.Segment && a.Storyboard == b.Storyboard
 }

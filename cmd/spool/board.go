@@ -30,6 +30,7 @@ type standing struct {
 	status      spool.Status
 	began       time.Time
 	revision    string
+	given       string // the revision that was given up last
 	plan        *spool.Plan
 	framesDone  int64 // of chunks that are done
 	chunksDone  int
@@ -53,8 +54,13 @@ func (b *board) of(id string) *standing {
 	return s
 }
 
-// reported notes a job that is done, and a plan that has grown.
+// reported notes a job that is done, a plan that has grown, and why a video
+// begins anew.
 func (b *board) reported(r spool.Report) {
+	if f := r.Failure; r.Outcome == spool.Broke && f != nil && f.Class == spool.Replan {
+		b.anew(r)
+		return
+	}
 	growing := r.Outcome == spool.Arrived && r.Kind == spool.Draft
 	if r.Outcome != spool.Done && !growing || r.Result == nil {
 		return
@@ -68,7 +74,7 @@ func (b *board) reported(r spool.Report) {
 	case r.Result.Fetched != nil:
 		s.download = progress.Count{Done: r.Result.Fetched.Bytes(), Total: r.Result.Fetched.Bytes()}
 	case r.Result.Plan != nil:
-		*s = standing{status: s.status, began: s.began, revision: r.Revision, plan: r.Result.Plan, download: s.download}
+		*s = standing{status: s.status, began: s.began, given: s.given, revision: r.Revision, plan: r.Result.Plan, download: s.download}
 	case r.Kind == spool.Encode && s.plan != nil && r.Number < len(s.plan.Chunks):
 		s.framesDone += int64(s.plan.Chunks[r.Number].Frames)
 		s.chunksDone++
@@ -76,6 +82,22 @@ func (b *board) reported(r spool.Report) {
 		s.packetsDone += int64(s.plan.Pieces[r.Number].Packets)
 		s.piecesDone++
 	}
+}
+
+// anew says why a revision ends, once: each of its parts may find it out.
+func (b *board) anew(r spool.Report) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.of(r.Video)
+	if s.given == r.Revision {
+		return
+	}
+	s.given = r.Revision
+	text := r.Failure.Reason
+	if r.Failure.Hint != "" {
+		text += "; " + r.Failure.Hint
+	}
+	b.emit(progress.Event{Type: progress.Noted, Video: r.Video, Text: text})
 }
 
 // waitsAfter is how long nothing of a video runs before that is told: between
@@ -197,11 +219,7 @@ func (s *standing) snapshot(jobs []spool.Running) progress.Snapshot {
 	if s.plan != nil {
 		snap.Encode = s.encode(snap.Encode.Done, jobs)
 		snap.Chunks, snap.ChunksDone = len(s.plan.Chunks), s.chunksDone
-		rate := 0
-		if s.plan.Sound != nil {
-			rate = s.plan.Sound.SampleRate
-		}
-		snap.Length = s.plan.Timeline.Duration(rate)
+		snap.Length = s.plan.Timeline.Duration(s.plan.SampleRate())
 	}
 	return snap
 }
@@ -223,8 +241,8 @@ func (s *standing) encode(frames int64, jobs []spool.Running) progress.Count {
 		return progress.Count{Done: frames, Total: int64(s.plan.Timeline.Frames)}
 	}
 	c := progress.Count{Done: s.packetsDone}
-	for _, n := range s.plan.Grid.Packets {
-		c.Total += int64(n)
+	for _, p := range s.plan.Pieces {
+		c.Total += int64(p.Packets)
 	}
 	for _, j := range jobs {
 		if j.Kind == spool.Audio && j.Progress.Phase == spool.Encoding {

@@ -100,6 +100,7 @@ func (d *doctor) ffmpeg(ctx context.Context) {
 		return
 	}
 	d.say(fine, "ffmpeg", v+" with libx264 and aac", "")
+	d.confinement(tools)
 }
 
 func (d *doctor) pages(ctx context.Context) {

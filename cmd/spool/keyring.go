@@ -11,47 +11,81 @@ import (
 )
 
 // keyring gives the content keys of revisions: from the ledger, where they lie
-// wrapped, made on first use. A revision's key is named like the revision.
+// wrapped, made on first use.
 type keyring struct {
 	ledger ledger.Ledger
 	master *keys.Master
 }
 
-// Content gives the key of a video's current revision. When it returns, the
-// ledger has the key: nothing is ever encrypted with one that could be lost.
-func (k *keyring) Content(ctx context.Context, v spool.Video) (*spool.ContentKey, error) {
-	wrapped, err := k.ledger.Key(ctx, v.ID, v.Revision)
-	if errors.Is(err, ledger.ErrNotFound) {
-		wrapped, err = k.make(ctx, v)
+// Content gives the keys of segments from..to (exclusive) of a video's current
+// revision. When it returns, the ledger has the keys: nothing is ever encrypted
+// with one that could be lost.
+func (k *keyring) Content(ctx context.Context, v spool.Video, from, to int) (spool.ContentKeys, error) {
+	each := v.Settings.KeyRotation
+	first, last := 0, 0
+	if each > 0 {
+		first, last = from/each, max(to-1, from)/each
 	}
-	if err != nil {
-		return nil, fmt.Errorf("key of %s: %w", v.ID, err)
+	all := make(spool.ContentKeys, 0, last-first+1)
+	for n := first; n <= last; n++ {
+		id := keys.ID(v.Revision, n, each > 0)
+		uri, err := keys.ExpandURI(v.Settings.KeyURI, v.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, spool.ContentKey{ID: id, URI: uri, First: n * each})
 	}
-	key, err := k.open(v.ID, v.Revision, wrapped)
-	if err != nil {
-		return nil, err
+	if err := k.make(ctx, v, all); err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", v.ID, err)
 	}
-	uri, err := keys.ExpandURI(v.Settings.KeyURI, v.ID, v.Revision)
-	if err != nil {
-		return nil, err
+	for i := range all {
+		var err error
+		if all[i].Bytes, err = k.Bytes(ctx, v.ID, all[i].ID); err != nil {
+			return nil, err
+		}
 	}
-	return &spool.ContentKey{ID: v.Revision, Bytes: key, URI: uri}, nil
+	return all, nil
 }
 
-// Bytes gives the key of any revision that the ledger has one for.
-func (k *keyring) Bytes(ctx context.Context, video, revision string) ([]byte, error) {
-	wrapped, err := k.ledger.Key(ctx, video, revision)
-	if err != nil {
-		return nil, fmt.Errorf("key %s of %s: %w", revision, video, err)
+// make makes the keys that the ledger does not have. Of what somebody else has
+// made meanwhile the ledger keeps the first.
+func (k *keyring) make(ctx context.Context, v spool.Video, all spool.ContentKeys) error {
+	fresh := map[string][]byte{}
+	for _, key := range all {
+		_, err := k.ledger.Key(ctx, v.ID, key.ID)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		if k.master == nil {
+			return noMaster(v.ID)
+		}
+		content, err := keys.NewContentKey()
+		if err != nil {
+			return err
+		}
+		if fresh[key.ID], err = k.master.Wrap(v.ID, key.ID, content); err != nil {
+			return err
+		}
 	}
-	return k.open(video, revision, wrapped)
+	if len(fresh) == 0 {
+		return nil
+	}
+	return k.ledger.PutKeys(ctx, v.ID, fresh)
 }
 
-func (k *keyring) open(video, revision string, wrapped []byte) ([]byte, error) {
+// Bytes gives a key that the ledger has.
+func (k *keyring) Bytes(ctx context.Context, video, id string) ([]byte, error) {
+	wrapped, err := k.ledger.Key(ctx, video, id)
+	if err != nil {
+		return nil, fmt.Errorf("key %s of %s: %w", id, video, err)
+	}
 	if k.master == nil {
 		return nil, noMaster(video)
 	}
-	key, err := k.master.Unwrap(video, revision, wrapped)
+	key, err := k.master.Unwrap(video, id, wrapped)
 	if err != nil {
 		return nil, &spool.Error{
 			Class: spool.Environment, Code: "wrong-master-key", Err: err,
@@ -68,23 +102,4 @@ func noMaster(video string) error {
 		Reason: "the master key that the key of " + video + " is wrapped with is not in the state folder",
 		Hint:   "put back the master.key that belongs to this ledger",
 	}
-}
-
-func (k *keyring) make(ctx context.Context, v spool.Video) ([]byte, error) {
-	if k.master == nil {
-		return nil, noMaster(v.ID)
-	}
-	key, err := keys.NewContentKey()
-	if err != nil {
-		return nil, err
-	}
-	wrapped, err := k.master.Wrap(v.ID, v.Revision, key)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.ledger.PutKey(ctx, v.ID, v.Revision, wrapped); err != nil {
-		return nil, err
-	}
-	// What was there first counts, should somebody else have made one.
-	return k.ledger.Key(ctx, v.ID, v.Revision)
 }

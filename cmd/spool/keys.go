@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/webapi"
 )
 
 func newKeys() *cobra.Command {
@@ -28,7 +31,44 @@ func newKeys() *cobra.Command {
 		Use: "fleet [FILE]", Short: "make the key that serve and its workers share (fleet.key)", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return makeFleetKey(cmd, append(args, "fleet.key")[0]) },
 	}
-	cmd.AddCommand(export, fleet)
+	cmd.AddCommand(export, newKeyLink(), fleet)
+	return cmd
+}
+
+func newKeyLink() *cobra.Command {
+	var long time.Duration
+	cmd := &cobra.Command{
+		Use: "link ID", Short: "print a link to a video's key that ends by itself", Args: atLeast(1, "an ID"),
+		Long: `Prints the address of the key of what is published of a video, signed with the
+API's token: spool serve gives the key to whoever has the link, until it ends.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return asked(cmd, func(ctx context.Context, cfg config.Config, c counter) error {
+				v, err := c.Get(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if v.Published == "" || !v.Settings.Encrypt {
+					return usage("no-such-key", v.ID+" has no key: it is not published, or not encrypted", "spool show "+v.ID+toFlag(cfg)+" says more")
+				}
+				token, err := webapi.ReadToken(cfg.APIToken())
+				if err != nil {
+					return err
+				}
+				uri, err := keys.ExpandURI(v.Settings.KeyURI, v.ID, v.Published)
+				if err != nil {
+					return err
+				}
+				with := "?"
+				if strings.Contains(uri, "?") {
+					with = "&"
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s%s%s\n", uri, with, token.SignKey(v.ID, v.Published, time.Now().Add(long)))
+				return nil
+			})
+		},
+	}
+	bindAsking(cmd)
+	cmd.Flags().DurationVar(&long, "for", 6*time.Hour, "how long it is good")
 	return cmd
 }
 
@@ -54,13 +94,13 @@ func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) 
 		return err
 	}
 	n := 0
-	for video, revisions := range all {
-		for _, revision := range revisions {
-			key, err := h.keys.Bytes(ctx, video, revision)
+	for video, ids := range all {
+		for _, id := range ids {
+			key, err := h.keys.Bytes(ctx, video, id)
 			if err != nil {
 				return err
 			}
-			if err := keys.Export(dir, video, revision, key); err != nil {
+			if err := keys.Export(dir, video, id, key); err != nil {
 				return err
 			}
 			n++

@@ -14,78 +14,94 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/lock"
 	"github.com/spool-video/spool/internal/plaintext"
-	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/finish"
+	"github.com/spool-video/spool/internal/webapi"
 )
 
 func newRetry() *cobra.Command {
 	var all bool
+	var causes []string
 	cmd := &cobra.Command{
 		Use: "retry ID…", Short: "let failed videos go on where they ended",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 && !all {
 				return usage("missing-argument", "spool retry needs an ID, or --all", "spool ls --status failed lists what failed")
 			}
-			return visit(cmd, func(ctx context.Context, h *house) error { return h.retry(ctx, cmd, args, all) })
+			return asked(cmd, func(ctx context.Context, cfg config.Config, c counter) error {
+				if all {
+					return retryAll(ctx, cmd, cfg, c, causes)
+				}
+				return retry(ctx, cmd, cfg, c, args)
+			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "rclone-config", "config")
+	bindAsking(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "all failed videos")
+	cmd.Flags().StringSliceVar(&causes, "cause", nil, "with --all: only those that failed for these causes")
 	return cmd
 }
 
-func (h *house) retry(ctx context.Context, cmd *cobra.Command, ids []string, all bool) error {
-	if all {
-		failed, err := h.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Failed}})
-		if err != nil {
-			return err
-		}
-		for _, v := range failed {
-			ids = append(ids, v.ID)
-		}
+func retryAll(ctx context.Context, cmd *cobra.Command, cfg config.Config, c counter, causes []string) error {
+	failed, err := all(ctx, c.List, webapi.Query{Statuses: []spool.Status{spool.Failed}, Causes: causes})
+	if err != nil {
+		return err
 	}
-	_, attended := lock.Held(ctx, h.cfg.State)
-	then := "goes on with: spool run" + toFlag(h.cfg)
-	if attended {
+	ids := make([]string, len(failed))
+	for i, v := range failed {
+		ids[i] = v.ID
+	}
+	return retry(ctx, cmd, cfg, c, ids)
+}
+
+func retry(ctx context.Context, cmd *cobra.Command, cfg config.Config, c counter, ids []string) error {
+	then := "goes on with: spool run" + toFlag(cfg)
+	if _, attended := lock.Held(ctx, cfg.State); attended || cfg.API != "" {
 		then = "the run that is at work takes it up"
 	}
 	for _, id := range ids {
-		rec, err := h.record(ctx, id)
+		v, err := c.Retry(ctx, id)
 		if err != nil {
 			return err
 		}
-		if rec.Video.Status != spool.Failed && rec.Video.Status != spool.Cancelled {
-			return usage("not-failed", fmt.Sprintf("%s is %s: there is nothing to retry", rec.Video.ID, rec.Video.Status), "spool show "+rec.Video.ID+toFlag(h.cfg)+" says more")
-		}
-		err = h.ledger.Update(ctx, rec.Video.ID, func(r *ledger.Record) error {
-			schedule.Retry(r, time.Now())
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s waits again, and %s\n", rec.Video.ID, then)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s waits again, and %s\n", v.ID, then)
 	}
 	return nil
 }
 
-// removal is what rm leaves in place.
-type removal struct {
-	keepPublished, keepKeys bool
+func newCancel() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "cancel ID…", Short: "stop working on videos", Args: atLeast(1, "an ID"),
+		Long: `Stops what runs of a video, and hands nothing more of it out. What is made stays;
+spool retry lets it begin anew, spool rm removes it.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return asked(cmd, func(ctx context.Context, _ config.Config, c counter) error {
+				for _, id := range args {
+					v, err := c.Cancel(ctx, id)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s is %s\n", v.ID, v.Status)
+				}
+				return nil
+			})
+		},
+	}
+	bindAsking(cmd)
+	return cmd
 }
 
 func newRemove() *cobra.Command {
-	var r removal
+	var r webapi.Removal
 	cmd := &cobra.Command{
 		Use: "rm ID…", Short: "unpublish videos and forget them", Args: atLeast(1, "an ID"),
 		Long: `Takes videos back: the master playlist first, so that no player finds a video
 with holes, then all other objects, then the keys. A video that is being worked
 on is stopped first. What was downloaded of it goes, too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return visit(cmd, func(ctx context.Context, h *house) error {
+			return asked(cmd, func(ctx context.Context, _ config.Config, c counter) error {
 				for _, id := range args {
-					if err := h.remove(ctx, id, r); err != nil {
+					if err := c.Remove(ctx, id, r); err != nil {
 						return err
 					}
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s is removed\n", plaintext.Sanitize(id))
@@ -94,13 +110,13 @@ on is stopped first. What was downloaded of it goes, too.`,
 			})
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "keys", "rclone-config", "config")
-	cmd.Flags().BoolVar(&r.keepPublished, "keep-published", false, "forget the video, leave what is published")
-	cmd.Flags().BoolVar(&r.keepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
+	bindAsking(cmd, "work", "keys")
+	cmd.Flags().BoolVar(&r.KeepPublished, "keep-published", false, "forget the video, leave what is published")
+	cmd.Flags().BoolVar(&r.KeepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
 	return cmd
 }
 
-func (h *house) remove(ctx context.Context, id string, r removal) error {
+func (h *house) remove(ctx context.Context, id string, r webapi.Removal) error {
 	rec, err := h.record(ctx, id)
 	if err != nil {
 		return err
@@ -109,7 +125,7 @@ func (h *house) remove(ctx context.Context, id string, r removal) error {
 	if err := h.cancel(ctx, id); err != nil {
 		return err
 	}
-	if !r.keepPublished {
+	if !r.KeepPublished {
 		if err := h.unpublish(ctx, id, r); err != nil {
 			return err
 		}
@@ -117,7 +133,7 @@ func (h *house) remove(ctx context.Context, id string, r removal) error {
 	if err := h.sweepScratch(id); err != nil {
 		return err
 	}
-	return h.ledger.Remove(ctx, id, r.keepKeys || r.keepPublished)
+	return h.ledger.Remove(ctx, id, r.KeepKeys || r.KeepPublished)
 }
 
 // sweepScratch frees what a video holds on this machine. No job of it is out,
@@ -133,14 +149,14 @@ func (h *house) sweepScratch(id string) error {
 	return s.Remove(id)
 }
 
-func (h *house) unpublish(ctx context.Context, id string, r removal) (err error) {
+func (h *house) unpublish(ctx context.Context, id string, r webapi.Removal) (err error) {
 	s, err := toWrite(ctx, h.cfg, "")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	keysDir := h.cfg.Keys
-	if r.keepKeys {
+	if r.KeepKeys {
 		keysDir = ""
 	}
 	return finish.Unpublish(ctx, s, id, keysDir)

@@ -77,7 +77,7 @@ type forecast struct {
 	Hint     string        `json:"hint,omitempty"`
 	Facts    *spool.Facts  `json:"facts,omitempty"`
 	Rungs    []spool.Rung  `json:"rungs,omitempty"`
-	Sound    *spool.Sound  `json:"sound,omitempty"` // when the header tells
+	Sounds   []spool.Sound `json:"sounds,omitempty"` // when the header tells
 	Length   time.Duration `json:"length,omitempty"`
 	Segments int           `json:"segments,omitempty"` // of each rendition
 	Chunks   int           `json:"chunks,omitempty"`
@@ -276,7 +276,7 @@ func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, 
 	if err != nil {
 		return err
 	}
-	f.Facts, f.Rungs, f.Sound, f.Length = &facts, foreseen.Rungs, foreseen.Sound, facts.Duration
+	f.Facts, f.Rungs, f.Sounds, f.Length = &facts, foreseen.Rungs, foreseen.Sounds, facts.Duration
 	f.Segments, f.Chunks, f.Notes = foreseen.Grid.Segments(), len(foreseen.Chunks), foreseen.Notes
 	f.Cost = estimate.Of(facts, f.Rungs, facts.Duration, settings.Preset)
 	return nil
@@ -309,13 +309,7 @@ func (p *planner) print(f forecast) {
 		}
 		say("  %-6s %-6s %-9s  %s", r.Label(), r.Action, size, r.Why)
 	}
-	if s := f.Sound; s != nil && s.Why != "" {
-		action := spool.EncodeRung
-		if s.Copied {
-			action = spool.CopyRung
-		}
-		say("  %-6s %-6s %-9s  %s", "sound", action, fmt.Sprintf("%d ch", s.Channels), s.Why)
-	}
+	f.sounds(say)
 	chunks := ""
 	if f.Chunks > 0 {
 		chunks = " in " + progress.Number(f.Chunks, "chunk")

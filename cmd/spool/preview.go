@@ -16,6 +16,7 @@ import (
 
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/early"
+	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/server"
 )
@@ -107,7 +108,7 @@ func (h *house) offered(ctx context.Context, id string) bool {
 // keySource gives keys out of the ledger, to programs on this machine.
 func (h *house) keySource() keySource {
 	return func(ctx context.Context, ask server.KeyRequest) ([]byte, error) {
-		key, err := h.keys.Bytes(ctx, ask.Video, ask.Name)
+		key, err := h.keys.Bytes(ctx, ask.Video, keys.Named(ask.URI, ask.Name))
 		if errors.Is(err, ledger.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %w", server.ErrNoKey, err)
 		}

@@ -39,7 +39,7 @@ it again does only what is missing.`,
 	})
 	root.AddCommand(
 		newRun(), newWatch(), newServe(), newPlan(),
-		newList(), newShow(), newRetry(), newRemove(),
+		newAdd(), newList(), newShow(), newRetry(), newCancel(), newRemove(),
 		newVerify(), newPreview(), newDoctor(), newDemo(),
 		newKeys(), newConfig(), newVersion(),
 	)

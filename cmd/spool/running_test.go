@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,7 +112,8 @@ func TestEncryptedGoesOnWithoutKeyFlags(t *testing.T) {
 	h := newHome(t)
 	r := openRun(t, h)
 	unfinished := []spool.Video{{ID: "v", Status: spool.Waiting, Settings: spool.Settings{Encrypt: true}}}
-	if _, err := r.keys.make(t.Context(), spool.Video{ID: "v", Revision: "r1"}); spool.AsError(err).Code != "no-master-key" {
+	v := spool.Video{ID: "v", Revision: "r1", Settings: spool.Settings{KeyURI: "/{key}"}}
+	if _, err := r.keys.Content(t.Context(), v, 0, 1); spool.AsError(err).Code != "no-master-key" {
 		t.Errorf("a key without a master key: %v", err)
 	}
 	if err := r.prepareKeys(unfinished); err != nil {
@@ -118,6 +121,31 @@ func TestEncryptedGoesOnWithoutKeyFlags(t *testing.T) {
 	}
 	if r.keys.master == nil {
 		t.Error("there is no master key for the video that needs it")
+	}
+}
+
+// Every part of a video gets the keys of its segments, and whoever asks again,
+// after a crash too, gets the same ones.
+func TestKeysOfParts(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	r := openRun(t, h)
+	v := spool.Video{ID: "v", Revision: "r1", Status: spool.Waiting, Settings: spool.Settings{Encrypt: true, KeyURI: "/{key}", KeyRotation: 3}}
+	if err := r.prepareKeys([]spool.Video{v}); err != nil {
+		t.Fatal(err)
+	}
+	part, err := r.keys.Content(t.Context(), v, 5, 9)
+	if err != nil || part.IDs() != "r1-00001,r1-00002" || part.Of(5).ID != "r1-00001" || part.Of(8).ID != "r1-00002" || part.Of(2) != nil {
+		t.Fatalf("a part has %+v, %v", part, err)
+	}
+	all, err := r.keys.Content(t.Context(), v, 0, 10)
+	if err != nil || len(all) != 4 || !slices.EqualFunc(all[1:3], part, func(a, b spool.ContentKey) bool { return bytes.Equal(a.Bytes, b.Bytes) }) {
+		t.Fatalf("the whole has %+v, %v", all, err)
+	}
+	for i, k := range all {
+		if k.First != 3*i || k.URI != "/"+k.ID || bytes.Equal(k.Bytes, all[(i+1)%4].Bytes) {
+			t.Errorf("key %d: %+v", i, k)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/intake"
+	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/lock"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
@@ -27,8 +28,12 @@ func newServe() *cobra.Command {
 		Use:   "serve [SOURCE…|LIST]",
 		Short: "publish as a service, for ever",
 		Long: `Works on one destination until it is stopped: goes on with what is unfinished,
-and publishes what is and what comes to each source, as watch does. What it
-cannot do without (the destination, the disk) it waits for, and says so.
+publishes what is and what comes to each source, as watch does, and takes in
+what spool add and other programs hand in over its API (--http). What it cannot
+do without (the destination, the disk) it waits for, and says so.
+
+What is handed in is not trusted: links to public addresses are fetched (others
+with --allow-private or --allow-cidr), and files below --allow-source.
 
 It ends with Ctrl-C or SIGTERM, and the exit code 0: what is being encoded may
 end first (--grace). Under systemd it tells when it is ready and what it waits
@@ -37,6 +42,9 @@ for, and is restarted when it hangs: units/ has the units.`,
 			cfg, err := load(cmd)
 			if err != nil {
 				return err
+			}
+			if cfg.Origin("allow-private") == "default" {
+				cfg.AllowPrivate = false // what is handed in is not trusted
 			}
 			if list == "-" {
 				return usage("no-list", "standard input cannot be read again, as a list that is watched has to be", "put the list into a file")
@@ -57,6 +65,7 @@ for, and is restarted when it hangs: units/ has the units.`,
 type service struct {
 	request
 	show    *progress.Progress
+	desk    *reception     // nil: there is no API
 	signals chan os.Signal // what ends it
 
 	mu     sync.Mutex
@@ -82,8 +91,17 @@ func serve(ctx context.Context, q request) (err error) {
 	if s.show, err = progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err}); err != nil {
 		return err
 	}
+	desk, stop, err := receive(ctx, q.cfg)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	s.desk = desk
 	s.show.Start()
 	defer s.show.Close(progress.Summary{})
+	if desk != nil {
+		s.note("the API is at " + desk.url + ", its token in " + plaintext.Sanitize(q.cfg.APIToken()))
+	}
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
 	err = s.forever(ctx)
@@ -108,6 +126,7 @@ func (s *service) forever(ctx context.Context) error {
 			why += " (" + e.Hint + ")"
 		}
 		s.note("waits: " + why)
+		s.desk.closed(e)
 		waitingFor(plaintext.Sanitize(why))
 		timer := time.NewTimer(rest)
 		select {
@@ -170,10 +189,19 @@ func quietly(ctx context.Context, err error) error {
 
 // work is a serve at work: the engine runs, what is watched is looked at, and
 // the service manager knows.
-func (s *service) work(ctx context.Context, w *watching) error {
+func (s *service) work(ctx context.Context, w *watching) (err error) {
 	if err := w.need(ctx); err != nil {
 		return err
 	}
+	d, err := s.counter(ctx, w)
+	if err != nil {
+		return err
+	}
+	s.desk.opened(ctx, d)
+	defer func() {
+		s.desk.closed(&spool.Error{Class: spool.Environment, Code: "stopping", Reason: "the serve ends", Hint: "ask again when it is back"})
+		err = errors.Join(err, d.ledger.Close())
+	}()
 	notify(daemon.SdNotifyReady + "\nSTATUS=publishes to " + plaintext.Sanitize(s.cfg.To))
 	var alive sync.WaitGroup
 	defer alive.Wait()
@@ -184,6 +212,19 @@ func (s *service) work(ctx context.Context, w *watching) error {
 	})
 	w.also = func(ctx context.Context) { s.sweepFailed(ctx, w.running) }
 	return w.all(ctx)
+}
+
+// counter is the desk of this serve. It has a ledger of its own, so that the
+// scheduler sees what is changed over it as what others change.
+func (s *service) counter(ctx context.Context, w *watching) (*desk, error) {
+	l, err := sqliteledger.Open(ctx, ledgerPath(s.cfg))
+	if err != nil {
+		return nil, err
+	}
+	h := *w.house
+	h.ledger, h.keys = l, &keyring{ledger: l, master: w.keys.master}
+	t := &taking{house: &h, show: w.tell, wake: func() { _ = w.engine.wake() }}
+	return &desk{house: &h, intake: t}, nil
 }
 
 // tell notes what failed: what was put for it is swept some time.

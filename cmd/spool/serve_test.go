@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spool-video/spool/internal/config"
 )
 
 // manager is a service manager, as far as a service speaks to it.
@@ -78,4 +83,73 @@ func TestServe(t *testing.T) {
 	c.end(t, exitReady)
 	m.heard(t, c, `STOPPING=1`)
 	w.good(t, 1)
+}
+
+// What is handed in over the API is one video, however often and by how many
+// at a time; it outlives the serve, is looked at, stopped, retried and removed
+// by the commands, and its key is for those who may have it.
+func TestServeDesk(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.gate(t)
+	args := []string{"serve", "--http", "127.0.0.1:0", "--keys", "keys", "--allow-source", h.dir}
+	if said := h.do(t, exitTryAgain, "add", h.clip); !strings.Contains(said, "no spool serve") {
+		t.Errorf("without a serve:\n%s", said)
+	}
+	c := h.start(t, args...)
+	h.until(t, c, "the API", func() bool { return h.serves() != "" })
+	both := []*child{h.start(t, "add", "film.mp4"), h.start(t, "add", h.clip), h.start(t, "add", "file:///etc/passwd", "/etc/passwd")}
+	said := both[0].end(t, exitReady) + both[1].end(t, exitReady)
+	if strings.Count(said, "\taccepted") != 1 || strings.Count(said, "\tknown") != 1 {
+		t.Errorf("handed in twice:\n%s", said)
+	}
+	if said := both[2].end(t, exitSomeFailed); strings.Count(said, "refused") != 2 {
+		t.Errorf("what is not allowed:\n%s", said)
+	}
+	h.held(t, c)
+	c.signal(t, syscall.SIGKILL)
+	<-c.ended
+
+	c = h.start(t, args...)
+	h.until(t, c, "the API", func() bool { return h.serves() != "" })
+	id := h.id(t)
+	if said := h.do(t, exitReady, "cancel", id); !strings.Contains(said, id+" is cancelled") {
+		t.Errorf("cancel:\n%s", said)
+	}
+	h.open(t)
+	h.do(t, exitReady, "retry", id)
+	if said := h.do(t, exitReady, "add", h.clip, "--wait"); !strings.Contains(said, "/master.m3u8") {
+		t.Errorf("waited for:\n%s", said)
+	}
+	h.good(t, 1)
+	link, _, _ := strings.Cut(h.do(t, exitReady, "keys", "link", id), "\n")
+	for path, status := range map[string]int{link: http.StatusOK, strings.TrimSuffix(link, link[len(link)-1:]): http.StatusUnauthorized} {
+		res, err := http.Get(h.serves() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != status || status == http.StatusOK && len(key) != 16 {
+			t.Errorf("%s: %d, %d bytes (%v)", path, res.StatusCode, len(key), err)
+		}
+	}
+	h.do(t, exitReady, "rm", id)
+	if said := h.do(t, exitReady, "ls"); said != "" {
+		t.Errorf("after rm:\n%s", said)
+	}
+	c.signal(t, syscall.SIGTERM)
+	c.end(t, exitReady)
+	if said := h.do(t, exitReady, "ls"); said != "" {
+		t.Errorf("without the serve:\n%s", said)
+	}
+}
+
+// serves is where the API of the serve is, "" when there is none.
+func (h *home) serves() string {
+	client, err := serving(context.Background(), config.Config{State: h.path("state")})
+	if err != nil || client == nil {
+		return ""
+	}
+	return client.URL
 }

@@ -80,6 +80,7 @@ type clips struct {
 // several threads gives other bytes each time.
 var clipKinds = map[string]string{
 	"plain":  "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -f lavfi -i sine=f=440:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac",
+	"five":   "-f lavfi -i testsrc=s=160x90:r=25:d=5 -f lavfi -i sine=f=440:d=5 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -c:a aac",
 	"other":  "-f lavfi -i mandelbrot=s=160x90:r=25 -t 2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 	"two":    "-f lavfi -i testsrc2=s=160x90:r=25:d=2 -f lavfi -i sine=f=440:d=2 -f lavfi -i sine=f=880:d=2 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -metadata:s:a:1 language=fra",
 	"sound":  "-f lavfi -i sine=f=440:d=2 -c:a aac",

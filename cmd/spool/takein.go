@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ledger"
@@ -64,7 +65,9 @@ func (r *running) takeIn(ctx context.Context, lines []intake.Line, whole func(st
 }
 
 // own are the folders in which no sources are looked for.
-func (r *running) own() []string { return []string{r.cfg.To, filepath.Dir(r.cfg.Work), r.cfg.State} }
+func (r *running) own() []string { return own(r.cfg) }
+
+func own(cfg config.Config) []string { return []string{cfg.To, filepath.Dir(cfg.Work), cfg.State} }
 
 // together is how many new videos go into the ledger in one transaction, at
 // most. As many as have been judged by then do: none waits for the next one.
@@ -143,11 +146,7 @@ func (r *running) accept(ctx context.Context, result intake.Result) error {
 		}
 		return r.adopt(ctx, v, adopted)
 	case errors.Is(err, finish.ErrForeign):
-		result.Err = &spool.Error{
-			Class: spool.Permanent, Code: "foreign-folder",
-			Reason: "the destination has a folder " + v.ID + " that Spool did not publish, and it is left alone",
-			Hint:   "move that folder away, or give the video another name with id=",
-		}
+		result.Err = foreign(v.ID)
 		r.refuse(result)
 		return nil
 	}
@@ -157,10 +156,26 @@ func (r *running) accept(ctx context.Context, result intake.Result) error {
 	return nil
 }
 
+// foreign is the error of a video whose place is taken.
+func foreign(id string) *spool.Error {
+	return &spool.Error{
+		Class: spool.Permanent, Code: "foreign-folder",
+		Reason: "the destination has a folder " + id + " that Spool did not publish, and it is left alone",
+		Hint:   "move that folder away, or give the video another name with id=",
+	}
+}
+
+// adoption is a video as it is taken over: what was asked for, and what was
+// found.
+func adoption(v, found spool.Video) spool.Video {
+	found.Source, found.Canonical, found.Stamp, found.Settings, found.Priority = v.Source, v.Canonical, v.Stamp, v.Settings, v.Priority
+	found.Added, found.Changed = time.Now(), time.Now()
+	return found
+}
+
 // adopt takes over a video that is published, but that the ledger lost.
 func (r *running) adopt(ctx context.Context, v, found spool.Video) error {
-	found.Source, found.Canonical, found.Stamp, found.Settings = v.Source, v.Canonical, v.Stamp, v.Settings
-	found.Added, found.Changed = time.Now(), time.Now()
+	found = adoption(v, found)
 	if err := r.ledger.Accept(ctx, ledger.Record{Video: found}); err != nil {
 		return fmt.Errorf("adopt %s: %w", v.ID, err)
 	}

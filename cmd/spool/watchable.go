@@ -173,17 +173,17 @@ func (w *watchable) again(ctx context.Context, v spool.Video) error {
 }
 
 func (w *watchable) planned(ctx context.Context, v spool.Video, p *spool.Plan, had ...spool.Made) error {
-	var key *spool.ContentKey
+	var keys spool.ContentKeys
 	if v.Settings.Encrypt {
 		var err error
-		if key, err = w.house.keys.Content(ctx, v); err != nil {
+		if keys, err = w.house.keys.Content(ctx, v, 0, p.Grid.Segments()); err != nil {
 			return err
 		}
 	}
 	w.mu.Lock()
 	w.shown[v.ID] = v
 	w.mu.Unlock()
-	w.keeper.Planned(v, p, key, had...)
+	w.keeper.Planned(v, p, keys, had...)
 	return nil
 }
 

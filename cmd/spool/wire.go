@@ -23,6 +23,7 @@ import (
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/ranges"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/stage/audio"
 	"github.com/spool-video/spool/internal/stage/encode"
@@ -124,11 +125,12 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		return nil, nil, err
 	}
 	tools.Nice, tools.Tag = h.cfg.Nice, tag(h.cfg)
+	h.tellConfinement(ctx, tools)
 	encoders, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
 	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
 	publisher := publish.Publisher{Store: h.store, Uploads: uploads}
 	work, source := h.scratch.Revision, h.scratch.Source
-	h.sources = &tap.Desk{}
+	h.sources = &tap.Desk{Remotes: &ranges.Pool{Origin: h.origins()}}
 	client := h.downloader()
 	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
@@ -158,12 +160,16 @@ type present struct {
 // Run looks for the source before, and after a failure, which is then no
 // evidence against the source.
 func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
-	if err := p.lost(ctx, job); err != nil {
+	began := time.Now()
+	if err := p.lost(ctx, job, began); err != nil {
 		return spool.Result{}, err
 	}
 	result, err := p.Stage.Run(ctx, job, progress)
 	if ctx.Err() == nil && (err != nil || job.Fetched != nil && job.Fetched.Anywhere()) {
-		if gone := p.lost(ctx, job); gone != nil {
+		if err == nil {
+			began = time.Now() // what another job could not read is nothing against this one
+		}
+		if gone := p.lost(ctx, job, began); gone != nil {
 			return spool.Result{}, gone
 		}
 	}
@@ -172,13 +178,13 @@ func (p present) Run(ctx context.Context, job spool.Job, progress func(spool.Pro
 
 // lost says what is wrong with a source. One that lies elsewhere may have
 // become another since, and nobody was told.
-func (p present) lost(ctx context.Context, job spool.Job) error {
+func (p present) lost(ctx context.Context, job spool.Job, since time.Time) error {
 	if job.Fetched == nil {
 		return nil
 	}
 	for _, f := range []*spool.Fetched{job.Fetched, job.Fetched.Hearing()} {
 		if f.Remote != nil {
-			if err := p.sources.Confirm(ctx, f); err != nil {
+			if err := p.sources.Confirm(ctx, f, since); err != nil {
 				return err
 			}
 			continue

@@ -28,10 +28,12 @@ type Config struct {
 	Encrypt      string // "auto", "aes-128", "none": ask Encryption
 	KeyURI       string // template, or ""
 	Keys         string // folder that keys are exported to, or ""
+	KeyRotation  int    // segments that share a key; 0: all
 	Ladder       string
 	Sizes        []int // short sides, ascending; nil: the ladder's own
 	Preset       string
 	Copy         string // "auto" or "never": ask VideoSettings
+	Storyboard   string // "auto", "always" or "off": likewise
 	Segment      int    // seconds
 	Early        string // "auto", "soon", "off"
 	Downloads    int
@@ -56,6 +58,11 @@ type Config struct {
 	Poll         time.Duration // how often folders and lists are looked at
 	PollPages    time.Duration // how often pages are asked
 	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
+	HTTP         string        // where the API is answered, or "off"
+	AllowSource  []string      // absolute folders, and NAME:PATH: what the API may name
+	OpenKeys     bool          // content keys are for everybody
+	API          string        // the serve to ask, or "": that of the destination
+	TokenFile    string        // ask APIToken
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
@@ -92,6 +99,14 @@ func (c *Config) RemoteTo() (spool.RemotePath, bool) {
 	}
 	at, err := spool.ParseRemotePath(c.To)
 	return at, err == nil
+}
+
+// APIToken is the file in which the API's token lies.
+func (c *Config) APIToken() string {
+	if c.TokenFile != "" {
+		return c.TokenFile
+	}
+	return filepath.Join(c.State, "api-token")
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is
@@ -153,6 +168,12 @@ func (c *Config) Encryption() (Encryption, error) {
 		return Encryption{On: true, URI: c.KeyURI, Why: "AES-128, keys at " + plaintext.Show(c.KeyURI)}, nil
 	case c.Keys != "":
 		return Encryption{On: true, URI: usualKeyURI, Why: "AES-128, keys at " + usualKeyURI + ", exported to " + plaintext.Sanitize(c.Keys)}, nil
+	case c.KeyRotation > 0 && c.Encrypt == "auto":
+		return Encryption{}, &spool.Error{
+			Class: spool.Permanent, Code: "no-key-uri",
+			Reason: fmt.Sprintf("%s asks for a new key every %d segments, but nothing says where players get the keys", c.say("key-rotation"), c.KeyRotation),
+			Hint:   "add --key-uri TEMPLATE (https://example.com/keys/{video}/{key}) or --keys DIR",
+		}
 	case c.Encrypt == "auto":
 		return Encryption{Why: "not encrypted: no --key-uri"}, nil
 	}
@@ -170,8 +191,14 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 		return spool.Settings{}, err
 	}
 	s := spool.Settings{Ladder: c.Ladder, Sizes: c.Sizes, Preset: c.Preset, Encrypt: e.On, KeyURI: e.URI}
+	if e.On {
+		s.KeyRotation = c.KeyRotation
+	}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Storyboard != "auto" {
+		s.Storyboard = c.Storyboard
 	}
 	if c.Segment != spool.UsualSegment {
 		s.Segment = c.Segment

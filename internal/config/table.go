@@ -19,6 +19,7 @@ type setting struct {
 	guard   bool // says what may be reached: likewise
 	watch   bool // a flag of spool watch and spool serve alone
 	serve   bool // a flag of spool serve alone
+	client  bool // a flag of the commands that may ask a serve
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -57,11 +58,19 @@ var settings = []setting{
 		key: "encrypt", usual: "auto", help: "auto (when a key flag is given), aes-128 or none",
 		value: func(c *Config) pflag.Value { return choice(&c.Encrypt, "MODE", "auto", "aes-128", "none") },
 	}, {
+		key: "key-rotation", usual: "0", help: "a new key every N segments, the same for all sizes and the sound; 0: one key for all",
+		value: func(c *Config) pflag.Value { return number(&c.KeyRotation, 0, 100_000) },
+	}, {
 		key: "ladder", usual: "default", help: "default, classic, or one that the config file defines",
 		value: func(c *Config) pflag.Value { return text(&c.Ladder, "NAME") },
 	}, {
 		key: "copy", usual: "auto", help: "auto takes the source's own pictures as the top size when they are good as they are; never encodes all",
 		value: func(c *Config) pflag.Value { return choice(&c.Copy, "MODE", "auto", spool.CopyNever) },
+	}, {
+		key: "storyboard", usual: "auto", help: "small pictures over the seek bar: auto (of videos that are not encrypted: they show everything), always or off",
+		value: func(c *Config) pflag.Value {
+			return choice(&c.Storyboard, "MODE", "auto", spool.StoryboardAlways, spool.StoryboardOff)
+		},
 	}, {
 		key: "segment", usual: "6s", help: "how long segments are, 2s to 10s in whole seconds: short ones start sooner, long ones are fewer",
 		value: func(c *Config) pflag.Value { return &seconds{to: &c.Segment, smallest: 2, largest: 10} },
@@ -150,6 +159,21 @@ var settings = []setting{
 		key: "watch", serve: true, help: "publish what is and what comes there: folders, lists, pages, with commas between",
 		value: func(c *Config) pflag.Value { return (*places)(&c.Watch) },
 	}, {
+		key: "http", usual: "127.0.0.1:7777", serve: true, help: "answer the API, and players who ask for keys, at this address; off: nowhere",
+		value: func(c *Config) pflag.Value { return text(&c.HTTP, "ADDR") },
+	}, {
+		key: "allow-source", serve: true, guard: true, help: "what is handed in by the API may name files below here: folders, or NAME:PATH, with commas between",
+		value: func(c *Config) pflag.Value { return (*places)(&c.AllowSource) },
+	}, {
+		key: "open-keys", serve: true, guard: true, help: "give content keys to everybody who asks; else to who knows the token, or has a signed link",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.OpenKeys) },
+	}, {
+		key: "api", client: true, guard: true, help: "ask the serve at this address, instead of the one that holds the destination here",
+		value: func(c *Config) pflag.Value { return text(&c.API, "URL") },
+	}, {
+		key: "token-file", path: true, client: true, guard: true, help: "where the API's token lies; usually api-token in the state folder",
+		value: func(c *Config) pflag.Value { return text(&c.TokenFile, "FILE") },
+	}, {
 		key: "config", path: true, help: "the config file, instead of ./spool.yaml, the one in $XDG_CONFIG_HOME/spool and /etc/spool/spool.yaml",
 		value: func(c *Config) pflag.Value { return text(&c.config, "FILE") },
 	}, {
@@ -184,13 +208,17 @@ func fileKeys() []string {
 func Keys() []string { return chosen(func(setting) bool { return true }) }
 
 // RunKeys are the settings of spool run.
-func RunKeys() []string { return chosen(func(s setting) bool { return !s.watch && !s.serve }) }
+func RunKeys() []string {
+	return chosen(func(s setting) bool { return !s.watch && !s.serve && !s.client })
+}
 
 // WatchKeys are the settings of spool watch.
-func WatchKeys() []string { return chosen(func(s setting) bool { return !s.serve }) }
+func WatchKeys() []string { return chosen(func(s setting) bool { return !s.serve && !s.client }) }
 
 // ServeKeys are the settings of spool serve.
-func ServeKeys() []string { return Keys() }
+func ServeKeys() []string {
+	return chosen(func(s setting) bool { return !s.client || s.key == "token-file" })
+}
 
 // MainKeys are the settings that the first screen of --help shows.
 func MainKeys() []string { return chosen(func(s setting) bool { return s.main }) }

@@ -123,19 +123,29 @@ func (s *show) wait(g *growth, now time.Time) time.Duration {
 	return never
 }
 
+// export puts the keys of the first n segments where players get them.
+func (s *show) export(g *growth, n int) error {
+	if s.keeper.Export == nil {
+		return nil
+	}
+	for ; g.exported < len(g.keys) && g.keys[g.exported].First < n; g.exported++ {
+		if err := s.keeper.Export(s.video, g.keys[g.exported]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // write brings every list to n segments, and ends them when that is all.
 func (s *show) write(ctx context.Context, g *growth, n int, end bool) error {
-	if g.key != nil && s.keeper.Export != nil && !g.exported {
-		if err := s.keeper.Export(s.video, *g.key); err != nil {
-			return fmt.Errorf("early lists of %s: %w", s.video, err)
-		}
-		g.exported = true
+	if err := s.export(g, n); err != nil {
+		return fmt.Errorf("early lists of %s: %w", s.video, err)
 	}
 	for _, l := range g.lists {
 		if l.standing.Ended || len(l.standing.Segments) >= n && !end {
 			continue
 		}
-		media, err := l.playlist(max(n, len(l.standing.Segments)), g.plan, g.key)
+		media, err := l.playlist(max(n, len(l.standing.Segments)), g.plan, g.keys)
 		if err != nil {
 			return &unfitError{err}
 		}

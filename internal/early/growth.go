@@ -11,8 +11,8 @@ type growth struct {
 	revision  string
 	published string // the revision that players have already, or ""
 	plan      *spool.Plan
-	key       *spool.ContentKey
-	lists     []*list // in the order of writing
+	keys      spool.ContentKeys // of the plan's segments
+	lists     []*list           // in the order of writing
 
 	looked   bool // for lists that an earlier run left
 	off      bool // nothing is offered, or any more
@@ -20,7 +20,7 @@ type growth struct {
 	offered  bool // early.m3u8 is there
 	shown    int  // segments that every list has
 	ended    bool // the lists have all segments, and say so
-	exported bool // the key is where players get it
+	exported int  // keys that are where players get them
 
 	due   time.Time // of the next segment
 	late  bool      // it was said that it is
@@ -41,21 +41,21 @@ type meter struct {
 	waits    int           // how many there were
 }
 
-func newGrowth(v spool.Video, p *spool.Plan, key *spool.ContentKey, now time.Time) *growth {
+func newGrowth(v spool.Video, p *spool.Plan, keys spool.ContentKeys, now time.Time) *growth {
 	return &growth{
-		revision: v.Revision, published: v.Published, plan: p, key: key, lists: newLists(p),
+		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p),
 		meter: meter{begun: now, advanced: now},
 	}
 }
 
-// extend takes a plan that has grown.
-func (g *growth) extend(p *spool.Plan) {
+// extend takes a plan that has grown, and the keys of its segments.
+func (g *growth) extend(p *spool.Plan, keys spool.ContentKeys) {
 	if p.Grid.Segments() < g.plan.Grid.Segments() || p.Open && !g.plan.Open {
 		return // told late
 	}
 	grown := *p
 	grown.Grid.Target = g.plan.Grid.Target // players were told that it never changes
-	g.plan = &grown
+	g.plan, g.keys = &grown, keys
 }
 
 // measureFrom: production is what comes from now on.

@@ -64,10 +64,11 @@ type Keeper struct {
 }
 
 // Planned tells that a revision of a video is being made, and how; again with
-// every plan that has grown. key is nil when the video is not encrypted. had
+// every plan that has grown. keys are those of the plan's segments; none when the
+// video is not encrypted. had
 // is what was published already when this process took over: it does not count
 // as production when the rate is measured.
-func (k *Keeper) Planned(v spool.Video, p *spool.Plan, key *spool.ContentKey, had ...spool.Made) {
+func (k *Keeper) Planned(v spool.Video, p *spool.Plan, keys spool.ContentKeys, had ...spool.Made) {
 	if !k.fit() {
 		k.once.Do(func() {
 			k.say(v.ID, Note{Text: "nothing can be watched before it is ready: the destination cannot replace a file in one step"})
@@ -75,7 +76,7 @@ func (k *Keeper) Planned(v spool.Video, p *spool.Plan, key *spool.ContentKey, ha
 		return
 	}
 	now := time.Now()
-	k.tell(v.ID, true, func(s *show) { s.planned(v, p, key, had, now) })
+	k.tell(v.ID, true, func(s *show) { s.planned(v, p, keys, had, now) })
 }
 
 // Made tells of segments that are in the store, in any order, any of them more

@@ -239,7 +239,7 @@ func TestOpenAndSlow(t *testing.T) {
 func TestSoundAndPicturesAlone(t *testing.T) {
 	for name, change := range map[string]func(p *spool.Plan){
 		"a0-eng":  func(p *spool.Plan) { p.Rungs, p.Grid.Frames, p.Chunks = nil, nil, nil },
-		"v0-360p": func(p *spool.Plan) { p.Sound, p.Grid.Packets = nil, nil },
+		"v0-360p": func(p *spool.Plan) { p.Sounds, p.Grid.Packets = nil, nil },
 		"v1-720p": func(p *spool.Plan) { p.Rungs[1].Action = spool.SkipRung },
 	} {
 		inBubble(t, func(t *testing.T, w *world) {

@@ -23,12 +23,13 @@ type list struct {
 	standing  hls.Media             // as the store has it; without segments there is none
 }
 
-// newLists are those of a plan in the order of writing: sound first, then
-// pictures, the smallest first. A player that changes to a larger size finds
+// newLists are those of a plan in the order of writing: sound first, of the
+// main track alone, then pictures, the smallest first. A player that changes to a larger size finds
 // at least what it had.
 func newLists(p *spool.Plan) []*list {
 	var lists []*list
-	if s := p.Sound; s != nil {
+	if len(p.Sounds) > 0 {
+		s := &p.Sounds[0]
 		lists = append(lists, &list{rendition: s.Name, cap: s.BitRate, sound: s, segments: map[int]spool.Segment{}})
 	}
 	for _, r := range slices.Backward(p.Rungs) {
@@ -57,10 +58,13 @@ func (l *list) add(revision string, s spool.Segment, g spool.Grid) bool {
 
 // units are how many frames or packets the plan gives each segment.
 func (l *list) units(g spool.Grid) []int {
-	if l.sound != nil {
-		return g.Packets
+	switch {
+	case l.sound == nil:
+		return g.Frames
+	case l.sound.Copied:
+		return l.sound.Packets
 	}
-	return g.Frames
+	return g.Packets
 }
 
 // has reports whether the rendition has segment n, as it was planned.
@@ -100,14 +104,14 @@ func (l *list) durations(n int, p *spool.Plan) []time.Duration {
 		ticks[i] *= grid.PacketSamples
 	}
 	if len(ticks) > 0 {
-		ticks[0] -= int64(p.Grid.PrimingSamples)
+		ticks[0] -= int64(p.SoundGrid(0).PrimingSamples)
 	}
 	return hls.Durations(ticks, spool.Ratio{Num: 1, Den: int64(l.sound.SampleRate)})
 }
 
 // playlist is the standing one with segments added until there are n. What
 // stands is not touched.
-func (l *list) playlist(n int, p *spool.Plan, key *spool.ContentKey) (hls.Media, error) {
+func (l *list) playlist(n int, p *spool.Plan, all spool.ContentKeys) (hls.Media, error) {
 	m := l.standing
 	if len(m.Segments) == 0 {
 		m = hls.Media{Version: hls.Version, Target: p.Grid.Target, Event: true, FromStart: true, Map: up(l.init.Name)}
@@ -123,7 +127,7 @@ func (l *list) playlist(n int, p *spool.Plan, key *spool.ContentKey) (hls.Media,
 			return hls.Media{}, fmt.Errorf("segment %d of %s is not there", i, l.rendition)
 		}
 		entry := hls.Segment{URI: up(s.Name), Duration: durations[i]}
-		if key != nil {
+		if key := all.Of(i); key != nil {
 			iv := keys.IV(key.Bytes, l.rendition, i)
 			entry.Key = &hls.Key{URI: key.URI, IV: &iv}
 		}
@@ -155,7 +159,8 @@ func (l *list) stream(revision string, p *spool.Plan) hls.Stream {
 	peak, average := hls.Rates(weights, p.Grid.Target)
 	s.Peak, s.Average = max((l.cap*11+9)/10, peak), max(l.cap, average)
 	if l.sound != nil {
-		s.Language, s.Channels = l.sound.Language, l.sound.Channels
+		s.Channels = l.sound.Channels
+		s.Track = hls.Track{Language: l.sound.Language, Title: l.sound.Title, Role: l.sound.Role}
 	} else {
 		s.FrameRate = p.Timeline.Rate.Float()
 	}

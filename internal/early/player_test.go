@@ -86,7 +86,7 @@ func playGrowing(t *testing.T, browser *playtest.Browser, o showing) {
 		<-done
 	}()
 	v := spool.Video{ID: verifytest.Video, Revision: verifytest.Revision, Status: spool.Working}
-	k.Planned(v, job.Plan, job.Key)
+	k.Planned(v, job.Plan, job.Keys)
 	for n := range o.first {
 		k.Made(v.ID, v.Revision, numbered(job.Made, n))
 	}
@@ -164,7 +164,7 @@ func TestListsByHLSParser(t *testing.T) {
 		k, stop := w.keeper(Soon)
 		defer stop()
 		w.key = &spool.ContentKey{ID: "k1", Bytes: verifytest.Key, URI: "https://keys.example.com/k1"}
-		k.Planned(making("r1"), p, w.key)
+		k.Planned(making("r1"), p, spool.ContentKeys{*w.key})
 		k.Made(video, "r1", w.whole("r1", p, 0))
 		synctest.Wait()
 		keep(w, "growing")

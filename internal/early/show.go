@@ -149,16 +149,16 @@ func (s *show) end(ctx context.Context) error {
 func (s *show) tell(n Note) { s.keeper.say(s.video, n) }
 
 // planned is the event of that name.
-func (s *show) planned(v spool.Video, p *spool.Plan, key *spool.ContentKey, had []spool.Made, now time.Time) {
+func (s *show) planned(v spool.Video, p *spool.Plan, keys spool.ContentKeys, had []spool.Made, now time.Time) {
 	if v.Status.Ended() {
 		return
 	}
 	if g := s.growth; g != nil && g.revision == v.Revision {
-		g.extend(p)
+		g.extend(p, keys)
 		return
 	}
 	s.replaced(v.Revision)
-	s.growth = newGrowth(v, p, key, now)
+	s.growth = newGrowth(v, p, keys, now)
 	for _, m := range had {
 		s.growth.add(m, now)
 	}

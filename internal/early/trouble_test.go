@@ -15,27 +15,42 @@ import (
 func TestEncrypted(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		p := plan(5)
-		key := &spool.ContentKey{ID: "k1", Bytes: []byte("0123456789abcdef"), URI: "https://keys.example.com/k1"}
+		all := spool.ContentKeys{
+			{ID: "k1", Bytes: []byte("0123456789abcdef"), URI: "https://keys.example.com/k1"},
+			{ID: "k2", Bytes: []byte("fedcba9876543210"), URI: "https://keys.example.com/k2", First: 2},
+		}
 		k, stop := w.keeper(Soon)
 		defer stop()
-		export := k.Export
+		export, out := k.Export, ""
 		fails := 3
 		k.Export = func(v string, key spool.ContentKey) error {
 			if fails--; fails >= 0 {
 				return &spool.Error{Class: spool.Environment, Reason: "the keys folder is away"}
 			}
+			out += key.ID
 			return export(v, key)
 		}
-		k.Planned(making("r1"), p, key)
+		k.Planned(making("r1"), p, all)
 		k.Made(video, "r1", w.whole("r1", p, 0))
 		synctest.Wait()
 		if w.there("live-r1/v0-360p.m3u8") {
 			t.Fatal("a list names a key that nobody has")
 		}
-		after(time.Minute)
+		after(8 * time.Second)
 		l := w.list("r1", "v0-360p")
-		if len(l.Segments) != 1 || l.Segments[0].Key == nil || l.Segments[0].Key.IV == nil || l.Segments[0].Key.URI != key.URI || !w.said("keys folder is away") {
-			t.Errorf("%+v; said %+v", l, w.notes)
+		if len(l.Segments) != 1 || l.Segments[0].Key == nil || l.Segments[0].Key.IV == nil || l.Segments[0].Key.URI != all[0].URI || !w.said("keys folder is away") || out != "k1" {
+			t.Errorf("%+v; said %+v; out %s", l, w.notes, out)
+		}
+		for n := 1; n < 5; n++ {
+			k.Made(video, "r1", w.whole("r1", p, n))
+		}
+		after(time.Minute)
+		var uris []string
+		for _, s := range w.list("r1", "a0-eng").Segments {
+			uris = append(uris, s.Key.URI[len(s.Key.URI)-2:])
+		}
+		if got := strings.Join(uris, ""); got != "k1k1k2k2k2" || out != "k1k2" {
+			t.Errorf("keys of segments %s, out are %s", got, out)
 		}
 	})
 }

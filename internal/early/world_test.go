@@ -291,7 +291,7 @@ func plan(n int) *spool.Plan {
 			{Name: "v1-720p", Width: 1280, Height: 720, MaxRate: 3_000_000, Action: spool.EncodeRung},
 			{Name: "v0-360p", Width: 640, Height: 360, MaxRate: 800_000, Action: spool.EncodeRung},
 		},
-		Sound: &spool.Sound{Name: "a0-eng", Language: "eng", SampleRate: sounding, Channels: 2, BitRate: 128_000},
+		Sounds: []spool.Sound{{Name: "a0-eng", Language: "eng", SampleRate: sounding, Channels: 2, BitRate: 128_000}},
 	}
 	for i := range n {
 		frames := segment

@@ -26,6 +26,10 @@ const (
 	encodeSound     = 40 * time.Millisecond
 )
 
+// surround is how many channels a track has that is published in stereo and in
+// 5.1.
+const surround = 6
+
 // usualShare is what capped CRF spends of its cap on the average of film.
 const usualShare = 0.6
 
@@ -42,10 +46,13 @@ func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset stri
 	if facts.Video != nil {
 		c = pictures(facts, rungs, length, preset)
 	}
-	if len(facts.Audio) > 0 {
-		const bitsPerSecond = 128_000
+	for _, a := range facts.Audio {
+		bitsPerSecond, cost := 128_000.0, float64(encodeSound)
+		if a.Channels >= surround {
+			bitsPerSecond, cost = bitsPerSecond+320_000, cost*(1+surround/2)
+		}
 		c.Bytes += int64(length.Seconds() * bitsPerSecond / 8)
-		c.CoreTime += time.Duration(length.Seconds() * float64(encodeSound))
+		c.CoreTime += time.Duration(length.Seconds() * cost)
 	}
 	return c
 }

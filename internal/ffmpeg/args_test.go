@@ -33,8 +33,8 @@ func goldenPlan() *spool.Plan {
 			{Name: "v1-720p", Width: 1280, Height: 720, CRF: 23, MaxRate: 3_000_000, Action: spool.EncodeRung},
 			{Name: "v0-360p", Width: 640, Height: 360, CRF: 23, MaxRate: 800_000, Action: spool.EncodeRung},
 		},
-		Grid:  spool.Grid{GOP: 60, PrimingSamples: 1024},
-		Sound: &spool.Sound{Name: "a0-und", Stream: 1, SampleRate: 48000, Channels: 2, BitRate: 128_000, OriginSeconds: 1.4},
+		Grid:   spool.Grid{GOP: 60, PrimingSamples: 1024},
+		Sounds: []spool.Sound{{Name: "a0-und", Stream: 1, SampleRate: 48000, Channels: 2, BitRate: 128_000, OriginSeconds: 1.4}},
 	}
 }
 

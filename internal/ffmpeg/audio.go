@@ -43,9 +43,12 @@ func Preroll(p spool.AudioPiece) int { return min(p.FirstPacket, prerollPackets)
 // the AAC packets in ADTS framing, pre-roll first, at least as many as the
 // piece has.
 func AudioArgs(e AudioEncoding) ([]string, error) {
-	sound, stream := e.Plan.Sound, audioStream(e.Plan)
-	if sound == nil || stream == nil || stream.SampleRate <= 0 || sound.SampleRate <= 0 {
-		return nil, fmt.Errorf("arguments of audio piece %d: the plan has no sound, or one without a rate", e.Piece.Number)
+	if e.Piece.Sound >= len(e.Plan.Sounds) {
+		return nil, fmt.Errorf("arguments of audio piece %d: the plan has no such sound", e.Piece.Number)
+	}
+	sound, stream := e.sound(), e.Plan.SoundStream(e.Piece.Sound)
+	if stream == nil || stream.SampleRate <= 0 || sound.SampleRate <= 0 {
+		return nil, fmt.Errorf("arguments of audio piece %d: its sound has no rate", e.Piece.Number)
 	}
 	args := []string{
 		"-hide_banner", "-nostats", "-v", "error", "-y",
@@ -64,23 +67,13 @@ func AudioArgs(e AudioEncoding) ([]string, error) {
 		"-f", "adts", fmt.Sprintf("pipe:%d", rungsPipe)), nil
 }
 
-func audioStream(p *spool.Plan) *spool.AudioStream {
-	if p.Sound == nil {
-		return nil
-	}
-	for i := range p.Facts.Audio {
-		if p.Facts.Audio[i].Index == p.Sound.Stream {
-			return &p.Facts.Audio[i]
-		}
-	}
-	return nil
-}
+func (e AudioEncoding) sound() *spool.Sound { return &e.Plan.Sounds[e.Piece.Sound] }
 
 // filters lay the source's sound on the timeline: what comes before the
 // piece is dropped, what is missing is silence, and exactly the samples of
 // the piece with its pre-roll and post-roll come out.
 func (e AudioEncoding) filters(stream *spool.AudioStream) []string {
-	in, out := int64(stream.SampleRate), int64(e.Plan.Sound.SampleRate)
+	in, out := int64(stream.SampleRate), int64(e.sound().SampleRate)
 	first := int64(e.Piece.FirstPacket-Preroll(e.Piece)) * packetSamples
 	count := int64(Preroll(e.Piece)+e.Piece.Packets+postrollPackets) * packetSamples
 	end := first + count
@@ -92,12 +85,12 @@ func (e AudioEncoding) filters(stream *spool.AudioStream) []string {
 	g := gcd(in, out)
 	start := first / (out / g) * (in / g)
 	steps := e.lay(in)
-	if stream.Channels == 1 && e.Plan.Sound.Channels == 2 {
+	if stream.Channels == 1 && e.sound().Channels == 2 {
 		steps = append(steps, "pan=stereo|c0=c0|c1=c0") // at full level
 	}
 	return append(steps,
 		fmt.Sprintf("aresample=%d:async=1:min_hard_comp=%g:first_pts=%d", out, gap, start),
-		fmt.Sprintf("aformat=sample_fmts=fltp:sample_rates=%d:channel_layouts=%s", out, layout(e.Plan.Sound.Channels)),
+		fmt.Sprintf("aformat=sample_fmts=fltp:sample_rates=%d:channel_layouts=%s", out, layout(e.sound().Channels)),
 		fmt.Sprintf("atrim=start_pts=%d:end_pts=%d", first, max(end, first+1)),
 		"asetpts=N", // counted from here on
 		fmt.Sprintf("apad=whole_len=%d", count),
@@ -111,7 +104,7 @@ func (e AudioEncoding) lay(in int64) []string {
 		fmt.Sprintf(`ametadata=mode=print:key=spool:direct=1:file=pipe\\:%d`, timesPipe),
 	}
 	if e.Piece.Anchor == nil {
-		origin := int64(math.Round(e.Plan.Sound.OriginSeconds * float64(in)))
+		origin := int64(math.Round(e.sound().OriginSeconds * float64(in)))
 		return append(times, fmt.Sprintf("asetpts=PTS-(%d)", origin))
 	}
 	// Whole frames from the anchor on, placed by counting from it.
@@ -123,14 +116,14 @@ func (e AudioEncoding) lay(in int64) []string {
 // AnchorSample is the time of a piece's anchor in samples at the source's
 // rate: what SourceTime reads of the first frame, to within AnchorSlack.
 func AnchorSample(p *spool.Plan, piece spool.AudioPiece) int64 {
-	stream := audioStream(p)
+	stream := p.SoundStream(piece.Sound)
 	return stream.TimeBase.RescaleNearest(piece.Anchor.PTS, spool.Ratio{Num: 1, Den: int64(stream.SampleRate)})
 }
 
 // AnchorSlack is by how many samples the first frame's time may differ from
 // AnchorSample.
-func AnchorSlack(p *spool.Plan) int64 {
-	return 2 * int64(anchorSlack*float64(audioStream(p).SampleRate))
+func AnchorSlack(p *spool.Plan, piece spool.AudioPiece) int64 {
+	return 2 * int64(anchorSlack*float64(p.SoundStream(piece.Sound).SampleRate))
 }
 
 func layout(channels int) string {

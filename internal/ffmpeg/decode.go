@@ -19,16 +19,13 @@ var ErrUndecodable = errors.New("ffmpeg cannot decode it")
 // name: "mp4", "mpegts", "aac". The first error in the media ends it, and wraps
 // ErrUndecodable.
 func Decode(ctx context.Context, tools Tools, format string, media []byte) (map[string]int, error) {
-	out, err := process.Run(ctx, process.Command{
-		Path: tools.FFmpeg,
-		Args: slices.Concat(
-			[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1"}, PipedArgs(format),
-			// A corner of each picture is enough to count it, and far cheaper.
-			[]string{"-map", "0:v?", "-map", "0:a?", "-filter:v", "crop=2:2:0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"},
-		),
-		Stdin:  bytes.NewReader(media),
-		Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	})
+	command := tools.Command(tools.FFmpeg, slices.Concat(
+		[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1"}, PipedArgs(format),
+		// A corner of each picture is enough to count it, and far cheaper.
+		[]string{"-map", "0:v?", "-map", "0:a?", "-filter:v", "crop=2:2:0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"},
+	))
+	command.Stdin = bytes.NewReader(media)
+	out, err := process.Run(ctx, command)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

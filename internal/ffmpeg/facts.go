@@ -49,6 +49,9 @@ type stream struct {
 	Disposition struct {
 		Default     int `json:"default"`
 		AttachedPic int `json:"attached_pic"`
+		Comment     int `json:"comment"`
+		Described   int `json:"visual_impaired"`
+		Impaired    int `json:"hearing_impaired"`
 	} `json:"disposition"`
 	Tags struct {
 		Language string `json:"language"`
@@ -198,8 +201,21 @@ func (s *stream) audio() spool.AudioStream {
 	}
 	return spool.AudioStream{
 		Index: s.Index, Codec: s.Codec, Channels: s.Channels, SampleRate: rate, TimeBase: ratio(s.TimeBase),
-		Language: language(s.Tags.Language), Title: clean(s.Tags.Title, 80), Default: s.Disposition.Default == 1,
+		Language: language(s.Tags.Language), Title: clean(s.Tags.Title, 80), Default: s.Disposition.Default == 1, Role: s.role(),
 	}
+}
+
+// role is what a track is for, by its disposition.
+func (s *stream) role() spool.Role {
+	switch d := s.Disposition; {
+	case d.Comment == 1:
+		return spool.Commentary
+	case d.Described == 1:
+		return spool.Described
+	case d.Impaired == 1:
+		return spool.Impaired
+	}
+	return ""
 }
 
 // ratio reads a fraction; what is none is unknown.

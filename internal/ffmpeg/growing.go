@@ -21,26 +21,37 @@ type Growing struct {
 	PTS      []int64 // of the frames that are shown, sorted
 	Keys     []Place // sorted by time; also those that are not shown
 	Pictures []Place // all packets, in the order of the file
-	Sound    []Place // likewise
+	Sounds   []Heard // the tracks, in the order of the facts
 	// Settled is the time before which all frames should be known: what is to
 	// come is decoded later.
 	Settled int64
 	// Fixed is the time up to which frames have been used; set by step. When
 	// one comes that is not later ErrWhole follows.
 	Fixed *int64
-	// Counted is how many packets of sound, from the first on, lie where
-	// counting by PacketSamples has them.
-	Counted       int
-	PacketSamples int // 0 until CountSound has found it
 
 	scan  *scan
 	first int64
 }
 
+// Heard is what is known of one track of sound.
+type Heard struct {
+	Places []Place // all packets, in the order of the file
+	// Counted is how many packets, from the first on, lie where counting by
+	// PacketSamples has them.
+	Counted       int
+	PacketSamples int // 0 until CountSound has found it
+
+	*listener
+}
+
 // NewGrowing is the index of a stream of which nothing has been read. first is
 // what FirstShown gave.
 func NewGrowing(facts spool.Facts, first int64) *Growing {
-	return &Growing{TimeBase: facts.Video.TimeBase, scan: newScan(facts), first: first, Settled: first}
+	g := &Growing{TimeBase: facts.Video.TimeBase, scan: newScan(facts), first: first, Settled: first}
+	for _, l := range g.scan.sounds {
+		g.Sounds = append(g.Sounds, Heard{listener: l})
+	}
+	return g
 }
 
 // Follow reads the packets of a stream as they arrive, from its start on.
@@ -80,19 +91,22 @@ func (g *Growing) line(text []byte, step func() error) error {
 		return nil
 	}
 	g.scan.take(p)
-	switch {
-	case p.stream == g.scan.video:
+	if p.stream == g.scan.video {
 		if err := g.show(p); err != nil {
 			return err
 		}
-	case g.scan.audio != nil && p.stream == g.scan.audio.Index:
-		if err := g.hear(p); err != nil {
+		return step()
+	}
+	for i := range g.Sounds {
+		if g.Sounds[i].stream.Index != p.stream {
+			continue
+		}
+		if err := g.Sounds[i].take(p); err != nil {
 			return err
 		}
-	default:
-		return nil
+		return step()
 	}
-	return step()
+	return nil
 }
 
 func (g *Growing) show(p packet) error {
@@ -149,15 +163,16 @@ func comparePlace(p Place, pts int64) int {
 	return 0
 }
 
-func (g *Growing) hear(p packet) error {
-	x := &g.scan.sound
-	n := len(g.Sound)
+// take takes one packet, which the listener has heard.
+func (h *Heard) take(p packet) error {
+	x := &h.index
+	n := len(h.Places)
 	if x.Untimed || len(x.PTS) == 0 || p.pos < 0 && n == 0 {
 		return onlyWhole("sound without times")
 	}
-	g.Sound = append(g.Sound, located(x.PTS[n], p.pos, g.Sound))
-	if g.PacketSamples > 0 && g.Counted == n && x.places(n, g.scan.audio, g.PacketSamples) {
-		g.Counted = n + 1
+	h.Places = append(h.Places, located(x.PTS[n], p.pos, h.Places))
+	if h.PacketSamples > 0 && h.Counted == n && h.index.places(n, h.stream, h.PacketSamples) {
+		h.Counted = n + 1
 	}
 	return nil
 }
@@ -165,24 +180,38 @@ func (g *Growing) hear(p packet) error {
 // First is the time of the first frame that is shown.
 func (g *Growing) First() int64 { return g.first }
 
-// CountSound finds out whether positions in the sound so far can be counted
+// CountSound finds out of which sounds so far positions can be counted
 // (SoundIndex.PacketSamples).
 func (g *Growing) CountSound() {
-	if g.scan.audio == nil || g.PacketSamples > 0 {
-		return
-	}
-	if g.PacketSamples = CountSamples(&g.scan.sound, g.scan.audio, len(g.scan.lengths)); g.PacketSamples > 0 {
-		g.Counted = len(g.Sound)
+	for i := range g.Sounds {
+		h := &g.Sounds[i]
+		if h.PacketSamples > 0 {
+			continue
+		}
+		if h.PacketSamples = CountSamples(&h.index, h.stream, len(h.lengths)); h.PacketSamples > 0 {
+			h.Counted = len(h.Places)
+		}
 	}
 }
 
-// SoundIndex is the index of the sound so far, nil when nothing of it is heard.
-func (g *Growing) SoundIndex() *SoundIndex {
-	x := g.scan.sound
+// Sound is what is known of the track with a stream index, which is one of
+// sound.
+func (g *Growing) Sound(stream int) *Heard {
+	for i := range g.Sounds {
+		if g.Sounds[i].stream.Index == stream {
+			return &g.Sounds[i]
+		}
+	}
+	return nil
+}
+
+// Index is the index of the sound so far, nil when nothing of it is heard.
+func (h *Heard) Index() *SoundIndex {
+	x := h.index
 	if len(x.PTS) == 0 || x.Hidden == len(x.PTS) {
 		return nil
 	}
-	x.PacketSamples = g.PacketSamples
+	x.PacketSamples = h.PacketSamples
 	return &x
 }
 
@@ -204,7 +233,12 @@ func (g *Growing) Whole() (*FrameIndex, error) {
 }
 
 func (g *Growing) upTo(pts []int64, end int64) *FrameIndex {
-	x := &FrameIndex{TimeBase: g.TimeBase, PTS: pts, End: end, Zero: g.first, Sound: g.SoundIndex()}
+	x := &FrameIndex{TimeBase: g.TimeBase, PTS: pts, End: end, Zero: g.first, Sounds: map[int]*SoundIndex{}}
+	for i := range g.Sounds {
+		if s := g.Sounds[i].Index(); s != nil {
+			x.Sounds[g.Sounds[i].stream.Index] = s
+		}
+	}
 	for _, k := range g.Keys {
 		x.Keys = append(x.Keys, k.PTS)
 	}

@@ -31,8 +31,9 @@ type FrameIndex struct {
 	// times and the decoder's delay moves the frames, and where ffmpeg moves
 	// them (SoundIndex.Shift).
 	Zero int64
-	// Sound is the index of the track that is published, nil without one.
-	Sound *SoundIndex
+	// Sounds are the indexes of the tracks of sound of which something is
+	// heard, by their stream indexes.
+	Sounds map[int]*SoundIndex
 }
 
 // Origin is the presentation time of the first frame shown.
@@ -64,18 +65,26 @@ func (s *SoundIndex) Start() int64 { return s.PTS[min(s.Hidden, len(s.PTS)-1)] }
 // MaxDuration is the longest source that is published.
 const MaxDuration = 24 * time.Hour
 
-// MainAudio is the track that is published: the one marked as default, else
-// the first. Nil when there is none.
+// MainAudio is the track that is heard unless somebody chooses another: the
+// one marked as default, else the first, of those that have no other role when
+// there are such. Nil when there is none.
 func MainAudio(facts spool.Facts) *spool.AudioStream {
+	var main *spool.AudioStream
+	rank := func(a *spool.AudioStream) (n int) {
+		if a.Default {
+			n++
+		}
+		if a.Role == "" || a.Role == spool.Impaired {
+			n += 2
+		}
+		return n
+	}
 	for i := range facts.Audio {
-		if facts.Audio[i].Default {
-			return &facts.Audio[i]
+		if a := &facts.Audio[i]; main == nil || rank(a) > rank(main) {
+			main = a
 		}
 	}
-	if len(facts.Audio) > 0 {
-		return &facts.Audio[0]
-	}
-	return nil
+	return main
 }
 
 // Index reads all packets of a source once. With careful set, or when packets
@@ -87,9 +96,9 @@ func Index(ctx context.Context, tools Tools, path string, facts spool.Facts, car
 	if err := scan.run(ctx, tools, path); err != nil {
 		return nil, fmt.Errorf("index packets: %w", err)
 	}
-	x := &FrameIndex{Sound: scan.soundIndex()}
+	x := &FrameIndex{Sounds: scan.soundIndexes()}
 	if facts.Video == nil {
-		if x.Sound == nil {
+		if len(x.Sounds) == 0 {
 			return nil, refuse("no-media", "the source declares sound but holds none", incompleteHint)
 		}
 		return x, x.tooLong(facts)
@@ -192,8 +201,11 @@ func (x *FrameIndex) tooLong(facts spool.Facts) error {
 	length := time.Duration(0)
 	if len(x.PTS) > 0 {
 		length = x.TimeBase.Duration(x.End - x.PTS[0])
-	} else if x.Sound != nil {
-		length = x.Sound.TimeBase.Duration(x.Sound.End - x.Sound.Start())
+	}
+	for _, s := range x.Sounds {
+		if len(x.PTS) == 0 {
+			length = max(length, s.TimeBase.Duration(s.End-s.Start()))
+		}
 	}
 	if length <= MaxDuration {
 		return nil
@@ -206,9 +218,7 @@ func (x *FrameIndex) tooLong(facts spool.Facts) error {
 func decodeTimes(ctx context.Context, tools Tools, path string, stream, limit int) ([]int64, error) {
 	watched, alive, stop := tools.watch(ctx)
 	defer stop()
-	return showTimes(watched, process.Command{
-		Path: tools.FFmpeg, Args: showArgs(InputArgs(path), stream, limit), Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	}, limit, alive)
+	return showTimes(watched, tools.Command(tools.FFmpeg, showArgs(InputArgs(path), stream, limit)), limit, alive)
 }
 
 // showArgs make ffmpeg print the times of frames as they are shown.

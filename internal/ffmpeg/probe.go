@@ -59,7 +59,9 @@ func (t Tools) facts(ctx context.Context, source string, found movie) (spool.Fac
 
 // probe is ffprobe under its limits, in no folder of anybody's.
 func (t Tools) probe(args []string) process.Command {
-	return process.Command{Path: t.FFprobe, Args: args, Limits: probeLimits(), Nice: t.Nice, Tag: t.Tag}
+	c := t.Command(t.FFprobe, args)
+	c.Limits = probeLimits()
+	return c
 }
 
 // look reads what Spool itself judges of a file.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -105,10 +106,7 @@ type scan struct {
 	rate     spool.Ratio // as declared
 	header   time.Duration
 	pictures pictures
-	audio    *spool.AudioStream
-	sound    SoundIndex
-	lengths  map[int64]int // durations of audio packets, and how often they come
-	lastEnd  int64
+	sounds   []*listener
 	starts   map[int]int64 // presentation time of each stream's start
 	atZero   bool          // the file's clock starts at exactly 0
 	jumpy    bool          // a format whose clock may jump: transport and program streams
@@ -128,16 +126,35 @@ type pictures struct {
 }
 
 func newScan(facts spool.Facts) *scan {
-	s := &scan{video: -1, audio: MainAudio(facts), header: facts.Duration, lengths: map[int64]int{}, starts: map[int]int64{}}
+	s := &scan{video: -1, header: facts.Duration, starts: map[int]int64{}}
 	s.jumpy = jumpy(facts.Format)
 	if v := facts.Video; v != nil {
 		s.video, s.rate = v.Index, v.FrameRate
 		s.pictures.base, s.pictures.duration = v.TimeBase, map[int64]int64{}
 	}
-	if s.audio != nil {
-		s.sound.TimeBase = s.audio.TimeBase
+	for i := range facts.Audio {
+		a := &facts.Audio[i]
+		s.sounds = append(s.sounds, &listener{stream: a, index: SoundIndex{TimeBase: a.TimeBase}, lengths: map[int64]int{}})
 	}
 	return s
+}
+
+// listener is what the packets of one track of sound say.
+type listener struct {
+	stream  *spool.AudioStream
+	index   SoundIndex
+	lengths map[int64]int // durations of packets, and how often they come
+	lastEnd int64
+}
+
+// listener gives that of a stream; nil when it is not one of sound.
+func (s *scan) listener(stream int) *listener {
+	for _, l := range s.sounds {
+		if l.stream.Index == stream {
+			return l
+		}
+	}
+	return nil
 }
 
 func jumpy(format string) bool { return format == "mpegts" || format == "mpeg" }
@@ -159,10 +176,15 @@ func (s *scan) run(ctx context.Context, tools Tools, path string) error {
 	}
 	err = hung(watched, p.Wait())
 	var exit *process.ExitError
-	if errors.As(err, &exit) && exit.Signal == 0 && s.pictures.count+len(s.sound.PTS) > 0 {
+	if errors.As(err, &exit) && exit.Signal == 0 && (s.pictures.count > 0 || s.heard()) {
 		return nil // damaged towards its end; what was read counts
 	}
 	return err
+}
+
+// heard reports whether any packet of sound has come.
+func (s *scan) heard() bool {
+	return slices.ContainsFunc(s.sounds, func(l *listener) bool { return len(l.index.PTS) > 0 })
 }
 
 func (s *scan) line(text []byte) {
@@ -174,11 +196,10 @@ func (s *scan) line(text []byte) {
 }
 
 func (s *scan) take(p packet) {
-	switch {
-	case p.stream == s.video:
+	if p.stream == s.video {
 		s.pictures.add(p)
-	case s.audio != nil && p.stream == s.audio.Index:
-		s.hear(p)
+	} else if l := s.listener(p.stream); l != nil {
+		l.hear(p)
 	}
 }
 
@@ -237,8 +258,8 @@ func (v *pictures) add(p packet) {
 	}
 }
 
-func (s *scan) hear(p packet) {
-	x := &s.sound
+func (l *listener) hear(p packet) {
+	x := &l.index
 	if !p.timed {
 		if !p.sorted {
 			x.Untimed = true
@@ -246,33 +267,37 @@ func (s *scan) hear(p packet) {
 		}
 		p.pts = p.dts // sound is stored in the order in which it is heard
 	}
-	if n := len(x.PTS); n > 0 && p.pts-s.lastEnd > max(p.duration, 1) {
+	if n := len(x.PTS); n > 0 && p.pts-l.lastEnd > max(p.duration, 1) {
 		x.Gaps++
 	}
 	if p.hidden && x.Hidden == len(x.PTS) {
 		x.Hidden++
 	}
 	x.PTS = append(x.PTS, p.pts)
-	s.lengths[p.duration]++
-	s.lastEnd = p.pts + p.duration
-	x.End = max(x.End, s.lastEnd)
+	l.lengths[p.duration]++
+	l.lastEnd = p.pts + p.duration
+	x.End = max(x.End, l.lastEnd)
 	if len(x.PTS) == 1 {
-		x.End = s.lastEnd
+		x.End = l.lastEnd
 	}
 }
 
-// soundIndex gives the index of the sound, nil when no packet of it was found
-// or all of them are hidden.
-func (s *scan) soundIndex() *SoundIndex {
-	x := &s.sound
-	if len(x.PTS) == 0 || x.Hidden == len(x.PTS) {
-		return nil
+// soundIndexes gives the indexes of all sound but that of which no packet was
+// found, or all of whose packets are hidden.
+func (s *scan) soundIndexes() map[int]*SoundIndex {
+	all := map[int]*SoundIndex{}
+	for _, l := range s.sounds {
+		x := &l.index
+		if len(x.PTS) == 0 || x.Hidden == len(x.PTS) {
+			continue
+		}
+		x.PacketSamples = CountSamples(x, l.stream, len(l.lengths))
+		x.Shift = s.shift(l.stream.Index)
+		move(x.PTS, x.Shift)
+		x.End -= x.Shift
+		all[l.stream.Index] = x
 	}
-	x.PacketSamples = CountSamples(x, s.audio, len(s.lengths))
-	x.Shift = s.shift(s.audio.Index)
-	move(x.PTS, x.Shift)
-	x.End -= x.Shift
-	return x
+	return all
 }
 
 func move(times []int64, by int64) {

@@ -165,8 +165,8 @@ func TestIndex(t *testing.T) {
 			if d := x.TimeBase.Duration(x.End - x.Origin()).Seconds(); d < 1.998 || d > 2.002 {
 				t.Errorf("lasts %f s", d)
 			}
-			if x.Sound == nil || x.Sound.PacketSamples != c.packet || c.packet > 0 && x.Sound.Gaps != 0 {
-				t.Errorf("sound %+v", x.Sound)
+			if s := x.Sounds[1]; s == nil || s.PacketSamples != c.packet || c.packet > 0 && s.Gaps != 0 {
+				t.Errorf("sound %+v", s)
 			}
 		})
 	}
@@ -179,8 +179,8 @@ func TestIndexHiddenFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(x.PTS) != 63 || x.Origin() < 0 || x.Keys[0] >= 0 || x.Sound.Hidden < 2 {
-		t.Errorf("%d frames from %d, keys %v, %d packets hidden", len(x.PTS), x.Origin(), x.Keys, x.Sound.Hidden)
+	if len(x.PTS) != 63 || x.Origin() < 0 || x.Keys[0] >= 0 || x.Sounds[1].Hidden < 2 {
+		t.Errorf("%d frames from %d, keys %v, %d packets hidden", len(x.PTS), x.Origin(), x.Keys, x.Sounds[1].Hidden)
 	}
 	careful, err := index(t, film(t, "cut2.mp4", "-ss 1.48 -i "+long+" -c copy"), true)
 	if err != nil || !careful.Decoded || !slices.Equal(careful.PTS, x.PTS) {
@@ -207,7 +207,7 @@ func TestIndexRefusesAndNotes(t *testing.T) {
 	}
 	hole := film(t, "hole.mkv", filmed+spoken+"-af aselect='not(between(t,0.5,1.2))' "+coded+"-c:a aac")
 	x, err := index(t, hole, false)
-	if err != nil || x.Sound.Gaps == 0 || x.Sound.PacketSamples != 0 {
-		t.Errorf("got %+v, %v", x.Sound, err)
+	if err != nil || x.Sounds[1].Gaps == 0 || x.Sounds[1].PacketSamples != 0 {
+		t.Errorf("got %+v, %v", x.Sounds[1], err)
 	}
 }

@@ -49,9 +49,7 @@ func ProbeStream(ctx context.Context, tools Tools, s Stream) (spool.Facts, error
 // of its stream.
 func FirstShown(ctx context.Context, tools Tools, s Stream, video int) (int64, error) {
 	var times []int64
-	command := process.Command{
-		Path: tools.FFmpeg, Args: showArgs(PipedArgs(s.Format), video, 1), Limits: Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	}
+	command := tools.Command(tools.FFmpeg, showArgs(PipedArgs(s.Format), video, 1))
 	command.Stdout = &lines{each: func(line []byte) {
 		if t, ok := frameTime(line); ok {
 			times = append(times, t)

@@ -47,7 +47,7 @@ func TestStreamsAreWaitedFor(t *testing.T) {
 	if err := g.Follow(t.Context(), tools, s, func() error { steps++; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if x, err := g.Whole(); err != nil || len(x.PTS) != 50 || steps != len(g.Pictures)+len(g.Sound) {
+	if x, err := g.Whole(); err != nil || len(x.PTS) != 50 || steps != len(g.Pictures)+len(g.Sounds[0].Places) {
 		t.Errorf("%d steps, %v", steps, err)
 	}
 }

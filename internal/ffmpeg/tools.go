@@ -25,6 +25,9 @@ type Tools struct {
 	// Patience is how long one that reads a source may say nothing; 5 minutes
 	// when 0.
 	Patience time.Duration
+	// Unconfined is why the programs may touch whatever their user may; "" when
+	// they are held to their inputs, as far as the kernel can.
+	Unconfined string
 }
 
 const (
@@ -44,10 +47,18 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath string) (Tools, error) {
 	if t.FFprobe, err = find(ffprobePath, "ffprobe"); err != nil {
 		return Tools{}, err
 	}
-	if _, err = t.run(ctx, t.FFprobe, "-v", "error", "-version"); err != nil {
+	var encoders map[string]bool
+	err = t.tryConfined(func() error {
+		_, err := t.run(ctx, t.FFprobe, "-v", "error", "-version")
+		return err
+	})
+	if err != nil {
 		return Tools{}, broken("ffprobe", err)
 	}
-	encoders, err := t.Encoders(ctx)
+	err = t.tryConfined(func() (err error) {
+		encoders, err = t.Encoders(ctx)
+		return err
+	})
 	if err != nil {
 		return Tools{}, broken("ffmpeg", err)
 	}
@@ -134,5 +145,5 @@ func (t Tools) names(ctx context.Context, list string) (map[string]bool, error) 
 
 // run runs one of the programs on nothing of a user's.
 func (t Tools) run(ctx context.Context, path string, args ...string) ([]byte, error) {
-	return process.Run(ctx, process.Command{Path: path, Args: args, Nice: t.Nice, Tag: t.Tag, Limits: Limits()})
+	return process.Run(ctx, t.Command(path, args))
 }

@@ -23,8 +23,11 @@ type Rendition struct {
 	Language   string // RFC 5646: "en", "und"
 	Default    bool
 	Autoselect bool
-	Channels   int
-	URI        string
+	// Characteristics are media characteristic tags, separated by commas:
+	// "public.accessibility.describes-video".
+	Characteristics string
+	Channels        int
+	URI             string
 }
 
 // Variant is one EXT-X-STREAM-INF.
@@ -93,8 +96,14 @@ func (r Rendition) encode(b *bytes.Buffer) error {
 			return fmt.Errorf("%q cannot be quoted", s)
 		}
 	}
+	if !quotable(r.Characteristics) {
+		return fmt.Errorf("%q cannot be quoted", r.Characteristics)
+	}
 	fmt.Fprintf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"%s\",NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=%s,AUTOSELECT=%s",
 		r.Group, r.Name, r.Language, yesNo(r.Default), yesNo(r.Autoselect))
+	if r.Characteristics != "" {
+		fmt.Fprintf(b, ",CHARACTERISTICS=\"%s\"", r.Characteristics)
+	}
 	if r.Channels > 0 {
 		fmt.Fprintf(b, ",CHANNELS=\"%d\"", r.Channels)
 	}

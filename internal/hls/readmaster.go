@@ -111,6 +111,7 @@ func (r *masterReader) rendition(l line) error {
 	out := Rendition{
 		Group: list["GROUP-ID"].text, Name: list["NAME"].text, Language: list["LANGUAGE"].text, URI: list["URI"].text,
 		Default: list["DEFAULT"].text == "YES", Autoselect: list["AUTOSELECT"].text == "YES",
+		Characteristics: list["CHARACTERISTICS"].text,
 	}
 	if out.Language == "" || out.URI == "" {
 		return l.errorf(74, "EXT-X-MEDIA has no LANGUAGE or no URI")

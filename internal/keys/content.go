@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ContentKeySize is the length of a content key in bytes.
@@ -33,6 +34,29 @@ var ErrBlockSize = errors.New("length is not a positive multiple of 16")
 // NewContentKey makes the 16 random bytes of a content key.
 func NewContentKey() ([]byte, error) {
 	return randomBytes(ContentKeySize)
+}
+
+// ID names a key of a revision: like the revision when it has one key, else
+// with the key's number behind that, so that every key has its own address.
+func ID(revision string, number int, rotated bool) string {
+	if !rotated {
+		return revision
+	}
+	return fmt.Sprintf("%s-%05d", revision, number)
+}
+
+// Named finds the ID that ID made in a key's URI, when it is known whose
+// revision it is. Without one in it, the revision's only key is meant.
+func Named(uri, revision string) string {
+	at := strings.LastIndex(uri, revision+"-")
+	if at < 0 {
+		return revision
+	}
+	end := at + len(revision) + 1
+	for end < len(uri) && uri[end] >= '0' && uri[end] <= '9' {
+		end++
+	}
+	return uri[at:end]
 }
 
 // IV is the initialisation vector of one segment: the first 16 bytes of
@@ -86,6 +110,18 @@ func Decrypt(key []byte, iv [16]byte, encrypted []byte) ([]byte, error) {
 		}
 	}
 	return out[:len(out)-pad], nil
+}
+
+// DecryptStart decrypts the whole blocks in the start of what Encrypt gave; the
+// padding stays, when it is among them.
+func DecryptStart(key []byte, iv [16]byte, encrypted []byte) ([]byte, error) {
+	block, err := newBlock(key)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt: %w", err)
+	}
+	out := make([]byte, len(encrypted)/aes.BlockSize*aes.BlockSize)
+	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(out, encrypted[:len(out)])
+	return out, nil
 }
 
 func newBlock(key []byte) (cipher.Block, error) {

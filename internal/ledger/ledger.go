@@ -114,13 +114,13 @@ type Ledger interface {
 	// Results gives the results of all jobs of a revision that have one, done
 	// or not, by kind and number.
 	Results(ctx context.Context, video, revision string) ([]Job, error)
-	// PutKey keeps a wrapped content key; one that is there is not replaced.
-	PutKey(ctx context.Context, video, revision string, wrapped []byte) error
-	// Key gives the wrapped content key of a revision.
-	Key(ctx context.Context, video, revision string) ([]byte, error)
-	// Keys gives all revisions of a video (all videos when "") that have a
-	// key: video → revisions. Videos that were removed with keepKeys are
-	// among them.
+	// PutKeys keeps wrapped content keys of a video by their IDs, all or none
+	// of them; one that is there is not replaced.
+	PutKeys(ctx context.Context, video string, wrapped map[string][]byte) error
+	// Key gives the wrapped content key with an ID.
+	Key(ctx context.Context, video, id string) ([]byte, error)
+	// Keys gives the IDs of all keys of a video (all videos when ""): video →
+	// IDs. Videos that were removed with keepKeys are among them.
 	Keys(ctx context.Context, video string) (map[string][]string, error)
 	// Replaced gives the revisions replaced before a time and not yet swept.
 	Replaced(ctx context.Context, before time.Time) ([]Replaced, error)

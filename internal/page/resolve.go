@@ -2,8 +2,10 @@ package page
 
 import (
 	"context"
+	"fmt"
 	neturl "net/url"
 	"os"
+	"strconv"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/guard"
@@ -107,9 +109,13 @@ func (r *run) command(options []option, home string) (process.Command, error) {
 		}
 		options = append(options, option{[]string{"--cookies", jar}, true})
 	}
+	confined := &process.Confine{ReadAll: true, Write: []string{home}, Network: r.proxy == nil}
 	if r.proxy != nil {
 		through, err := r.proxy.URL()
 		if err != nil {
+			return process.Command{}, err
+		}
+		if confined.Port, err = port(through); err != nil {
 			return process.Command{}, err
 		}
 		options = append(options, option{[]string{"--proxy", through}, true})
@@ -124,6 +130,19 @@ func (r *run) command(options []option, home string) (process.Command, error) {
 	}
 	return process.Command{
 		Path: r.path, Args: args, Env: environment(home),
-		Limits: process.Limits{FileSize: uint64(limit)}, Nice: t.Nice, Tag: t.Tag,
+		Limits: process.Limits{FileSize: uint64(limit)}, Nice: t.Nice, Tag: t.Tag, Confine: confined,
 	}, nil
+}
+
+// port is the one that a URL of ours names.
+func port(address string) (int, error) {
+	u, err := neturl.Parse(address)
+	if err != nil {
+		return 0, fmt.Errorf("read the proxy's address: %w", err)
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return 0, fmt.Errorf("read the proxy's port: %w", err)
+	}
+	return n, nil
 }

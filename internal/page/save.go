@@ -54,6 +54,7 @@ func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done
 		return "", none, err
 	}
 	cmd.Dir = out
+	cmd.Confine.Write = append(cmd.Confine.Write, out)
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}

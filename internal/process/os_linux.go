@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,26 @@ import (
 // SIGKILL. Grandchildren are found by KillLeftovers.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// ownThread calls f on a thread that runs nothing else meanwhile, and that ends
+// with it when f has spoiled it. It is never the main thread, which cannot end
+// and by which others judge the process.
+func ownThread(f func() (spoiled bool)) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ownThread(f)
+		}()
+		<-done
+		runtime.UnlockOSThread()
+		return
+	}
+	if !f() {
+		runtime.UnlockOSThread()
+	}
 }
 
 // reap waits for the child and kills what it left in its group while the

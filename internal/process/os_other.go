@@ -6,10 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"syscall"
 )
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// ownThread calls f on a thread that runs nothing else meanwhile.
+func ownThread(f func() (spoiled bool)) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f()
+}
 
 // reap waits for the child, then kills what it left in its group.
 func reap(cmd *exec.Cmd) error {

@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -48,6 +47,9 @@ type Command struct {
 	Nice   int           // added to the priority; 0 leaves it
 	Grace  time.Duration // between SIGTERM and SIGKILL; 5 s when 0
 	Tag    string        // marks the child's environment for KillLeftovers
+	// Confine is all that the child may touch, as far as the kernel can hold it
+	// to that. Nil: whatever its user may.
+	Confine *Confine
 }
 
 // Limits are what the kernel enforces on the child; 0 means no limit. They
@@ -101,7 +103,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	if err == nil {
 		started := make(chan error)
-		go p.live(c, started)
+		go ownThread(func() bool { return p.live(c, started) })
 		err = <-started
 	}
 	if err != nil {
@@ -143,11 +145,17 @@ func (p *Process) closeChildEnds() {
 }
 
 // live starts the child and waits for it, all on one thread: the kernel sends
-// the parent-death signal when the thread that started the child ends.
-func (p *Process) live(c Command, started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := p.cmd.Start()
+// the parent-death signal when the thread that started the child ends. A
+// confined child inherits what its thread was confined to, which nothing takes
+// back: that thread is of no use to others, and live says so.
+func (p *Process) live(c Command, started chan<- error) (spoiled bool) {
+	var err error
+	if c.Confine != nil && p.cmd.Err == nil {
+		spoiled, err = c.Confine.enter(p.cmd.Path, p.cmd.SysProcAttr)
+	}
+	if err == nil {
+		err = p.cmd.Start()
+	}
 	p.closeChildEnds()
 	if err == nil {
 		if err = restrict(p.cmd.Process.Pid, c.Limits, c.Nice); err != nil {
@@ -157,10 +165,11 @@ func (p *Process) live(c Command, started chan<- error) {
 	}
 	started <- err
 	if err != nil {
-		return
+		return spoiled
 	}
 	p.err = reap(p.cmd)
 	close(p.ended)
+	return spoiled
 }
 
 // watch ends the group when the context ends before the child does.

@@ -48,7 +48,7 @@ type Publisher struct {
 type Target struct {
 	Publisher
 	Video, Revision string
-	Key             *spool.ContentKey // nil: segments are not encrypted
+	Keys            spool.ContentKeys // none: segments are not encrypted
 	// Careful asks the store for each object first, and puts only what it
 	// does not have: for parts of which some was published before.
 	Careful bool
@@ -56,17 +56,14 @@ type Target struct {
 
 // Target makes the target of a job.
 func (p Publisher) Target(job spool.Job) Target {
-	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Key: job.Key}
+	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Keys: job.Keys}
 }
 
 // Segment publishes one segment.
 func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segment, error) {
-	body := plain
-	if t.Key != nil {
-		var err error
-		if body, err = keys.Encrypt(t.Key.Bytes, s.Rendition, s.Number, plain); err != nil {
-			return spool.Segment{}, err
-		}
+	body, err := t.encrypt(s, plain)
+	if err != nil {
+		return spool.Segment{}, err
 	}
 	object, err := t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
 		return fmt.Sprintf("%s/%s/%05d-%s.m4s", t.Revision, s.Rendition, s.Number, h8)
@@ -78,6 +75,18 @@ func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segme
 		Object: object, Rendition: s.Rendition, Number: s.Number, Units: s.Units,
 		Plain: s.SHA256, KeyFrames: s.KeyFrames,
 	}, nil
+}
+
+// encrypt gives the bytes of a segment as they are published.
+func (t Target) encrypt(s Plain, plain []byte) ([]byte, error) {
+	if len(t.Keys) == 0 {
+		return plain, nil
+	}
+	key := t.Keys.Of(s.Number)
+	if key == nil {
+		return nil, fmt.Errorf("publish segment %d of %s: the job has no key for it", s.Number, s.Rendition)
+	}
+	return keys.Encrypt(key.Bytes, s.Rendition, s.Number, plain)
 }
 
 // Init publishes an init section, which is never encrypted, unless it is

@@ -311,11 +311,12 @@ func sameAspect(j judge) {
 	}
 }
 
-// firstVariant is rule 70: players begin with about 2 Mbit/s.
+// firstVariant is rule 70: players begin with about 2 Mbit/s. Variants with
+// another group of sounds are another choice.
 func firstVariant(j judge) {
 	best, first := survey.Variant{}, survey.Variant{}
 	for _, v := range j.Variants {
-		if v.IFrames || v.Average == 0 {
+		if v.IFrames || v.Average == 0 || first.Average != 0 && v.Get("AUDIO") != first.Get("AUDIO") {
 			continue
 		}
 		if first.Average == 0 {

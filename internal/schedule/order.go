@@ -9,8 +9,8 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// order is the part of a job that stands in its record.
-func order(v spool.Video, j spool.JobRecord) *spool.Job {
+// begun is the part of a job that stands in its record.
+func begun(v spool.Video, j spool.JobRecord) *spool.Job {
 	return &spool.Job{
 		JobKey: j.JobKey, Epoch: j.Epoch,
 		Source: v.Source, Canonical: v.Canonical, Title: v.Title,
@@ -32,7 +32,6 @@ type revision struct {
 	video, name string
 	fetched     *spool.Fetched
 	plan        *spool.Plan
-	key         *spool.ContentKey
 }
 
 const knownRevisions = 32
@@ -51,16 +50,19 @@ func (o *orders) complete(ctx context.Context, job *spool.Job) error {
 	if r.plan == nil {
 		return fmt.Errorf("complete job %s: there is no plan", job.JobKey)
 	}
-	job.Fetched, job.Key = r.fetched, r.key
+	job.Fetched = r.fetched
 	plan := *r.plan
 	plan.Chunks, plan.Pieces = nil, nil
 	job.Plan = &plan
-	if job.Kind == spool.Encode {
+	switch {
+	case job.Kind == spool.Encode && job.Number < len(r.plan.Chunks):
 		job.Chunk = &r.plan.Chunks[job.Number]
-	} else {
+		return o.encrypt(ctx, job, job.Chunk.FirstSegment, job.Chunk.Segments)
+	case job.Kind == spool.Audio && job.Number < len(r.plan.Pieces):
 		job.Piece = &r.plan.Pieces[job.Number]
+		return o.encrypt(ctx, job, job.Piece.FirstSegment, job.Piece.Segments)
 	}
-	return nil
+	return fmt.Errorf("complete job %s: the plan has no such part", job.JobKey)
 }
 
 // whole gives a job everything that was found so far.
@@ -85,8 +87,10 @@ func (o *orders) whole(ctx context.Context, job *spool.Job) error {
 	if job.Fetched == nil {
 		return fmt.Errorf("complete job %s: nothing was fetched", job.JobKey)
 	}
-	job.Key, err = o.key(ctx, job)
-	return err
+	if job.Kind != spool.Finish || job.Plan == nil {
+		return nil
+	}
+	return o.encrypt(ctx, job, 0, job.Plan.Grid.Segments())
 }
 
 func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error) {
@@ -99,7 +103,7 @@ func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error)
 	if err := o.whole(ctx, &full); err != nil {
 		return revision{}, err
 	}
-	r := revision{job.Video, job.Revision, full.Fetched, full.Plan, full.Key}
+	r := revision{job.Video, job.Revision, full.Fetched, full.Plan}
 	o.known = append(o.known, r)
 	if len(o.known) > knownRevisions {
 		o.known = o.known[1:]
@@ -129,13 +133,15 @@ func (o *orders) forget(key spool.JobKey) {
 	o.known = slices.DeleteFunc(o.known, func(r revision) bool { return r.video == key.Video && r.name == key.Revision })
 }
 
-func (o *orders) key(ctx context.Context, job *spool.Job) (*spool.ContentKey, error) {
+// encrypt gives a job the keys of so many segments from first on, when they are
+// to be encrypted.
+func (o *orders) encrypt(ctx context.Context, job *spool.Job, first, segments int) (err error) {
 	if !job.Settings.Encrypt {
-		return nil, nil
+		return nil
 	}
-	key, err := o.keys.Content(ctx, spool.Video{ID: job.Video, Revision: job.Revision, Settings: job.Settings})
-	if err != nil {
-		return nil, fmt.Errorf("content key of %s: %w", job.Video, err)
+	v := spool.Video{ID: job.Video, Revision: job.Revision, Settings: job.Settings}
+	if job.Keys, err = o.keys.Content(ctx, v, first, first+segments); err != nil {
+		return fmt.Errorf("content keys of %s: %w", job.Video, err)
 	}
-	return key, nil
+	return nil
 }

@@ -3,6 +3,7 @@ package tap
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/spool-video/spool"
 )
@@ -18,11 +19,16 @@ type Desk struct {
 
 // Remotes opens sources that any worker can read, by their ranges.
 type Remotes interface {
-	// Open opens a source whose Remote is set. Whoever opened it closes it.
-	Open(f *spool.Fetched) (Remote, error)
+	// Open opens a source whose Remote is set. Whoever opened it closes it. Most
+	// of what is read lies in a window, and nothing beyond it is read ahead; an
+	// empty one says nothing.
+	Open(f *spool.Fetched, window spool.Span) (Remote, error)
+	// Stamp asks what lies at a place now, for Fetched.Size and Tag.
+	Stamp(ctx context.Context, at spool.Remote) (size int64, tag string, err error)
 	// Confirm looks whether a source is what it was when it was fetched, and
-	// whether it could be read. Its errors are *spool.Error, or that of ctx.
-	Confirm(ctx context.Context, f *spool.Fetched) error
+	// whether it could be read since a time. Its errors are *spool.Error, or
+	// that of ctx.
+	Confirm(ctx context.Context, f *spool.Fetched, since time.Time) error
 }
 
 // Remote is a source that lies elsewhere, opened.
@@ -41,8 +47,12 @@ func (d *Desk) Tapped(f *spool.Fetched) bool { return f.Remote != nil || d.arriv
 // is read through the tap, else at its path. close is called when the program
 // has ended.
 func (d *Desk) Address(f *spool.Fetched) (address string, close func(), err error) {
+	return d.address(f, spool.Span{})
+}
+
+func (d *Desk) address(f *spool.Fetched, window spool.Span) (address string, close func(), err error) {
 	if f.Remote != nil {
-		src, err := d.open(f)
+		src, err := d.open(f, window)
 		if err != nil {
 			return "", nil, err
 		}
@@ -57,17 +67,17 @@ func (d *Desk) Address(f *spool.Fetched) (address string, close func(), err erro
 }
 
 // Confirm looks whether a source that lies elsewhere is still what it was when
-// it was fetched, and whether it could be read. There is nothing to say of
-// others.
-func (d *Desk) Confirm(ctx context.Context, f *spool.Fetched) error {
+// it was fetched, and whether it could be read since a time. There is nothing
+// to say of others.
+func (d *Desk) Confirm(ctx context.Context, f *spool.Fetched, since time.Time) error {
 	if d == nil || d.Remotes == nil || f.Remote == nil {
 		return nil
 	}
-	return d.Remotes.Confirm(ctx, f)
+	return d.Remotes.Confirm(ctx, f, since)
 }
 
 // open opens a source that lies elsewhere.
-func (d *Desk) open(f *spool.Fetched) (Remote, error) {
+func (d *Desk) open(f *spool.Fetched, window spool.Span) (Remote, error) {
 	if d == nil || d.Remotes == nil {
 		return nil, &spool.Error{
 			Class: spool.Environment, Code: "source-out-of-reach",
@@ -75,7 +85,7 @@ func (d *Desk) open(f *spool.Fetched) (Remote, error) {
 			Hint:   "give the worker the remote that the source names",
 		}
 	}
-	return d.Remotes.Open(f)
+	return d.Remotes.Open(f, window)
 }
 
 // arriving gives the source that is arriving at a path; nil when it is to be

@@ -19,22 +19,23 @@ import (
 // picture that may not be shown, codecs whose packets ffmpeg cuts anew, tables
 // that do not tell how long the last picture is shown.
 func (m *Movie) Index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
-	x := &ffmpeg.FrameIndex{}
-	if a := ffmpeg.MainAudio(facts); a != nil {
-		t, err := m.track(a.Index, "soun", a.TimeBase)
-		if err != nil {
-			return nil, err
-		}
-		if x.Sound, err = t.sound(a); err != nil {
+	x := &ffmpeg.FrameIndex{Sounds: map[int]*ffmpeg.SoundIndex{}}
+	for i := range facts.Audio {
+		if err := m.hear(x, &facts.Audio[i]); err != nil {
 			return nil, err
 		}
 	}
 	v := facts.Video
 	if v == nil {
-		if x.Sound == nil {
+		if len(x.Sounds) == 0 {
 			return nil, unsupported("index: neither pictures nor sound")
 		}
-		return x, long(x.Sound.TimeBase, x.Sound.End-x.Sound.Start())
+		for _, s := range x.Sounds {
+			if err := long(s.TimeBase, s.End-s.Start()); err != nil {
+				return nil, err
+			}
+		}
+		return x, nil
 	}
 	t, err := m.track(v.Index, "vide", v.TimeBase)
 	if err != nil {
@@ -44,6 +45,19 @@ func (m *Movie) Index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
 		return nil, err
 	}
 	return x, long(x.TimeBase, x.End-x.PTS[0])
+}
+
+// hear adds the index of a track of sound, when something of it is heard.
+func (m *Movie) hear(x *ffmpeg.FrameIndex, a *spool.AudioStream) error {
+	t, err := m.track(a.Index, "soun", a.TimeBase)
+	if err != nil {
+		return err
+	}
+	sound, err := t.sound(a)
+	if sound != nil {
+		x.Sounds[a.Index] = sound
+	}
+	return err
 }
 
 // long leaves the refusal of what is too long to who sees the whole file.

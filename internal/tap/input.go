@@ -20,13 +20,13 @@ type Input struct {
 // Input opens a source, for a part whose window of it is that.
 func (d *Desk) Input(p *spool.Plan, f *spool.Fetched, window spool.Span) (Input, error) {
 	if len(p.Head) == 0 {
-		address, release, err := d.Address(f)
+		address, release, err := d.address(f, window)
 		if err != nil {
 			return Input{}, err
 		}
 		return Input{Args: ffmpeg.InputArgs(address), Close: release}, nil
 	}
-	source, release, err := d.Read(f)
+	source, release, err := d.read(f, window)
 	if err != nil {
 		return Input{}, err
 	}

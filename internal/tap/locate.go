@@ -46,8 +46,12 @@ func (w whole) Size() int64 { return w.size }
 // Read opens a source to be read: through the tap, or by its path. close is
 // called when it is not read any more.
 func (d *Desk) Read(f *spool.Fetched) (r Reader, close func(), err error) {
+	return d.read(f, spool.Span{})
+}
+
+func (d *Desk) read(f *spool.Fetched, window spool.Span) (r Reader, close func(), err error) {
 	if f.Remote != nil {
-		src, err := d.open(f)
+		src, err := d.open(f, window)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -5,11 +5,12 @@ import (
 	"errors"
 )
 
-// Readable waits until a source can be planned although it is arriving: the
+// Readable waits until a source can be planned although it is arriving, or lies
+// elsewhere: the
 // head of a stream is here, or the moov box of an MP4, which is wanted first if
 // it stands behind the media. Errors that wrap ErrUnsupported mean that all of
 // it must be here.
-func Readable(ctx context.Context, s *Source) error {
+func Readable(ctx context.Context, s Reader) error {
 	if _, err := ReadStream(ctx, s); !errors.Is(err, ErrUnsupported) {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spool-video/spool"
@@ -22,17 +23,21 @@ var ErrManifest = errors.New("manifest cannot be used")
 // Manifest is <rev>/manifest.json: what a revision consists of, to the last
 // byte. It is written after every object that it lists but the master.
 type Manifest struct {
-	Version    int            `json:"v"`
-	Spool      string         `json:"spool"` // the version of Spool that wrote it
-	Video      string         `json:"video"`
-	Revision   string         `json:"revision"`
-	Settings   spool.Settings `json:"settings"`
-	Timeline   spool.Timeline `json:"timeline"`
-	Grid       spool.Grid     `json:"grid"`
-	Seconds    float64        `json:"seconds"` // length of the video
-	Key        string         `json:"key,omitempty"`
-	LeftOut    []string       `json:"leftOut,omitempty"`
-	Renditions []Rendition    `json:"renditions"` // pictures, highest first; then sound
+	Version  int            `json:"v"`
+	Spool    string         `json:"spool"` // the version of Spool that wrote it
+	Video    string         `json:"video"`
+	Revision string         `json:"revision"`
+	Settings spool.Settings `json:"settings"`
+	Timeline spool.Timeline `json:"timeline"`
+	Grid     spool.Grid     `json:"grid"`
+	Seconds  float64        `json:"seconds"` // length of the video
+	// Key names the one content key of an encrypted revision, or Keys, in order,
+	// those of one whose key changes.
+	Key        string      `json:"key,omitempty"`
+	Keys       []Key       `json:"keys,omitempty"`
+	LeftOut    []string    `json:"leftOut,omitempty"`
+	Renditions []Rendition `json:"renditions"` // pictures, highest first; then sound
+	Storyboard *Storyboard `json:"storyboard,omitempty"`
 	// Beside are master.m3u8, video.json and poster.jpg, which lie outside the
 	// revision's folder.
 	Beside []spool.Object `json:"beside"`
@@ -40,17 +45,50 @@ type Manifest struct {
 	Seal string `json:"seal"`
 }
 
+// Storyboard is what the video looks like at a glance.
+type Storyboard struct {
+	Index spool.Object   `json:"index"` // WebVTT
+	Tiles []spool.Object `json:"tiles"` // JPEGs, in the order of time
+}
+
+// Key is the name of a content key, and the number of the first segment of each
+// rendition that is encrypted with it.
+type Key struct {
+	ID    string `json:"id"`
+	First int    `json:"first"`
+}
+
+// Encrypted reports whether the segments are.
+func (m Manifest) Encrypted() bool { return m.Key != "" || len(m.Keys) > 0 }
+
+// keyOf names the key of a segment where keys change, else "".
+func (m Manifest) keyOf(segment int) string {
+	for _, k := range slices.Backward(m.Keys) {
+		if k.First <= segment {
+			return k.ID
+		}
+	}
+	return ""
+}
+
 // Rendition is one rung, or the sound.
 type Rendition struct {
-	Name       string            `json:"name"`            // folder: "v0-360p"
-	Label      string            `json:"label,omitempty"` // "360p"
-	Copied     bool              `json:"copied,omitempty"`
-	Language   string            `json:"language,omitempty"`
-	Channels   int               `json:"channels,omitempty"`   // of sound
-	SampleRate int               `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
-	Playlist   spool.Object      `json:"playlist"`
-	Init       spool.InitSection `json:"init"`
-	Segments   []Segment         `json:"segments"`
+	Name       string     `json:"name"`            // folder: "v0-360p"
+	Label      string     `json:"label,omitempty"` // "360p"
+	Copied     bool       `json:"copied,omitempty"`
+	Language   string     `json:"language,omitempty"`
+	Title      string     `json:"title,omitempty"`      // of its track in the source
+	Role       spool.Role `json:"role,omitempty"`       // of its track in the source
+	Track      int        `json:"track,omitempty"`      // stream index in the source: of one track there may be several sounds
+	Channels   int        `json:"channels,omitempty"`   // of sound
+	SampleRate int        `json:"sampleRate,omitempty"` // of sound, Hz; 0 for pictures
+	// Packets and PrimingSamples are those of sound that was copied; else the
+	// grid has them.
+	Packets        []int             `json:"packets,omitempty"`
+	PrimingSamples int               `json:"primingSamples,omitempty"`
+	Playlist       spool.Object      `json:"playlist"`
+	Init           spool.InitSection `json:"init"`
+	Segments       []Segment         `json:"segments"`
 }
 
 // Segment is a published segment and how long it plays.
@@ -61,6 +99,15 @@ type Segment struct {
 
 // Sound reports whether the rendition is one of sound.
 func (r Rendition) Sound() bool { return r.SampleRate > 0 }
+
+// GridOf is the grid of a rendition.
+func (m Manifest) GridOf(r Rendition) spool.Grid {
+	g := m.Grid
+	if r.Packets != nil {
+		g.Packets, g.PrimingSamples = r.Packets, r.PrimingSamples
+	}
+	return g
+}
 
 // Ticks gives the lengths of the rendition's segments as they play, without
 // priming, and the seconds a tick.
@@ -74,7 +121,7 @@ func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
 	for i, s := range r.Segments {
 		n := int64(s.Units) * packetSamples
 		if i == 0 {
-			n -= int64(m.Grid.PrimingSamples)
+			n -= int64(m.GridOf(r).PrimingSamples)
 		}
 		ticks = append(ticks, n)
 	}
@@ -92,7 +139,15 @@ func (m Manifest) Objects() []spool.Object {
 		}
 		all = append(all, r.Playlist)
 	}
-	return append(all, m.Beside...)
+	return append(append(all, m.glance()...), m.Beside...)
+}
+
+// glance lists what a storyboard consists of.
+func (m Manifest) glance() []spool.Object {
+	if m.Storyboard == nil {
+		return nil
+	}
+	return append([]spool.Object{m.Storyboard.Index}, m.Storyboard.Tiles...)
 }
 
 var noSeal = strings.Repeat("0", 2*sha256.Size)

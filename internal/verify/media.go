@@ -193,8 +193,8 @@ func (c *checker) inspect(r Rendition, number int, init, plain []byte) bool {
 		c.fail(s.Name, "30", "it does not start with an IDR picture", "", "")
 		ok = false
 	}
-	if r.Sound() && info.Track.Priming != int64(c.manifest.Grid.PrimingSamples) {
-		c.fail(r.Init.Name, "48", "the edit list does not cut the priming", fmt.Sprint(c.manifest.Grid.PrimingSamples), fmt.Sprint(info.Track.Priming))
+	if priming := c.manifest.GridOf(r).PrimingSamples; r.Sound() && info.Track.Priming != int64(priming) {
+		c.fail(r.Init.Name, "48", "the edit list does not cut the priming", fmt.Sprint(priming), fmt.Sprint(info.Track.Priming))
 		ok = false
 	}
 	return ok

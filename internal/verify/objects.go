@@ -63,7 +63,7 @@ func (c *checker) present(ctx context.Context, o spool.Object) error {
 // smallObjects reads everything but segments, and compares it byte for byte by
 // its hash.
 func (c *checker) smallObjects(ctx context.Context) error {
-	small := append([]spool.Object{}, c.manifest.Beside...)
+	small := append(c.manifest.glance(), c.manifest.Beside...)
 	for _, r := range c.manifest.Renditions {
 		small = append(small, r.Init.Object, r.Playlist)
 	}

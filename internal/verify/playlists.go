@@ -44,11 +44,21 @@ func (c *checker) rendition(r Rendition) {
 		if below(name, s.URI) != r.Segments[i].Name {
 			c.fail(name, "18", fmt.Sprintf("segment %d is another object than in the manifest", i), s.URI, r.Segments[i].Name)
 		}
-		if (s.Key != nil) != (c.manifest.Key != "") {
-			c.fail(name, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", i), "", "")
-		}
+		c.keyed(name, i, s)
 	}
 	c.durations(r, media)
+}
+
+// keyed checks that a segment has the key that the manifest names, which is the
+// same in all renditions.
+func (c *checker) keyed(playlist string, number int, s hls.Segment) {
+	id := c.manifest.keyOf(number)
+	switch {
+	case (s.Key != nil) != c.manifest.Encrypted():
+		c.fail(playlist, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", number), "", "")
+	case s.Key != nil && !strings.Contains(s.Key.URI, id):
+		c.fail(playlist, "106", fmt.Sprintf("segment %d has another key than in the manifest", number), s.Key.URI, id)
+	}
 }
 
 // durations checks rule 12: the sums of EXTINF are within a frame of the truth.
@@ -75,7 +85,7 @@ func (c *checker) durations(r Rendition, media hls.Media) {
 func (c *checker) planned(r Rendition) {
 	want, planned := c.manifest.Grid.Frames, c.manifest.Timeline.Frames
 	if r.Sound() {
-		want, planned = c.manifest.Grid.Packets, 0
+		want, planned = c.manifest.GridOf(r).Packets, 0
 	}
 	name := c.report.Revision + "/" + ManifestName
 	units := make([]int, len(r.Segments))
@@ -125,28 +135,30 @@ func (c *checker) master(m hls.Master) {
 		c.fail(MasterName, "68", "EXT-X-INDEPENDENT-SEGMENTS is not there", "", "")
 	}
 	renditions := map[string]measured{}
-	var sound measured // the heaviest
 	pictures := 0
 	for _, r := range c.manifest.Renditions {
 		got := c.measure(r)
 		renditions[r.Playlist.Name] = got
-		if r.Sound() && got.peak > sound.peak {
-			sound = got
-		}
 		if !r.Sound() {
 			pictures++
 		}
 	}
+	groups := map[string][]measured{}
+	offered := map[string]bool{}
 	for _, a := range m.Audio {
-		if !renditions[a.URI].Sound() {
+		sound := renditions[a.URI]
+		if !sound.Sound() {
 			c.fail(MasterName, "72", "an audio rendition is not in the manifest", a.URI, "")
 		}
+		groups[a.Group] = append(groups[a.Group], sound)
+		offered[a.URI] = true
 	}
-	want := pictures
-	if pictures == 0 {
-		want = len(renditions)
+	for _, r := range c.manifest.Renditions {
+		if r.Sound() && len(m.Audio) > 0 && !offered[r.Playlist.Name] {
+			c.fail(MasterName, "72", "a sound of the manifest is in no group", "", r.Playlist.Name)
+		}
 	}
-	if len(m.Variants) != want {
+	if want := max(pictures, 1) * max(len(groups), 1); len(m.Variants) != want {
 		c.fail(MasterName, "69", "there are not as many variants as rungs", fmt.Sprint(len(m.Variants)), fmt.Sprint(want))
 	}
 	for _, v := range m.Variants {
@@ -155,13 +167,27 @@ func (c *checker) master(m hls.Master) {
 			c.fail(MasterName, "18", "a variant is not in the manifest", v.URI, "")
 			continue
 		}
-		if v.Audio != "" && !r.Sound() {
-			r.peak += sound.peak
-			r.average += sound.average
-			r.codec += "," + sound.codec
-		}
-		c.variant(v, r)
+		c.variant(v, r.with(groups[v.Audio]))
 	}
+}
+
+// with adds the heaviest sounds of a group, of which a variant may be one, and
+// the codecs of all.
+func (m measured) with(group []measured) measured {
+	peak, average := 0, 0
+	codecs := []string{m.codec}
+	for _, s := range group {
+		if s.Name != m.Name {
+			peak, average = max(peak, s.peak), max(average, s.average)
+		}
+		if !slices.Contains(codecs, s.codec) {
+			codecs = append(codecs, s.codec)
+		}
+	}
+	m.peak += peak
+	m.average += average
+	m.codec = strings.Join(codecs, ",")
+	return m
 }
 
 func (c *checker) measure(r Rendition) measured {

@@ -182,6 +182,7 @@ func (c *checker) run(ctx context.Context) error {
 	for _, r := range c.manifest.Renditions {
 		c.rendition(r)
 	}
+	c.storyboard()
 	c.master(*master)
 	return c.segments(ctx)
 }

@@ -72,11 +72,15 @@ func findingsFor(r verify.Report, object string) []verify.Finding {
 func TestEveryDamageToEveryObjectIsFound(t *testing.T) {
 	for name, o := range map[string]verifytest.Options{"clear": {}, "encrypted": {Encrypted: true}} {
 		t.Run(name, func(t *testing.T) {
+			storyboard := 2
+			if o.Encrypted {
+				storyboard = 0
+			}
 			whole := published(t, o)
 			if r := undecoded(t, whole); len(r.Findings) > 0 {
 				t.Fatalf("the whole package: %v", r.Findings)
 			}
-			if n := len(whole.Names()); n != 3*6+1+3 { // three renditions of init, four segments, playlist; manifest; beside
+			if n := len(whole.Names()); n != 3*6+1+3+storyboard { // three renditions of init, four segments, playlist; manifest; beside
 				t.Fatalf("the package has %d objects: %v", n, whole.Names())
 			}
 			for _, object := range whole.Names() {
@@ -179,6 +183,7 @@ func rewrite(t *testing.T, m *verifytest.Memory, object string, edit func(string
 		for i := range manifest.Renditions {
 			agree(&manifest.Renditions[i].Playlist)
 		}
+		agree(&manifest.Storyboard.Index)
 	})
 }
 
@@ -205,7 +210,7 @@ func replace(old, with string) func(string) string {
 // hashes agree.
 func TestFalseDeclarationsAreFound(t *testing.T) {
 	whole := published(t, verifytest.Options{})
-	const master, video = "vid/master.m3u8", "vid/r1/v0-90p/index.m3u8"
+	const master, video, board = "vid/master.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/storyboard/index.vtt"
 	for _, c := range []struct {
 		name, object string
 		edit         func(string) string
@@ -229,6 +234,11 @@ func TestFalseDeclarationsAreFound(t *testing.T) {
 		{"init", video, replace("init-", "init0-"), "41"},
 		{"segment", video, replace("00000-", "00001-"), "18"},
 		{"one fewer", video, func(s string) string { return s[:strings.LastIndex(s, "#EXTINF")] + "#EXT-X-ENDLIST\n" }, "18"},
+		{"a cue's time", board, replace("00:00:02.000 -->", "00:00:02.500 -->"), "storyboard"},
+		{"a cue's place", board, replace("xywh=160,0,160", "xywh=480,0,160"), "storyboard"},
+		{"a cue's tile", board, replace("00000-", "00001-"), "storyboard"},
+		{"the last cue", board, replace("00:00:03.400\n", "00:00:03.000\n"), "storyboard"},
+		{"another format", board, replace("WEBVTT", "WEBVTT x"), "storyboard"},
 		{"key", video, replace("#EXTINF", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF"), "106"},
 	} {
 		m := whole.Clone()

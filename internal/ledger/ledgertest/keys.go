@@ -18,15 +18,22 @@ func testKeys(t *testing.T, open Open) {
 		t.Errorf("key = %v, want ErrNotFound", err)
 	}
 	for _, k := range [][3]string{{"cat", "r1", "\x00\x01\xff"}, {"cat", "r2", "two"}, {"dog", "r1", "three"}, {"cat", "r1", "another"}} {
-		if err := l.PutKey(ctx, k[0], k[1], []byte(k[2])); err != nil {
+		if err := l.PutKeys(ctx, k[0], map[string][]byte{k[1]: []byte(k[2])}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	several := map[string][]byte{"r1": []byte("late"), "r3-00000": []byte("four"), "r3-00001": []byte("five")}
+	if err := l.PutKeys(ctx, "dog", several); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Key(ctx, "dog", "r3-00001"); err != nil || string(got) != "five" {
+		t.Errorf("key = %q, %v", got, err)
 	}
 	if got, err := l.Key(ctx, "CAT", "r1"); err != nil || string(got) != "\x00\x01\xff" {
 		t.Errorf("key = %q, %v; want the first one: it is never replaced", got, err)
 	}
-	wantKeys(t, l, "", map[string][]string{"cat": {"r1", "r2"}, "dog": {"r1"}})
-	wantKeys(t, l, "Dog", map[string][]string{"dog": {"r1"}})
+	wantKeys(t, l, "", map[string][]string{"cat": {"r1", "r2"}, "dog": {"r1", "r3-00000", "r3-00001"}})
+	wantKeys(t, l, "Dog", map[string][]string{"dog": {"r1", "r3-00000", "r3-00001"}})
 	wantKeys(t, l, "owl", nil)
 }
 
@@ -91,7 +98,7 @@ func testRemove(t *testing.T, open Open) {
 	for _, keep := range []bool{true, false} {
 		accept(t, l, full("cat"))
 		update(t, l, "cat", func(r *ledger.Record) { r.Video.Published = "r1" })
-		if err := l.PutKey(ctx, "cat", "r1", []byte("k")); err != nil {
+		if err := l.PutKeys(ctx, "cat", map[string][]byte{"r1": []byte("k")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Remove(ctx, "CAT", keep); err != nil {
@@ -121,7 +128,7 @@ func testRemove(t *testing.T, open Open) {
 func testReopen(t *testing.T, open Open) {
 	l := open(t)
 	accept(t, l, full("cat"))
-	if err := l.PutKey(t.Context(), "cat", "r1", []byte("k")); err != nil {
+	if err := l.PutKeys(t.Context(), "cat", map[string][]byte{"r1": []byte("k")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

@@ -20,7 +20,7 @@ type Memory struct {
 	mu       sync.Mutex
 	next     int64
 	videos   map[string]*kept             // by folded ID
-	keys     map[string]map[string][]byte // folded ID → revision → wrapped
+	keys     map[string]map[string][]byte // folded ID → key ID → wrapped
 	named    map[string]string            // folded ID → ID, of keys
 	replaced []ledger.Replaced
 	writes   int64

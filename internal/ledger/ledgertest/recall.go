@@ -184,32 +184,34 @@ func (m *Memory) Results(ctx context.Context, video, revision string) ([]ledger.
 	return all, ctx.Err()
 }
 
-// PutKey keeps a key, unless there is one.
-func (m *Memory) PutKey(ctx context.Context, video, revision string, wrapped []byte) error {
+// PutKeys keeps keys, but for those that there are.
+func (m *Memory) PutKeys(ctx context.Context, video string, wrapped map[string][]byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := spool.FoldID(video)
 	if m.keys[id] == nil {
 		m.keys[id], m.named[id] = map[string][]byte{}, video
 	}
-	if m.keys[id][revision] == nil {
-		m.keys[id][revision] = bytes.Clone(wrapped)
+	for name, key := range wrapped {
+		if m.keys[id][name] == nil {
+			m.keys[id][name] = bytes.Clone(key)
+		}
 	}
 	return ctx.Err()
 }
 
 // Key gives a key.
-func (m *Memory) Key(ctx context.Context, video, revision string) ([]byte, error) {
+func (m *Memory) Key(ctx context.Context, video, name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := m.keys[spool.FoldID(video)][revision]
+	key := m.keys[spool.FoldID(video)][name]
 	if key == nil {
-		return nil, fmt.Errorf("key of %s/%s: %w", video, revision, ledger.ErrNotFound)
+		return nil, fmt.Errorf("key %s of %s: %w", name, video, ledger.ErrNotFound)
 	}
 	return bytes.Clone(key), ctx.Err()
 }
 
-// Keys gives the revisions that have a key.
+// Keys gives the IDs of keys.
 func (m *Memory) Keys(ctx context.Context, video string) (map[string][]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -218,8 +220,8 @@ func (m *Memory) Keys(ctx context.Context, video string) (map[string][]string, e
 		if video != "" && id != spool.FoldID(video) {
 			continue
 		}
-		for revision := range keys {
-			all[m.named[id]] = append(all[m.named[id]], revision)
+		for name := range keys {
+			all[m.named[id]] = append(all[m.named[id]], name)
 		}
 		slices.Sort(all[m.named[id]])
 	}

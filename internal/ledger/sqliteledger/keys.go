@@ -11,35 +11,42 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// PutKey keeps a wrapped content key; one that is there is not replaced.
-func (l *Ledger) PutKey(ctx context.Context, video, revision string, wrapped []byte) error {
+// PutKeys keeps wrapped content keys by their IDs; one that is there is not
+// replaced. The column of IDs is called revision, because a revision whose key
+// does not change has one key of that name.
+func (l *Ledger) PutKeys(ctx context.Context, video string, wrapped map[string][]byte) error {
 	return l.change(ctx, "write", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx,
-			"INSERT INTO keys (folded, video, revision, wrapped) VALUES (?, ?, ?, ?) ON CONFLICT (folded, revision) DO NOTHING",
-			spool.FoldID(video), video, revision, wrapped)
-		return err
+		for id, key := range wrapped {
+			_, err := tx.ExecContext(ctx,
+				"INSERT INTO keys (folded, video, revision, wrapped) VALUES (?, ?, ?, ?) ON CONFLICT (folded, revision) DO NOTHING",
+				spool.FoldID(video), video, id, key)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// Key gives the wrapped content key of a revision.
-func (l *Ledger) Key(ctx context.Context, video, revision string) ([]byte, error) {
+// Key gives the wrapped content key with an ID.
+func (l *Ledger) Key(ctx context.Context, video, id string) ([]byte, error) {
 	var wrapped []byte
 	err := l.read.QueryRowContext(ctx, "SELECT wrapped FROM keys WHERE folded = ? AND revision = ?",
-		spool.FoldID(video), revision).Scan(&wrapped)
+		spool.FoldID(video), id).Scan(&wrapped)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("key of %s revision %s: %w", video, revision, ledger.ErrNotFound)
+		return nil, fmt.Errorf("key %s of %s: %w", id, video, ledger.ErrNotFound)
 	}
 	return wrapped, problem(l.path, "read", err)
 }
 
-// Keys gives all revisions of a video, or of all videos, that have a key.
+// Keys gives the IDs of all keys of a video, or of all videos.
 func (l *Ledger) Keys(ctx context.Context, video string) (map[string][]string, error) {
-	type key struct{ video, revision string }
+	type key struct{ video, id string }
 	query := "SELECT video, revision FROM keys WHERE ? = '' OR folded = ? ORDER BY folded, revision"
 	folded := spool.FoldID(video)
 	all, err := collect(ctx, l, query, []any{folded, folded}, func(rows *sql.Rows) (key, error) {
 		var k key
-		err := rows.Scan(&k.video, &k.revision)
+		err := rows.Scan(&k.video, &k.id)
 		return k, err
 	})
 	if err != nil {
@@ -47,7 +54,7 @@ func (l *Ledger) Keys(ctx context.Context, video string) (map[string][]string, e
 	}
 	keys := map[string][]string{}
 	for _, k := range all {
-		keys[k.video] = append(keys[k.video], k.revision)
+		keys[k.video] = append(keys[k.video], k.id)
 	}
 	return keys, nil
 }

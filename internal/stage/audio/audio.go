@@ -42,7 +42,7 @@ var errStuck = errors.New("no new sound for too long")
 
 // Run makes and publishes the segments of one piece.
 func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
-	if job.Plan == nil || job.Piece == nil || job.Fetched == nil || job.Plan.Sound == nil {
+	if job.Plan == nil || job.Piece == nil || job.Fetched == nil || job.Piece.Sound >= len(job.Plan.Sounds) {
 		return spool.Result{}, fmt.Errorf("encode sound of %s: the job lacks plan, piece or source", job.JobKey)
 	}
 	if progress == nil {
@@ -54,8 +54,9 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	made, err := s.Publisher.Target(job).Run(ctx, part, job.Piece.Segments, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
-			cut := cutter{plan: job.Plan, piece: *job.Piece, part: part, done: done, progress: progress, alive: func() {}}
-			if job.Plan.Sound.Copied {
+			cut := newCutter(job)
+			cut.part, cut.done, cut.progress, cut.alive = part, done, progress, func() {}
+			if cut.sound.Copied {
 				return s.copy(ctx, job, cut)
 			}
 			if err := s.CPU.Acquire(ctx); err != nil {
@@ -85,21 +86,15 @@ type mark struct {
 // markOf leaves out what changes while a plan grows.
 func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
+	laid := p.SoundGrid(piece.Sound)
 	m := mark{
-		Sound: *p.Sound, Priming: p.Grid.PrimingSamples, Head: p.Head, Piece: piece,
-		Packets: p.Grid.Packets[:min(piece.FirstSegment+piece.Segments, len(p.Grid.Packets))],
+		Stream: p.SoundStream(piece.Sound), Sound: p.Sounds[piece.Sound], Priming: laid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
+		Packets: laid.Packets[:min(piece.FirstSegment+piece.Segments, len(laid.Packets))],
 	}
-	for i := range p.Facts.Audio {
-		if p.Facts.Audio[i].Index == p.Sound.Stream {
-			m.Stream = &p.Facts.Audio[i]
-		}
-	}
+	m.Sound.Packets = nil
 	const near = 48000
 	if end := int64(piece.FirstPacket+piece.Packets)*cmaf.PacketSamples + near; end >= p.Timeline.Samples {
 		m.Samples = p.Timeline.Samples
-	}
-	if job.Key != nil {
-		m.Key = job.Key.ID
 	}
 	return m
 }
@@ -121,10 +116,9 @@ func (s Stage) encode(ctx context.Context, job spool.Job, part *publish.Part, cu
 	if err != nil {
 		return publish.Record{}, err
 	}
-	p, err := process.Start(ctx, process.Command{
-		Path: s.Tools.FFmpeg, Args: args, Feed: in.Feed, Dir: part.Dir(), Pipes: 2,
-		Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
-	})
+	command := s.Tools.Command(s.Tools.FFmpeg, args)
+	command.Feed, command.Dir, command.Pipes = in.Feed, part.Dir(), 2
+	p, err := process.Start(ctx, command)
 	if err != nil {
 		return publish.Record{}, ffmpeg.NotStarted(err)
 	}

@@ -79,9 +79,9 @@ func plan(t *testing.T, path string, seconds float64, anchored bool) *source {
 	if math.IsInf(origin, 1) {
 		origin = 0
 	}
-	s.plan.Sound = &spool.Sound{
+	s.plan.Sounds = []spool.Sound{{
 		Name: "a0-und", Stream: p.Streams[sound].Index, SampleRate: 48000, Channels: 2, BitRate: 128_000, OriginSeconds: origin,
-	}
+	}}
 	s.plan.Timeline.Samples = int64(math.Round(seconds * 48000))
 	s.plan.Grid = spool.Grid{Target: 6, PrimingSamples: 1024}
 	for left := int(s.plan.Timeline.Samples+1023)/1024 + 1; left > 0; left -= 47 {
@@ -112,7 +112,7 @@ func (s *source) pieces(p probed, sound int, anchored bool) {
 // seek starts a piece at the packet that lies 0.5 s before it.
 func (s *source) seek(piece *spool.AudioPiece, p probed, sound int, anchored bool) {
 	stream := s.plan.Facts.Audio[0]
-	start := float64(piece.FirstPacket-9)*1024/48000 + s.plan.Sound.OriginSeconds - 0.3
+	start := float64(piece.FirstPacket-9)*1024/48000 + s.plan.Sounds[0].OriginSeconds - 0.3
 	seek := start - 0.5
 	piece.Seek = &seek
 	if !anchored {
@@ -128,7 +128,7 @@ func (s *source) seek(piece *spool.AudioPiece, p probed, sound int, anchored boo
 			first = packet.PTS
 		}
 		if float64(*packet.PTS)*stream.TimeBase.Float() >= start {
-			from := math.Round((float64(*first)*stream.TimeBase.Float() - s.plan.Sound.OriginSeconds) * float64(stream.SampleRate))
+			from := math.Round((float64(*first)*stream.TimeBase.Float() - s.plan.Sounds[0].OriginSeconds) * float64(stream.SampleRate))
 			piece.Anchor = &spool.Anchor{PTS: *packet.PTS, Sample: int64(from) + sample}
 			return
 		}
@@ -173,7 +173,7 @@ func (s *source) encode(t *testing.T) (file string, made spool.Made) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Decode != decode || info.Samples != s.plan.Grid.Packets[i] || segment.Units != info.Samples || segment.Number != i {
+		if info.Decode != decode || info.Samples != s.plan.SoundGrid(0).Packets[i] || segment.Units != info.Samples || segment.Number != i {
 			t.Fatalf("segment %d: %+v, starts at %d", i, info, decode)
 		}
 		decode += info.Duration

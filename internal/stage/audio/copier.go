@@ -15,7 +15,7 @@ import (
 var errCopy = errors.New("the source's own packets are not what its index says")
 
 // largestPacket is what a packet of AAC may have, in bytes; the plan saw less.
-const largestPacket = 8192
+const largestPacket = 6 * 6144 / 8
 
 // copy makes the piece's segments of the source's own packets. It needs no CPU
 // slot.
@@ -44,7 +44,7 @@ func (s Stage) own(ctx context.Context, job spool.Job, cut cutter) (publish.Reco
 	if err != nil {
 		return publish.Record{}, fmt.Errorf("read the source's index: %w", err)
 	}
-	sound := job.Plan.Sound
+	sound := job.Plan.Sounds[job.Piece.Sound]
 	first := sound.First + job.Piece.FirstPacket
 	if sound.Stream >= len(movie.Tracks) || first+job.Piece.Packets > len(movie.Tracks[sound.Stream].Samples) {
 		return publish.Record{}, fmt.Errorf("%w: it has fewer packets", errCopy)

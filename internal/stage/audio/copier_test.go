@@ -52,8 +52,8 @@ func TestCopiedSoundIsInItsPlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := planned(t, c.source.Make(t))
-			if !s.plan.Sound.Copied || !strings.HasPrefix(s.plan.Sound.Why, "good as it is: AAC-LC of") {
-				t.Fatalf("%+v", s.plan.Sound)
+			if !s.plan.Sounds[0].Copied || !strings.HasPrefix(s.plan.Sounds[0].Why, "good as it is: AAC-LC of") {
+				t.Fatalf("%+v", s.plan.Sounds[0])
 			}
 			file, made := s.encode(t)
 			got := mediatest.Beeps(t, file)
@@ -66,10 +66,10 @@ func TestCopiedSoundIsInItsPlace(t *testing.T) {
 				}
 			}
 			own, all := packets(t, file), packets(t, s.path)
-			if first := s.plan.Sound.First; len(own) < 100 || first+len(own) > len(all) || !slices.Equal(own, all[first:first+len(own)]) {
+			if first := s.plan.Sounds[0].First; len(own) < 100 || first+len(own) > len(all) || !slices.Equal(own, all[first:first+len(own)]) {
 				t.Errorf("%d packets are not those of the source, of %d, from %d on", len(own), len(all), first)
 			}
-			t.Logf("%d segments of %v, priming %d, first %d: %s", len(made.Segments), s.plan.Grid.Packets, s.plan.Grid.PrimingSamples, s.plan.Sound.First, s.plan.Sound.Why)
+			t.Logf("%d segments of %v, priming %d, first %d: %s", len(made.Segments), s.plan.Sounds[0].Packets, s.plan.Sounds[0].PrimingSamples, s.plan.Sounds[0].First, s.plan.Sounds[0].Why)
 		})
 	}
 }
@@ -89,8 +89,8 @@ func TestSoundThatIsEncoded(t *testing.T) {
 		{mediatest.FlashBeep{Seconds: 3, Args: []string{"-af", "atrim=end=2"}}, "encoded: it ends before the pictures"},
 	} {
 		s := planned(t, c.source.Make(t))
-		if s.plan.Sound.Copied || c.why != "" && s.plan.Sound.Why != c.why || s.plan.Grid.PrimingSamples != 1024 || s.plan.Sound.Channels != 2 {
-			t.Errorf("%+v: %+v, %q", c.source, s.plan.Sound, s.plan.Sound.Why)
+		if s.plan.Sounds[0].Copied || c.why != "" && s.plan.Sounds[0].Why != c.why || s.plan.Grid.PrimingSamples != 1024 || s.plan.Sounds[0].Channels != 2 {
+			t.Errorf("%+v: %+v, %q", c.source, s.plan.Sounds[0], s.plan.Sounds[0].Why)
 		}
 	}
 }
@@ -98,8 +98,8 @@ func TestSoundThatIsEncoded(t *testing.T) {
 // A source that ends before its index says.
 func TestCopiedSoundThatIsNotThere(t *testing.T) {
 	s := planned(t, mediatest.FlashBeep{Seconds: 2, Args: []string{"-movflags", "+faststart"}}.Make(t))
-	if !s.plan.Sound.Copied {
-		t.Fatalf("%+v", s.plan.Sound)
+	if !s.plan.Sounds[0].Copied {
+		t.Fatalf("%+v", s.plan.Sounds[0])
 	}
 	info, err := os.Stat(s.path)
 	if err != nil {

@@ -19,11 +19,19 @@ var errProof = errors.New("what the encoder wrote is not what was planned")
 // cutter turns a piece's AAC packets into segments.
 type cutter struct {
 	plan     *spool.Plan
+	sound    spool.Sound
+	grid     spool.Grid // of the sound
 	piece    spool.AudioPiece
 	part     *publish.Part
 	done     func(publish.Plain) error // called for each segment whose file is written
 	alive    func()
 	progress func(spool.Progress)
+}
+
+func newCutter(job spool.Job) cutter {
+	return cutter{
+		plan: job.Plan, piece: *job.Piece, sound: job.Plan.Sounds[job.Piece.Sound], grid: job.Plan.SoundGrid(job.Piece.Sound),
+	}
 }
 
 // cut reads the encoder's pipe to its end. The pre-roll is dropped, and what
@@ -32,7 +40,7 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 	packets := cmaf.NewADTS(bufio.NewReader(pipe))
 	for range ffmpeg.Preroll(c.piece) {
 		if _, err := packets.Next(); err != nil {
-			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.plan.Sound.Name, err)
+			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.sound.Name, err)
 		}
 	}
 	record, err := c.segments(packets.Next)
@@ -43,7 +51,7 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 		if _, err := packets.Next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return record, fmt.Errorf("cut %s: %w", c.plan.Sound.Name, err)
+			return record, fmt.Errorf("cut %s: %w", c.sound.Name, err)
 		}
 	}
 	init, err := c.init(packets.Config())
@@ -55,14 +63,14 @@ func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
 // there are no more.
 func (c *cutter) segments(next func() ([]byte, error)) (publish.Record, error) {
 	var record publish.Record
-	grid, at := c.plan.Grid.Packets, c.piece.FirstPacket
+	grid, at := c.grid.Packets, c.piece.FirstPacket
 	for n := c.piece.FirstSegment; n < c.piece.FirstSegment+c.piece.Segments; n++ {
 		if n < 0 || n >= len(grid) {
-			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.plan.Sound.Name)
+			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.sound.Name)
 		}
 		plain, err := c.segment(next, n, at, grid[n])
 		if err != nil {
-			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.plan.Sound.Name, err)
+			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.sound.Name, err)
 		}
 		record.Segments = append(record.Segments, plain)
 		at += grid[n]
@@ -80,7 +88,7 @@ func (c *cutter) segments(next func() ([]byte, error)) (publish.Record, error) {
 }
 
 func (c *cutter) segment(next func() ([]byte, error), number, first, count int) (publish.Plain, error) {
-	plain := publish.Plain{Rendition: c.plan.Sound.Name, Number: number, Units: count}
+	plain := publish.Plain{Rendition: c.sound.Name, Number: number, Units: count}
 	f := cmaf.Fragment{
 		Sequence: uint32(number) + 1, Decode: uint64(first) * cmaf.PacketSamples,
 		Samples: make([]cmaf.Sample, count),
@@ -106,12 +114,12 @@ func (c *cutter) segment(next func() ([]byte, error), number, first, count int) 
 }
 
 func (c *cutter) init(config []byte) (publish.Init, error) {
-	sound := c.plan.Sound
+	sound := c.sound
 	codec, err := cmaf.AudioCodec(config)
 	if err != nil {
 		return publish.Init{}, err
 	}
-	data, err := cmaf.AudioInit(config, c.plan.Grid.PrimingSamples, sound.Language)
+	data, err := cmaf.AudioInit(config, c.grid.PrimingSamples, sound.Language)
 	if err != nil {
 		return publish.Init{}, err
 	}
@@ -156,7 +164,7 @@ func (h heard) prove(plan *spool.Plan, piece spool.AudioPiece) error {
 		return nil // silence is placed by the timeline alone
 	}
 	off := h.first - ffmpeg.AnchorSample(plan, piece)
-	if slack := ffmpeg.AnchorSlack(plan); off >= -slack && off <= slack {
+	if slack := ffmpeg.AnchorSlack(plan, piece); off >= -slack && off <= slack {
 		return nil
 	}
 	return &spool.Error{

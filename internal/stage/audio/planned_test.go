@@ -101,8 +101,8 @@ func TestPlannedSoundApart(t *testing.T) {
 				}
 			}
 			beeps(t, s, c.want)
-			if name == "copied" && !s.plan.Sound.Copied {
-				t.Errorf("the sound was not copied: %s", s.plan.Sound.Why)
+			if name == "copied" && !s.plan.Sounds[0].Copied {
+				t.Errorf("the sound was not copied: %s", s.plan.Sounds[0].Why)
 			}
 		})
 	}

@@ -230,10 +230,9 @@ func (c *chunk) command(in tap.Input, row ffmpeg.Row, skip int) (process.Command
 	if err != nil {
 		return process.Command{}, err
 	}
-	return process.Command{
-		Path: tools.FFmpeg, Args: args, Feed: in.Feed, Dir: c.part.Dir(), Pipes: 1 + len(rungs),
-		Limits: ffmpeg.Limits(), Nice: tools.Nice, Tag: tools.Tag,
-	}, nil
+	command := tools.Command(tools.FFmpeg, args)
+	command.Feed, command.Dir, command.Pipes = in.Feed, c.part.Dir(), 1+len(rungs)
+	return command, nil
 }
 
 // patience is how long no frame may come.

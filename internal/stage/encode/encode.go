@@ -88,13 +88,10 @@ func markOf(job spool.Job) mark {
 		Video: *p.Facts.Video, Rungs: p.Rungs, Origin: p.Timeline.Origin, TimeBase: p.Timeline.TimeBase, Rate: p.Timeline.Rate,
 		Last: c.FirstFrame+c.Frames >= p.Timeline.Frames, GOP: p.Grid.GOP, Head: p.Head, Chunk: c,
 		Frames: p.Grid.Frames[:min(c.FirstSegment+c.Segments, len(p.Grid.Frames))],
-		Preset: job.Settings.Preset, Sequential: p.Sequential,
+		Preset: job.Settings.Preset, Key: job.Keys.IDs(), Sequential: p.Sequential,
 	}
 	if _, ok := copiedRung(p); ok {
 		m.Pictures = p.Timeline.SourceFrames
-	}
-	if job.Key != nil {
-		m.Key = job.Key.ID
 	}
 	return m
 }

@@ -100,7 +100,7 @@ func TestEncryptedSegmentsDecrypt(t *testing.T) {
 	s, h := small(t), newHouse(t)
 	key := []byte("0123456789abcdef")
 	job := s.job(0)
-	job.Key = &spool.ContentKey{ID: "k", Bytes: key}
+	job.Keys = spool.ContentKeys{{ID: "k", Bytes: key}}
 	r, err := h.stage.Run(t.Context(), job, nil)
 	if err != nil {
 		t.Fatal(err)

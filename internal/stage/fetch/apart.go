@@ -83,7 +83,7 @@ func (g *get) both(ctx context.Context, both *pair, requests [2]download.Request
 }
 
 // plannable is tap.Readable for what need not have pictures.
-func plannable(ctx context.Context, s *tap.Source) error {
+func plannable(ctx context.Context, s tap.Reader) error {
 	if s.Size() < 0 {
 		return tap.ErrUnsupported
 	}

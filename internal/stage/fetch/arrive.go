@@ -27,7 +27,7 @@ type arrival struct {
 	ctx    context.Context //nolint:containedctx // the download's: the arrival ends with it
 	lost   context.CancelCauseFunc
 	// readable waits until enough is here to plan by.
-	readable func(context.Context, *tap.Source) error
+	readable func(context.Context, tap.Reader) error
 	group    sync.WaitGroup // the look at what is arriving
 	space    *space         // nil: its room is not bounded
 

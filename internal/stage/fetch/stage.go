@@ -5,6 +5,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,11 @@ type Stage struct {
 	Slots  slots      // nil: no limit
 	// Work gives the folder that is a job's own; the stage makes it.
 	Work func(spool.JobKey) string
-	// Sources is where others read a source while it is being downloaded. Nil:
-	// they wait until it is whole.
+	// Sources is where others read a source while it is being downloaded, or in
+	// the store that it lies in. Nil: they wait until it is here, and whole.
 	Sources *tap.Desk
+	// Direct: what servers give by ranges is read there, and not downloaded.
+	Direct bool
 	// DownloadDir, when it is not "", keeps sources as DownloadDir/<id>.<ext>,
 	// and what lies there under that name is used as it is.
 	DownloadDir string
@@ -135,6 +138,9 @@ type get struct {
 }
 
 func (g *get) run(ctx context.Context) (spool.Fetched, error) {
+	if f, err := g.inPlace(ctx); f != nil || err != nil {
+		return *cmp.Or(f, &spool.Fetched{}), err
+	}
 	res, path, err := g.direct(ctx)
 	if err == nil && res.Gone {
 		return g.passed(path, res), nil

@@ -41,10 +41,7 @@ func assemble(job spool.Job) (*parcel, error) {
 		Video: job.Video, Revision: job.Revision, Settings: job.Settings, Timeline: plan.Timeline,
 		Grid: plan.Grid, LeftOut: plan.LeftOut,
 	}}
-	if job.Key != nil {
-		p.manifest.Key = job.Key.ID
-	}
-	rate := 0
+	p.manifest.Key, p.manifest.Keys = named(job)
 	for _, rung := range plan.Rungs {
 		if rung.Action == spool.SkipRung {
 			continue
@@ -52,10 +49,11 @@ func assemble(job spool.Job) (*parcel, error) {
 		r := verify.Rendition{Name: rung.Name, Label: rung.Label(), Copied: rung.Action == spool.CopyRung}
 		p.manifest.Renditions = append(p.manifest.Renditions, r)
 	}
-	if s := plan.Sound; s != nil {
-		rate = s.SampleRate
-		r := verify.Rendition{Name: s.Name, Language: s.Language, Channels: s.Channels, SampleRate: s.SampleRate}
-		p.manifest.Renditions = append(p.manifest.Renditions, r)
+	for _, s := range plan.Sounds {
+		p.manifest.Renditions = append(p.manifest.Renditions, verify.Rendition{
+			Name: s.Name, Language: s.Language, Title: s.Title, Role: s.Role, Track: s.Stream,
+			Channels: s.Channels, SampleRate: s.SampleRate, Packets: s.Packets, PrimingSamples: s.PrimingSamples,
+		})
 	}
 	if len(p.manifest.Renditions) == 0 {
 		return nil, broken("the plan has neither pictures nor sound")
@@ -68,15 +66,26 @@ func assemble(job spool.Job) (*parcel, error) {
 	if total := count(p.manifest.Renditions); total != len(job.Made.Segments) {
 		return nil, broken(fmt.Sprintf("%d segments were made that no rendition has", len(job.Made.Segments)-total))
 	}
-	p.manifest.Seconds = plan.Timeline.Duration(rate).Seconds()
+	p.manifest.Seconds = plan.Timeline.Duration(plan.SampleRate()).Seconds()
 	return p, nil
+}
+
+// named names the key of a revision, or the keys when they change.
+func named(job spool.Job) (one string, all []verify.Key) {
+	if job.Settings.KeyRotation == 0 {
+		return job.Keys.IDs(), nil
+	}
+	for _, k := range job.Keys {
+		all = append(all, verify.Key{ID: k.ID, First: k.First})
+	}
+	return "", all
 }
 
 // collect gives a rendition its init section and its segments, in order.
 func collect(r *verify.Rendition, m verify.Manifest, made spool.Made) error {
 	units := m.Grid.Frames
 	if r.Sound() {
-		units = m.Grid.Packets
+		units = m.GridOf(*r).Packets
 	}
 	found := false
 	for _, section := range made.Inits {

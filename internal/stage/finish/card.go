@@ -30,7 +30,9 @@ type Card struct {
 	Seconds  float64   `json:"seconds"`
 	Sizes    []string  `json:"sizes"`
 	Chapters []Chapter `json:"chapters,omitempty"`
-	LeftOut  []string  `json:"leftOut,omitempty"`
+	// Storyboard is the name of a WebVTT file whose cues are pictures.
+	Storyboard string   `json:"storyboard,omitempty"`
+	LeftOut    []string `json:"leftOut,omitempty"`
 }
 
 // Chapter is one named part of a video.
@@ -73,6 +75,9 @@ func (p *parcel) card(job spool.Job) Card {
 		Version: CardVersion, Spool: p.manifest.Spool, ID: job.Video, Revision: job.Revision,
 		Title: job.Title, Source: publicSource(job.Canonical), SourceID: verify.Sum([]byte(job.Canonical)),
 		Seconds: p.manifest.Seconds, Sizes: []string{}, LeftOut: p.manifest.LeftOut,
+	}
+	if b := p.manifest.Storyboard; b != nil {
+		c.Storyboard = b.Index.Name
 	}
 	for _, r := range p.manifest.Renditions {
 		if !r.Sound() {

@@ -50,13 +50,17 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, err
 	}
 	p.manifest.Spool = s.Version
-	if err := s.exportKey(job); err != nil {
+	if err := s.exportKeys(job); err != nil {
 		return spool.Result{}, err
 	}
 	if err := p.playlists(job); err != nil {
 		return spool.Result{}, err
 	}
 	poster, err := s.poster(ctx, job, p)
+	if err != nil {
+		return spool.Result{}, err
+	}
+	notes, err := s.glance(ctx, job, p)
 	if err != nil {
 		return spool.Result{}, err
 	}
@@ -78,17 +82,20 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	s.sweepStrays(ctx, job, p, progress)
 	return spool.Result{Finished: &spool.Finished{
 		Master:  s.Store.Properties().Address + "/" + job.Video + "/" + verify.MasterName,
-		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length,
+		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
 }
 
-// exportKey puts the key where players get it, before any playlist names it.
-func (s Stage) exportKey(job spool.Job) error {
-	if job.Key == nil || s.KeysDir == "" {
+// exportKeys puts the keys where players get them, before any playlist names
+// one.
+func (s Stage) exportKeys(job spool.Job) error {
+	if s.KeysDir == "" {
 		return nil
 	}
-	if err := keys.Export(s.KeysDir, job.Video, job.Key.ID, job.Key.Bytes); err != nil {
-		return fmt.Errorf("finish %s: %w", job.Video, err)
+	for _, k := range job.Keys {
+		if err := keys.Export(s.KeysDir, job.Video, k.ID, k.Bytes); err != nil {
+			return fmt.Errorf("finish %s: %w", job.Video, err)
+		}
 	}
 	return nil
 }
@@ -99,12 +106,13 @@ func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Repo
 	for _, d := range p.outside {
 		o.Pending[d.Name] = d.content
 	}
-	if job.Key != nil {
+	if len(job.Keys) > 0 {
 		o.Keys = func(uri string) ([]byte, error) {
-			if uri != job.Key.URI {
+			key := job.Keys.At(uri)
+			if key == nil {
 				return nil, fmt.Errorf("key of another URI is asked for")
 			}
-			return job.Key.Bytes, nil
+			return key.Bytes, nil
 		}
 	}
 	report, err := verify.Package(ctx, s.Store, job.Video, o)

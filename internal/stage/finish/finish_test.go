@@ -84,6 +84,16 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// short gives the hash in the name of the object that begins with a prefix.
+func short(m *verifytest.Memory, prefix string) string {
+	for _, name := range m.Names() {
+		if strings.HasPrefix(name, prefix) {
+			return verify.Sum(m.Bytes(name))[:8]
+		}
+	}
+	return ""
+}
+
 // The master is the last object that is put, everything below the revision is
 // there before, and headers say what may be cached.
 func TestOrderAndHeaders(t *testing.T) {
@@ -94,13 +104,14 @@ func TestOrderAndHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"vid/r1/v1-180p/index.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/a0-und/index.m3u8", "vid/r1/manifest.json",
+		"vid/r1/v1-180p/index.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/a0-und/index.m3u8",
+		"vid/r1/storyboard/00000-" + short(m, "vid/r1/storyboard/00000-") + ".jpg", "vid/r1/storyboard/index.vtt", "vid/r1/manifest.json",
 		"vid/poster.jpg", "vid/video.json", "vid/master.m3u8",
 	}
 	if got := m.Puts()[before:]; !slices.Equal(got, want) {
 		t.Errorf("put in the order %v", got)
 	}
-	types := map[string]string{".m3u8": "application/vnd.apple.mpegurl", ".json": "application/json", ".jpg": "image/jpeg"}
+	types := map[string]string{".m3u8": "application/vnd.apple.mpegurl", ".json": "application/json", ".jpg": "image/jpeg", ".vtt": "text/vtt"}
 	for _, name := range want {
 		cache := "public, max-age=60"
 		if strings.HasPrefix(name, "vid/r1/") {
@@ -249,6 +260,48 @@ func TestPoster(t *testing.T) {
 	job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
 	if _, err := run(t, finish.Stage{Store: m}, job); err != nil || m.Bytes("vid/poster.jpg") != nil {
 		t.Errorf("sound alone: poster %q, %v", m.Bytes("vid/poster.jpg"), err)
+	}
+}
+
+// A video is published without a storyboard when none can be made, and it is
+// said why; of encrypted ones there is one only when it is asked for.
+func TestStoryboard(t *testing.T) {
+	stub := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(stub, []byte("#!/bin/sh\ncase \"$*\" in *tile=*) exit 1;; esac\nexec ffmpeg \"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		encrypted   bool
+		setting     string
+		ffmpeg      string
+		cues, notes int
+	}{
+		{setting: "", cues: 2},
+		{encrypted: true},
+		{encrypted: true, setting: spool.StoryboardAlways, cues: 2},
+		{setting: spool.StoryboardOff},
+		{ffmpeg: stub, notes: 1},
+	} {
+		m := verifytest.NewMemory()
+		job := verifytest.Job(t, m, verifytest.Options{Silent: true, Encrypted: c.encrypted})
+		job.Settings.Storyboard = c.setting
+		s := stage(m)
+		s.Tools.FFmpeg = c.ffmpeg
+		r, err := run(t, s, job)
+		if err != nil || len(r.Finished.Notes) != c.notes {
+			t.Fatalf("%+v: %+v, %v", c, r.Finished, err)
+		}
+		if report := deep(t, m); len(report.Findings) > 0 {
+			t.Errorf("%+v: %v", c, report.Findings)
+		}
+		var card finish.Card
+		if err := json.Unmarshal(m.Bytes("vid/video.json"), &card); err != nil {
+			t.Fatal(err)
+		}
+		index := m.Bytes("vid/r1/storyboard/index.vtt")
+		if n := bytes.Count(index, []byte("-->")); n != c.cues || (card.Storyboard == "r1/storyboard/index.vtt") != (n > 0) {
+			t.Errorf("%+v: %q names %d cues:\n%s", c, card.Storyboard, n, index)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ const indexName = "index.m3u8"
 func (p *parcel) playlists(job spool.Job) error {
 	for i := range p.manifest.Renditions {
 		r := &p.manifest.Renditions[i]
-		media := p.mediaPlaylist(r, job.Key)
+		media := p.mediaPlaylist(r, job.Keys)
 		text, err := media.Encode()
 		if err != nil {
 			return fmt.Errorf("finish %s: %s: %w", job.Video, r.Name, err)
@@ -29,12 +29,12 @@ func (p *parcel) playlists(job spool.Job) error {
 	return nil
 }
 
-func (p *parcel) mediaPlaylist(r *verify.Rendition, key *spool.ContentKey) hls.Media {
+func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.Media {
 	m := hls.Media{Version: hls.Version, Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: path.Base(r.Init.Name)}
 	ticks, base := p.manifest.Ticks(*r)
 	for i, d := range hls.Durations(ticks, base) {
 		s := hls.Segment{URI: path.Base(r.Segments[i].Name), Duration: d}
-		if key != nil {
+		if key := all.Of(i); key != nil {
 			iv := keys.IV(key.Bytes, r.Name, i)
 			s.Key = &hls.Key{URI: key.URI, IV: &iv}
 		}
@@ -66,7 +66,7 @@ func (p *parcel) stream(r verify.Rendition) hls.Stream {
 	}
 	s := hls.Stream{
 		URI: r.Playlist.Name, Codec: r.Init.Codec, Width: r.Init.Width, Height: r.Init.Height,
-		Language: r.Language, Channels: r.Channels,
+		Channels: r.Channels, Track: hls.Track{Number: r.Track, Language: r.Language, Title: r.Title, Role: r.Role},
 	}
 	s.Peak, s.Average = hls.Rates(weights, p.manifest.Grid.Target)
 	return s

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/store"
@@ -67,8 +66,8 @@ func (s Stage) clear(ctx context.Context, job spool.Job, r verify.Rendition) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", r.Segments[number].Name, err)
 	}
-	if job.Key != nil {
-		content, err = keys.Decrypt(job.Key.Bytes, keys.IV(job.Key.Bytes, r.Name, number), content)
+	if key := job.Keys.Of(number); key != nil {
+		content, err = keys.Decrypt(key.Bytes, keys.IV(key.Bytes, r.Name, number), content)
 		if errors.Is(err, keys.ErrPadding) || errors.Is(err, keys.ErrBlockSize) {
 			return nil, nil
 		}
@@ -85,16 +84,14 @@ func (s Stage) frame(ctx context.Context, media []byte) ([]byte, error) {
 	if program == "" {
 		program = "ffmpeg"
 	}
-	picture, err := process.Run(ctx, process.Command{
-		Path: program,
-		Args: []string{
-			"-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
-			"-f", "mp4", "-i", "pipe:0", "-map", "0:0",
-			"-vf", "thumbnail=50,scale=in_range=tv:out_range=pc,format=yuvj420p",
-			"-frames:v", "1", "-q:v", "3", "-f", "mjpeg", "pipe:1",
-		},
-		Stdin: bytes.NewReader(media), Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
+	command := s.Tools.Command(program, []string{
+		"-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
+		"-f", "mp4", "-i", "pipe:0", "-map", "0:0",
+		"-vf", "thumbnail=50,scale=in_range=tv:out_range=pc,format=yuvj420p",
+		"-frames:v", "1", "-q:v", "3", "-f", "mjpeg", "pipe:1",
 	})
+	command.Stdin = bytes.NewReader(media)
+	picture, err := process.Run(ctx, command)
 	var exit *process.ExitError
 	switch {
 	case ctx.Err() != nil:

@@ -143,7 +143,7 @@ func TestStraysOfTheRevisionAreSwept(t *testing.T) {
 func TestUnpublish(t *testing.T) {
 	m, job := published(t, verifytest.Options{Encrypted: true})
 	dir := t.TempDir()
-	if err := keys.Export(dir, "vid", job.Key.ID, job.Key.Bytes); err != nil {
+	if err := keys.Export(dir, "vid", job.Keys[0].ID, job.Keys[0].Bytes); err != nil {
 		t.Fatal(err)
 	}
 	theirs := []string{"vid/notes.txt", "vid/holiday/DSC0001.mp4", "vid/r1/v0-90p/notes.txt"}
@@ -156,7 +156,7 @@ func TestUnpublish(t *testing.T) {
 	m.Refuse = func(action, name string) error {
 		if action == "delete" {
 			deleted = append(deleted, name)
-			_, err := os.Stat(keys.Path(dir, "vid", job.Key.ID))
+			_, err := os.Stat(keys.Path(dir, "vid", job.Keys[0].ID))
 			keyGone = keyGone || err != nil
 		}
 		return nil

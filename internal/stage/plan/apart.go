@@ -29,7 +29,7 @@ func (m movies) index(facts spool.Facts) (*ffmpeg.FrameIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.Sound = y.Sound
+	x.Sounds = y.Sounds
 	return x, nil
 }
 
@@ -70,7 +70,7 @@ func (s Stage) index(ctx context.Context, f *spool.Fetched, facts spool.Facts, c
 	if err != nil {
 		return nil, err
 	}
-	x.Sound = y.Sound
+	x.Sounds = y.Sounds
 	return x, nil
 }
 

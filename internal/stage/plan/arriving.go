@@ -51,6 +51,18 @@ func whole(err error) error {
 	return needsWhole(err)
 }
 
+// elsewhere makes one that is copied first of a source that lies elsewhere,
+// and can be planned only when all of it is here.
+func elsewhere(job spool.Job, err error) error {
+	if err == nil || !job.Fetched.Anywhere() || spool.AsError(err).Class != spool.NeedsWhole {
+		return err
+	}
+	return &spool.Error{
+		Class: spool.Replan, Code: spool.NeedsCopy, Err: err,
+		Reason: "the source can be planned only when all of it is here", Hint: "it is copied first",
+	}
+}
+
 // windows says which bytes of the source each part of a plan needs. A part
 // that has no window needs all of them.
 func windows(p *spool.Plan, m movies) {
@@ -64,12 +76,15 @@ func windows(p *spool.Plan, m movies) {
 		}
 	}
 	for i := range p.Pieces {
-		if piece := &p.Pieces[i]; p.Sound.Copied {
-			first := p.Sound.First + piece.FirstPacket
-			piece.Bytes = m.sound.Tracks[p.Sound.Stream].Bytes(first, first+piece.Packets)
+		piece := &p.Pieces[i]
+		sound := p.Sounds[piece.Sound]
+		track := &m.sound.Tracks[sound.Stream]
+		if sound.Copied {
+			first := sound.First + piece.FirstPacket
+			piece.Bytes = track.Bytes(first, first+piece.Packets)
 			continue
 		}
-		p.Pieces[i].Bytes = soundWindow(p, &m.sound.Tracks[p.Sound.Stream], p.Pieces[i])
+		piece.Bytes = soundWindow(sound, track, *piece)
 	}
 }
 
@@ -78,7 +93,7 @@ func windows(p *spool.Plan, m movies) {
 const slack = 2
 
 // soundWindow is what the decoder of a piece reads.
-func soundWindow(p *spool.Plan, t *tap.Track, piece spool.AudioPiece) spool.Span {
+func soundWindow(sound spool.Sound, t *tap.Track, piece spool.AudioPiece) spool.Span {
 	after := func(at float64) int {
 		return sort.Search(len(t.Samples), func(i int) bool { return float64(t.Samples[i].PTS)*t.TimeBase.Float() > at })
 	}
@@ -87,5 +102,5 @@ func soundWindow(p *spool.Plan, t *tap.Track, piece spool.AudioPiece) spool.Span
 		from = after(*piece.Seek - slack)
 	}
 	end := float64(piece.FirstPacket+piece.Packets) * grid.PacketSamples / grid.SampleRate
-	return t.Bytes(from, after(p.Sound.OriginSeconds+end+slack))
+	return t.Bytes(from, after(sound.OriginSeconds+end+slack))
 }

@@ -152,7 +152,7 @@ func (c candidate) copies(p spool.Plan) bool {
 		return false
 	}
 	p.Rungs = slices.Clone(p.Rungs)
-	return lay(&p, index, c, 0) == nil && p.Sound != nil && p.Sound.Copied
+	return lay(&p, index, c, 0) == nil && slices.ContainsFunc(p.Sounds, func(s spool.Sound) bool { return s.Copied })
 }
 
 // trust takes note that a plan was not right, so many times. The first thing

@@ -102,8 +102,8 @@ func TestCopyOfSoundIsOff(t *testing.T) {
 		{spool.Settings{}, 2, false, true},
 	} {
 		p := mustPlan(t, path, func(j *spool.Job) { j.Settings, j.Careful = c.settings, c.careful })
-		if p.Sound.Copied != c.copied || p.Sequential != c.sequential {
-			t.Errorf("%+v: %+v, sequential: %v", c, p.Sound, p.Sequential)
+		if p.Sounds[0].Copied != c.copied || p.Sequential != c.sequential {
+			t.Errorf("%+v: %+v, sequential: %v", c, p.Sounds[0], p.Sequential)
 		}
 	}
 }

@@ -4,42 +4,52 @@ import (
 	"bytes"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/tap"
 )
 
-const (
-	// loudest is the highest average rate of sound that is copied, in bits per
-	// second: it goes with every rung, and is not to weigh more than the lowest.
-	loudest = 200_000
-	// largestPacket is what a packet of AAC may have, in bytes: 6144 bits a
-	// channel.
-	largestPacket = 2 * 6144 / 8
-)
-
-// mayHear reports whether a source's sound is worth a look: AAC that would be
-// encoded to the same rate and channels.
-func mayHear(facts spool.Facts) bool {
-	a := ffmpeg.MainAudio(facts)
-	return a != nil && facts.Video != nil && a.Codec == "aac" && a.SampleRate == grid.SampleRate && a.Channels <= channels
+// loudest is the highest average rate of sound of so many channels that is
+// copied, in bits per second: it goes with every rung, and is not to weigh
+// more than the lowest.
+func loudest(channels int) int {
+	if channels > stereo {
+		return 400_000
+	}
+	return 200_000
 }
 
-// hear decides whether the source's own packets of sound are published. The
+// packetBytes is what a packet of AAC may have a channel.
+const packetBytes = 6144 / 8
+
+// mayHear reports whether one of a source's sounds is worth a look.
+func mayHear(facts spool.Facts) bool {
+	return facts.Video != nil && slices.ContainsFunc(facts.Audio, func(a spool.AudioStream) bool {
+		return like(a, stereo) || like(a, surround)
+	})
+}
+
+// like reports whether a track is AAC that would be encoded to the same rate
+// and channels.
+func like(a spool.AudioStream, channels int) bool {
+	return a.Codec == "aac" && a.SampleRate == grid.SampleRate && (a.Channels == channels || a.Channels < channels && channels == stereo)
+}
+
+// hear decides whether the source's own packets of a sound are published. The
 // plan's pictures are laid, and the sound is on their timeline. A copied sound
-// is exact in its place: what it holds before 0 is the grid's priming.
-func (c candidate) hear(p *spool.Plan, t *track) {
-	if !c.movies.known() || !mayHear(p.Facts) || p.Timeline.Frames == 0 {
+// is exact in its place: what it holds before 0 is its priming.
+func (c candidate) hear(p *spool.Plan, t *track, s *spool.Sound) {
+	if !c.movies.known() || p.Timeline.Frames == 0 || !like(*t.stream, s.Channels) {
 		return
 	}
 	samples, why := c.packets(t)
 	if why == "" {
-		why = copySound(p, t, samples)
+		why = copySound(p, t, s, samples)
 	}
 	if why != "" {
-		p.Sound.Why = "encoded: " + why
+		s.Why = "encoded: " + why
 	}
 }
 
@@ -62,13 +72,13 @@ func (c candidate) packets(t *track) ([]tap.Sample, string) {
 		if s.Hidden && n >= t.index.Hidden {
 			return nil, "an edit list leaves out some of its packets"
 		}
-		if s.PTS != track.Samples[0].PTS+int64(n)*grid.PacketSamples || s.Size > largestPacket {
+		if s.PTS != track.Samples[0].PTS+int64(n)*grid.PacketSamples || int(s.Size) > packetBytes*t.stream.Channels {
 			return nil, "its packets do not follow each other without a gap"
 		}
 		size += int64(s.Size)
 	}
-	if n := len(track.Samples); n == 0 || bitsPerSecond(size, n) > loudest {
-		return nil, fmt.Sprintf("more than %d kbit/s", loudest/1000)
+	if n := len(track.Samples); n == 0 || bitsPerSecond(size, n) > loudest(t.stream.Channels) {
+		return nil, fmt.Sprintf("more than %d kbit/s", loudest(t.stream.Channels)/1000)
 	}
 	return track.Samples, ""
 }
@@ -82,12 +92,12 @@ func bitsPerSecond(bytes int64, packets int) int {
 func plainAAC(config []byte, channels int) bool {
 	rest, ok := bytes.CutPrefix(config, []byte{0x11, 0x80 | byte(channels)<<3})
 	// An extension may follow that says that there is none.
-	return ok && channels >= 1 && channels <= 2 && (len(rest) == 0 || bytes.Equal(rest, []byte{0x56, 0xe5, 0}))
+	return ok && (channels >= 1 && channels <= stereo || channels == surround) && (len(rest) == 0 || bytes.Equal(rest, []byte{0x56, 0xe5, 0}))
 }
 
 // copySound lays the grid for packets of the source; or it says why they cannot
 // be copied.
-func copySound(p *spool.Plan, t *track, samples []tap.Sample) string {
+func copySound(p *spool.Plan, t *track, s *spool.Sound, samples []tap.Sample) string {
 	start := t.sampleAt(samples[0].PTS)
 	if t.at(t.index.Start()).Sign() > 0 || start > 0 {
 		return "it begins later than the pictures"
@@ -106,12 +116,12 @@ func copySound(p *spool.Plan, t *track, samples []tap.Sample) string {
 		}
 	}
 	size := int64(0)
-	for _, s := range samples {
-		size += int64(s.Size)
+	for _, packet := range samples {
+		size += int64(packet.Size)
 	}
-	p.Grid, p.Sound.Copied, p.Sound.First = g, true, first
-	p.Sound.Channels, p.Sound.BitRate = t.stream.Channels, bitsPerSecond(size, len(samples))
-	p.Sound.Why = fmt.Sprintf("good as it is: AAC-LC of %d kbit/s", (p.Sound.BitRate+500)/1000)
+	s.Copied, s.First, s.Packets, s.PrimingSamples = true, first, g.Packets, g.PrimingSamples
+	s.Channels, s.BitRate = t.stream.Channels, bitsPerSecond(size, len(samples))
+	s.Why = fmt.Sprintf("good as it is: AAC-LC of %d kbit/s", (s.BitRate+500)/1000)
 	return ""
 }
 

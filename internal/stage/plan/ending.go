@@ -50,10 +50,10 @@ func (g *growth) short(view *ffmpeg.FrameIndex) error {
 // close adds what is left to a plan that has grown.
 func (g *growth) close(x *ffmpeg.Growing, view *ffmpeg.FrameIndex) error {
 	p := &g.plan
-	sound := newTrack(p.Facts, view)
-	extent(&p.Timeline, view, sound)
-	if p.Sound != nil {
-		sound.lay(p)
+	tracks := newTracks(p.Facts, view)
+	extent(&p.Timeline, view, tracks)
+	if len(p.Sounds) > 0 {
+		laySounds(p, tracks)
 	}
 	p.Grid = grid.Lay(p.Timeline, p.Grid.Segment)
 	p.Sequential = unseekable(p.Facts, view)
@@ -68,17 +68,18 @@ func (g *growth) close(x *ffmpeg.Growing, view *ffmpeg.FrameIndex) error {
 			return fmt.Errorf("chunk %d has changed: %w", i, ffmpeg.ErrWhole)
 		}
 	}
-	if p.Sound != nil {
-		for _, piece := range grid.ClosedPieces(p.Grid, x.PacketSamples == 0)[len(p.Pieces):] {
+	for n, s := range p.Sounds {
+		for _, piece := range grid.ClosedPieces(p.Grid, x.Sound(s.Stream).PacketSamples == 0)[g.soundPieces(n):] {
+			piece.Sound = n
 			if err := g.place(&piece, x, view); err != nil {
 				return err
 			}
-			p.Pieces = append(p.Pieces, piece)
+			addPieces(p, n, []spool.AudioPiece{piece})
 		}
 	}
 	constant := regular(p.Timeline.Rate, view.TimeBase, view.PTS) || holed(p.Timeline.Rate, view.TimeBase, view.PTS)
-	p.LeftOut = leftOut(p.Facts, p.Sound)
-	p.Notes = notes(p, view, constant, 0)
+	p.LeftOut = leftOut(p.Facts, p.Sounds)
+	p.Notes = append(notes(p, view, constant, 0), cut(p, tracks)...)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func TestForesee(t *testing.T) {
 			if diff := cmp.Diff(want.Rungs, got.Rungs); diff != "" {
 				t.Error(diff)
 			}
-			if got.Sound != nil {
+			if got.Sounds != nil {
 				if diff := cmp.Diff(want, &got); diff != "" {
 					t.Error(diff)
 				}

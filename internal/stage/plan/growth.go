@@ -26,11 +26,11 @@ type growth struct {
 	plan   spool.Plan  // so far
 
 	begun   bool
-	awaits  int                // output frames that must be settled before there is another chunk
-	decoded int                // packets of pictures up to the last one that the chunks so far show
-	fixed   int64              // frames up to here have been counted on
-	pieces  []spool.AudioPiece // of sound, that may be added when their packets are here
-	unsaid  bool               // the plan has grown since it was told
+	awaits  int                  // output frames that must be settled before there is another chunk
+	decoded int                  // packets of pictures up to the last one that the chunks so far show
+	fixed   int64                // frames up to here have been counted on
+	pieces  [][]spool.AudioPiece // of each sound, that may be added when their packets are here
+	unsaid  bool                 // the plan has grown since it was told
 	told    bool
 	when    time.Time // it was told
 }
@@ -73,14 +73,14 @@ func (g *growth) decide(x *ffmpeg.Growing) error {
 	t.Origin, t.TimeBase = view.Origin(), view.TimeBase
 	t.Rate, _ = outputRate(measured(p.Facts.Video.FrameRate, view), view.TimeBase, view.PTS)
 	g.awaits = grid.Settled(1, t.Rate, p.Grid.Segment)
-	if stream := ffmpeg.MainAudio(p.Facts); stream == nil || stream.SampleRate <= 0 {
-		return nil
+	tracks := newTracks(p.Facts, view)
+	for _, a := range p.Facts.Audio {
+		here := slices.ContainsFunc(tracks, func(t *track) bool { return t.stream.Index == a.Index && !t.whole })
+		if a.SampleRate > 0 && !here {
+			return fmt.Errorf("no sound of a track with the first pictures: %w", ffmpeg.ErrWhole)
+		}
 	}
-	sound := newTrack(p.Facts, view)
-	if sound == nil || sound.whole {
-		return fmt.Errorf("no sound with the first pictures: %w", ffmpeg.ErrWhole)
-	}
-	sound.lay(p)
+	laySounds(p, tracks)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (g *growth) addChunks(x *ffmpeg.Growing) error {
 	}
 	t := &p.Timeline
 	t.Frames, t.SourceFrames = frames, len(view.PTS)
-	if p.Sound != nil {
+	if len(p.Sounds) > 0 {
 		t.Samples = t.Rate.Invert().RescaleNearest(int64(frames), spool.Ratio{Num: 1, Den: grid.SampleRate})
 	}
 	laid := grid.LayOpen(*t, p.Grid.Segment)
@@ -131,7 +131,10 @@ func (g *growth) addChunks(x *ffmpeg.Growing) error {
 		g.fixed = nextAfter(view, c.LastPTS) - 1
 		g.unsaid = true
 		p.Grid, p.Chunks = laid, append(p.Chunks, c)
-		g.pieces = grid.OpenPieces(laid, x.PacketSamples == 0)[len(p.Pieces):]
+		g.pieces = nil
+		for n, s := range p.Sounds {
+			g.pieces = append(g.pieces, grid.OpenPieces(laid, x.Sound(s.Stream).PacketSamples == 0)[g.soundPieces(n):])
+		}
 		if err := g.same(len(p.Chunks)-1, c); err != nil {
 			return err
 		}
@@ -204,27 +207,47 @@ func (g *growth) cut(from, to int64) (spool.Span, error) {
 
 // addPieces adds the pieces of sound that are certain now.
 func (g *growth) addPieces(x *ffmpeg.Growing) error {
-	p := &g.plan
-	for len(g.pieces) > 0 {
-		piece := g.pieces[0]
-		beyond, ok := g.heard(piece, x)
-		if !ok {
-			return nil
-		}
-		if err := g.place(&piece, x, x.Index()); err != nil {
-			return err
-		}
-		var err error
-		if piece.Bytes, err = g.cut(g.heardFrom(piece, x), beyond); err != nil {
-			return err
-		}
-		g.unsaid = true
-		g.pieces, p.Pieces = g.pieces[1:], append(p.Pieces, piece)
-		if err := g.sameSound(len(p.Pieces)-1, piece); err != nil {
-			return err
+	for n := range g.pieces {
+		for len(g.pieces[n]) > 0 {
+			piece := g.pieces[n][0]
+			piece.Sound = n
+			beyond, ok := g.heard(piece, x)
+			if !ok {
+				break
+			}
+			if err := g.addPiece(piece, x, beyond); err != nil {
+				return err
+			}
+			g.pieces[n] = g.pieces[n][1:]
 		}
 	}
 	return nil
+}
+
+// addPiece adds a piece whose sound is here; what follows it lies at beyond.
+func (g *growth) addPiece(piece spool.AudioPiece, x *ffmpeg.Growing, beyond int64) error {
+	if err := g.place(&piece, x, x.Index()); err != nil {
+		return err
+	}
+	var err error
+	if piece.Bytes, err = g.cut(g.heardFrom(piece, x), beyond); err != nil {
+		return err
+	}
+	g.unsaid = true
+	addPieces(&g.plan, piece.Sound, []spool.AudioPiece{piece})
+	last := len(g.plan.Pieces) - 1
+	return g.sameSound(last, g.plan.Pieces[last])
+}
+
+// soundPieces is how many pieces of a sound the plan has.
+func (g *growth) soundPieces(n int) int {
+	count := 0
+	for _, p := range g.plan.Pieces {
+		if p.Sound == n {
+			count++
+		}
+	}
+	return count
 }
 
 // heard is where the sound lies that follows a piece; false when it is not
@@ -232,11 +255,13 @@ func (g *growth) addPieces(x *ffmpeg.Growing) error {
 func (g *growth) heard(piece spool.AudioPiece, x *ffmpeg.Growing) (int64, bool) {
 	const margin = 1 // second
 	end := float64(piece.FirstPacket+piece.Packets)*grid.PacketSamples/grid.SampleRate + margin
-	i := g.soundAt(g.plan.Sound.OriginSeconds+end, x)
-	if i >= len(x.Sound) {
+	sound := g.plan.Sounds[piece.Sound]
+	heard := x.Sound(sound.Stream)
+	i := soundAt(sound.OriginSeconds+end, heard)
+	if i >= len(heard.Places) {
 		return 0, false
 	}
-	return x.Sound[i].Pos, true
+	return heard.Places[i].Pos, true
 }
 
 // heardFrom is where the reading of a piece begins.
@@ -244,14 +269,15 @@ func (g *growth) heardFrom(piece spool.AudioPiece, x *ffmpeg.Growing) int64 {
 	if piece.Seek == nil {
 		return 0
 	}
-	return x.Sound[max(g.soundAt(*piece.Seek, x)-1, 0)].Pos
+	heard := x.Sound(g.plan.Sounds[piece.Sound].Stream)
+	return heard.Places[max(soundAt(*piece.Seek, heard)-1, 0)].Pos
 }
 
 // soundAt is the first packet of sound at or after a time, in seconds on the
 // source's clock.
-func (g *growth) soundAt(at float64, x *ffmpeg.Growing) int {
-	base := x.SoundIndex().TimeBase
-	i, _ := slices.BinarySearchFunc(x.Sound, at, func(p ffmpeg.Place, at float64) int {
+func soundAt(at float64, heard *ffmpeg.Heard) int {
+	base := heard.Index().TimeBase
+	i, _ := slices.BinarySearchFunc(heard.Places, at, func(p ffmpeg.Place, at float64) int {
 		if float64(p.PTS)*base.Float() < at {
 			return -1
 		}
@@ -263,18 +289,21 @@ func (g *growth) soundAt(at float64, x *ffmpeg.Growing) int {
 // place lays a piece on the timeline. Behind a break in the sound positions
 // are not counted: there the times of packets are trusted.
 func (g *growth) place(piece *spool.AudioPiece, x *ffmpeg.Growing, view *ffmpeg.FrameIndex) error {
-	sound := newTrack(g.plan.Facts, view)
-	if sound == nil || sound.whole {
+	stream := g.plan.Sounds[piece.Sound].Stream
+	tracks := newTracks(g.plan.Facts, view)
+	i := slices.IndexFunc(tracks, func(t *track) bool { return t.stream.Index == stream })
+	if i < 0 || tracks[i].whole {
 		return fmt.Errorf("sound without times: %w", ffmpeg.ErrWhole)
 	}
-	if n := x.Counted; x.PacketSamples > 0 && n < len(x.Sound) {
-		if at, _ := sound.at(x.Sound[n].PTS).Float64(); at < begins(*piece)+settle {
+	sound, heard := tracks[i], x.Sound(stream)
+	if n := heard.Counted; heard.PacketSamples > 0 && n < len(heard.Places) {
+		if at, _ := sound.at(heard.Places[n].PTS).Float64(); at < begins(*piece)+settle {
 			uncounted := *sound.index
 			uncounted.PacketSamples = 0
 			sound.index = &uncounted
 		}
 	}
-	sound.place(&g.plan, piece)
+	sound.place(piece)
 	return nil
 }
 
@@ -304,7 +333,7 @@ func (g *growth) report() {
 		return
 	}
 	g.unsaid, g.told, g.when = false, true, time.Now()
-	p.LeftOut = leftOut(p.Facts, p.Sound)
+	p.LeftOut = leftOut(p.Facts, p.Sounds)
 	told := *p
 	told.Facts.Duration = 0 // nothing is missing yet
 	p.Notes = notes(&told, &ffmpeg.FrameIndex{}, true, 0)

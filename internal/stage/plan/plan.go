@@ -32,11 +32,11 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	progress(spool.Progress{Phase: spool.Probing})
 	if p, err := s.streamed(ctx, job, progress); p != nil || err != nil {
-		return spool.Result{Plan: p}, err
+		return spool.Result{Plan: p}, elsewhere(job, err)
 	}
 	if s.Sources.Tapped(job.Fetched) || s.Sources.Tapped(job.Fetched.Hearing()) {
 		p, err := s.arriving(ctx, job)
-		return spool.Result{Plan: p}, err
+		return spool.Result{Plan: p}, elsewhere(job, err)
 	}
 	facts, err := s.probe(ctx, job.Fetched)
 	if err != nil {
@@ -65,14 +65,12 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 // lay fills a plan that has facts, rungs, the highest of which may be copied,
 // and the length of segments. It is pure.
 func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error {
-	sound := newTrack(p.Facts, x)
+	tracks := newTracks(p.Facts, x)
 	constant := true
 	if p.Facts.Video != nil {
-		constant = timeline(p, x, sound)
+		constant = timeline(p, x, tracks)
 	}
-	if sound != nil {
-		sound.lay(p)
-	}
+	laySounds(p, tracks)
 	if p.Timeline.Frames == 0 && p.Timeline.Samples == 0 {
 		return &spool.Error{
 			Class: spool.Permanent, Code: "no-media", Reason: "the source lasts no time at all",
@@ -85,29 +83,34 @@ func lay(p *spool.Plan, x *ffmpeg.FrameIndex, top candidate, careful int) error 
 		top.decide(p, x.PTS, x.End)
 		p.Chunks = chunks(p, x)
 	}
-	if sound != nil {
-		top.hear(p, sound)
-		p.Pieces = sound.pieces(p)
+	p.Pieces = nil
+	for n := range p.Sounds {
+		t := trackOf(tracks, p.Sounds[n])
+		top.hear(p, t, &p.Sounds[n])
+		addPieces(p, n, t.pieces(p, n))
 	}
-	p.LeftOut = leftOut(p.Facts, p.Sound)
-	p.Notes = notes(p, x, constant, careful)
+	p.LeftOut = leftOut(p.Facts, p.Sounds)
+	p.Notes = append(notes(p, x, constant, careful), cut(p, tracks)...)
 	return nil
 }
 
 // timeline lays the pictures. It reports whether they come at one rate.
-func timeline(p *spool.Plan, x *ffmpeg.FrameIndex, sound *track) (constant bool) {
+func timeline(p *spool.Plan, x *ffmpeg.FrameIndex, tracks []*track) (constant bool) {
 	t := &p.Timeline
 	t.Origin, t.TimeBase = x.Origin(), x.TimeBase
 	t.Rate, constant = outputRate(p.Facts.Video.FrameRate, x.TimeBase, x.PTS)
-	extent(t, x, sound)
+	extent(t, x, tracks)
 	return constant
 }
 
-// extent finds how many frames a timeline has whose rate is known.
-func extent(t *spool.Timeline, x *ffmpeg.FrameIndex, sound *track) {
+// extent finds how many frames a timeline has whose rate is known. Only the
+// main track makes it longer than the pictures: other languages often end a
+// little later.
+func extent(t *spool.Timeline, x *ffmpeg.FrameIndex, tracks []*track) {
 	number := indexer(t.Rate, t.TimeBase, t.Origin)
 	t.Frames = int(max(number(x.End), 1))
-	if sound != nil {
+	if len(tracks) > 0 {
+		sound := tracks[0]
 		// What is within two packets is the padding of a codec, not sound.
 		if n := sound.frames(t.Rate); t.Rate.Float()*sound.length() > float64(t.Frames)+max(1, padding*t.Rate.Float()) {
 			t.Frames = max(t.Frames, n)

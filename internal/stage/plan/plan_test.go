@@ -155,8 +155,8 @@ func TestSources(t *testing.T) {
 			if len(p.Chunks) != c.chunks || (p.Chunks[len(p.Chunks)-1].Seek != nil) != c.seeks || p.Chunks[0].Seek != nil {
 				t.Errorf("chunks %+v", p.Chunks)
 			}
-			if p.Sound == nil || p.Timeline.Samples != 14*48000 || len(p.Pieces) != 1 || p.Pieces[0].Seek != nil {
-				t.Errorf("sound %+v, pieces %+v, %d samples", p.Sound, p.Pieces, p.Timeline.Samples)
+			if p.Sounds == nil || p.Timeline.Samples != 14*48000 || len(p.Pieces) != 1 || p.Pieces[0].Seek != nil {
+				t.Errorf("sound %+v, pieces %+v, %d samples", p.Sounds, p.Pieces, p.Timeline.Samples)
 			}
 			checkChunks(t, path, p)
 		})
@@ -206,7 +206,7 @@ func TestSoundOnTheTimeline(t *testing.T) {
 			if p.Timeline.Frames != c.frames || p.Timeline.Samples != int64(c.frames)*1920 {
 				t.Errorf("timeline %+v", p.Timeline)
 			}
-			if got := soundStart(t, path, p) - p.Sound.OriginSeconds; got < c.start-0.024 || got > c.start+0.003 {
+			if got := soundStart(t, path, p) - p.Sounds[0].OriginSeconds; got < c.start-0.024 || got > c.start+0.003 {
 				t.Errorf("sound starts at %.4f s", got)
 			}
 			checkChunks(t, path, p)
@@ -219,7 +219,7 @@ func TestSoundOnTheTimeline(t *testing.T) {
 func soundStart(t *testing.T, path string, p *spool.Plan) float64 {
 	t.Helper()
 	args := append([]string{"-v", "error", "-copyts"}, ffmpeg.InputArgs(path)...)
-	args = append(args, "-map", fmt.Sprintf("0:%d", p.Sound.Stream), "-af",
+	args = append(args, "-map", fmt.Sprintf("0:%d", p.Sounds[0].Stream), "-af",
 		"ametadata=mode=add:key=spool:value=1,ametadata=mode=print:key=spool:direct=1:file=-", "-f", "null", "-")
 	out, err := process.Run(t.Context(), process.Command{Path: tools(t).FFmpeg, Args: args})
 	if err != nil {
@@ -237,7 +237,7 @@ func TestOddSources(t *testing.T) {
 	v, a := fmt.Sprintf(pictures, "25", "2"), fmt.Sprintf(tone, 44100, "2")
 	t.Run("no sound", func(t *testing.T) {
 		p := mustPlan(t, source(t, "a.mp4", v+quick))
-		if p.Sound != nil || p.Pieces != nil || p.Grid.Packets != nil || p.Timeline.Samples != 0 || len(p.Chunks) != 1 {
+		if p.Sounds != nil || p.Pieces != nil || p.Grid.Packets != nil || p.Timeline.Samples != 0 || len(p.Chunks) != 1 {
 			t.Errorf("got %+v", p)
 		}
 	})
@@ -250,7 +250,7 @@ func TestOddSources(t *testing.T) {
 	t.Run("cover art", func(t *testing.T) {
 		cover := source(t, "c.png", fmt.Sprintf(pictures, "1", "1")+"-frames:v 1")
 		p := mustPlan(t, source(t, "a.mp3", a+"-i "+cover+" -map 0:a -map 1:v -c:a libmp3lame -c:v copy -disposition:v attached_pic"))
-		if p.Facts.Video != nil || p.Facts.Cover < 0 || p.Rungs != nil || p.Sound == nil {
+		if p.Facts.Video != nil || p.Facts.Cover < 0 || p.Rungs != nil || p.Sounds == nil {
 			t.Errorf("got %+v", p)
 		}
 	})
@@ -263,8 +263,11 @@ func TestOddSources(t *testing.T) {
 	})
 	t.Run("two tracks and subtitles", func(t *testing.T) {
 		p := mustPlan(t, source(t, "a.mkv", v+a+a+"-map 0:v -map 1:a -map 2:a -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra "+quick+aac))
-		if p.Sound.Name != "a0-eng" || !slices.Equal(p.LeftOut, []string{"second audio track (fra)"}) {
-			t.Errorf("sound %+v, left out %q", p.Sound, p.LeftOut)
+		if len(p.Sounds) != 2 || p.Sounds[0].Name != "a0-eng" || p.Sounds[1].Name != "a1-fra" || p.LeftOut != nil {
+			t.Errorf("sound %+v, left out %q", p.Sounds, p.LeftOut)
+		}
+		if len(p.Pieces) != 2 || p.Pieces[1].Sound != 1 || p.Pieces[1].Number != 1 || p.Pieces[0].Packets != p.Pieces[1].Packets {
+			t.Errorf("pieces %+v", p.Pieces)
 		}
 	})
 	t.Run("a hole of 2 s in the sound", func(t *testing.T) {
@@ -312,12 +315,12 @@ func checkPieces(t *testing.T, p *spool.Plan, rate, perSecond int) {
 	}
 	for _, piece := range p.Pieces[1:] {
 		start := float64(piece.FirstPacket-1) * 1024 / 48000
-		if piece.Seek == nil || *piece.Seek > start-1+p.Sound.OriginSeconds || *piece.Seek < start-9 || piece.Anchor == nil {
+		if piece.Seek == nil || *piece.Seek > start-1+p.Sounds[0].OriginSeconds || *piece.Seek < start-9 || piece.Anchor == nil {
 			t.Fatalf("piece %+v starts at %f", piece, start)
 		}
 		at := float64(piece.Anchor.Sample) / float64(rate)
-		off := at - float64(piece.Anchor.PTS)/float64(perSecond) + p.Sound.OriginSeconds
-		if off > 0.0011 || off < -0.0011 || at > start-0.4 || at+p.Sound.OriginSeconds < *piece.Seek+0.4 {
+		off := at - float64(piece.Anchor.PTS)/float64(perSecond) + p.Sounds[0].OriginSeconds
+		if off > 0.0011 || off < -0.0011 || at > start-0.4 || at+p.Sounds[0].OriginSeconds < *piece.Seek+0.4 {
 			t.Errorf("anchor %+v of the piece at %f, sought from %f", piece.Anchor, start, *piece.Seek)
 		}
 		if piece.Anchor.Sample*48000%int64(rate) != 0 {
@@ -331,11 +334,12 @@ func TestPiecesByRate(t *testing.T) {
 	for _, rate := range []int{8000, 16000, 22050, 32000, 44100, 48000, 96000} {
 		t.Run(strconv.Itoa(rate), func(t *testing.T) {
 			milli := spool.Ratio{Num: 1, Den: 1000}
-			x := &ffmpeg.FrameIndex{TimeBase: milli, Zero: 333, End: 460_333, Sound: &ffmpeg.SoundIndex{TimeBase: milli, PacketSamples: 1024}}
+			heard := &ffmpeg.SoundIndex{TimeBase: milli, PacketSamples: 1024}
+			x := &ffmpeg.FrameIndex{TimeBase: milli, Zero: 333, End: 460_333, Sounds: map[int]*ffmpeg.SoundIndex{1: heard}}
 			for n := int64(0); n < 460*int64(rate)/1024; n++ {
-				x.Sound.PTS = append(x.Sound.PTS, (n*1024*1000+int64(rate)/2)/int64(rate))
+				heard.PTS = append(heard.PTS, (n*1024*1000+int64(rate)/2)/int64(rate))
 			}
-			x.Keys, x.Sound.End = []int64{333}, 460_000
+			x.Keys, heard.End = []int64{333}, 460_000
 			for at := int64(333); at < 460_333; at += 40 {
 				x.PTS = append(x.PTS, at)
 			}
@@ -346,8 +350,8 @@ func TestPiecesByRate(t *testing.T) {
 			if err := lay(p, x, candidate{}, 0); err != nil {
 				t.Fatal(err)
 			}
-			if p.Timeline.Frames != 11500 || p.Sound.OriginSeconds != 0.333 {
-				t.Errorf("timeline %+v, sound %+v", p.Timeline, p.Sound)
+			if p.Timeline.Frames != 11500 || p.Sounds[0].OriginSeconds != 0.333 {
+				t.Errorf("timeline %+v, sound %+v", p.Timeline, p.Sounds)
 			}
 			checkPieces(t, p, rate, 1000)
 			if a := p.Pieces[0].Anchor; a == nil || a.Sample > 0 {

@@ -1,18 +1,25 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/grid"
 )
 
-// What the sound of every video becomes.
+// What sound becomes: every track is heard in stereo, and one that has
+// surround sound in that, too. Rates are those that Apple's authoring
+// specification has for AAC, in bits per second.
 const (
-	channels = 2
-	bitRate  = 128_000
+	stereo       = 2
+	stereoRate   = 128_000
+	surround     = 6
+	surroundRate = 320_000
 )
 
 // track is the sound of a source on the timeline. Its positions are in
@@ -24,28 +31,55 @@ type track struct {
 	whole  bool     // reading from anywhere but the start is not safe
 }
 
-// newTrack gives the track that is published, nil without one: sound that
-// ends before the first picture is not heard.
-func newTrack(facts spool.Facts, x *ffmpeg.FrameIndex) *track {
-	stream := ffmpeg.MainAudio(facts)
-	if stream == nil || x.Sound == nil || stream.SampleRate <= 0 {
-		return nil
+// newTracks gives the tracks that are published, the main one first, the
+// others in the order of the file: sound that ends before the first picture is
+// not heard.
+func newTracks(facts spool.Facts, x *ffmpeg.FrameIndex) []*track {
+	zero := ticks(x.Zero, x.TimeBase)
+	if facts.Video == nil {
+		zero = earliest(x)
 	}
-	t := &track{stream: stream, index: x.Sound, zero: new(big.Rat)}
-	t.whole = x.Decoded || x.Sound.Untimed || facts.Format == "avi"
-	if facts.Video != nil {
-		t.zero = new(big.Rat).Sub(ticks(x.Zero, x.TimeBase), ticks(x.Sound.Shift, x.Sound.TimeBase))
-	} else {
-		t.zero = ticks(x.Sound.Start(), x.Sound.TimeBase)
+	main := ffmpeg.MainAudio(facts)
+	var tracks []*track
+	for i := range facts.Audio {
+		stream := &facts.Audio[i]
+		index := x.Sounds[stream.Index]
+		if index == nil || stream.SampleRate <= 0 {
+			continue
+		}
+		t := &track{stream: stream, index: index, zero: new(big.Rat).Sub(zero, ticks(index.Shift, index.TimeBase))}
+		t.whole = x.Decoded || index.Untimed || facts.Format == "avi"
+		switch {
+		case t.at(index.End).Sign() <= 0:
+		case stream == main:
+			tracks = append([]*track{t}, tracks...)
+		default:
+			tracks = append(tracks, t)
+		}
 	}
-	if t.at(x.Sound.End).Sign() <= 0 {
-		return nil
+	return tracks
+}
+
+// earliest is when the first sound of a source begins on the file's own clock,
+// in seconds.
+func earliest(x *ffmpeg.FrameIndex) *big.Rat {
+	var first *big.Rat
+	for _, s := range x.Sounds {
+		if at := ticks(s.Start()+s.Shift, s.TimeBase); first == nil || at.Cmp(first) < 0 {
+			first = at
+		}
 	}
-	return t
+	if first == nil {
+		first = new(big.Rat)
+	}
+	return first
 }
 
 // ticks is a time in seconds.
 func ticks(n int64, base spool.Ratio) *big.Rat {
+	if !base.Known() {
+		return new(big.Rat)
+	}
 	return new(big.Rat).Mul(new(big.Rat).SetInt64(n), big.NewRat(base.Num, base.Den))
 }
 
@@ -72,24 +106,48 @@ func (t *track) frames(rate spool.Ratio) int {
 	return int(nearest(t.at(t.index.End), rate))
 }
 
-// lay puts the sound into a plan whose pictures are laid. With pictures it is
-// as long as they are.
-func (t *track) lay(p *spool.Plan) {
-	origin, _ := t.zero.Float64()
-	language := t.stream.Language
-	name := language
-	if name == "" {
-		name = "und"
+// laySounds puts tracks into a plan whose pictures are laid. With pictures the
+// sounds are as long as they are, else as the longest of them.
+func laySounds(p *spool.Plan, tracks []*track) {
+	p.Sounds = nil
+	if len(tracks) == 0 {
+		return
 	}
-	p.Sound = &spool.Sound{
-		Name: "a0-" + name, Stream: t.stream.Index, Language: language,
-		SampleRate: grid.SampleRate, Channels: channels, BitRate: bitRate, OriginSeconds: origin,
+	end := new(big.Rat)
+	for _, t := range tracks {
+		p.Sounds = append(p.Sounds, t.sounds(len(p.Sounds))...)
+		if at := t.at(t.index.End); at.Cmp(end) > 0 {
+			end = at
+		}
 	}
-	end := t.at(t.index.End)
 	if p.Timeline.Frames > 0 {
 		end = ticks(int64(p.Timeline.Frames), p.Timeline.Rate.Invert())
 	}
 	p.Timeline.Samples = nearest(end, spool.Ratio{Num: grid.SampleRate, Den: 1})
+}
+
+// sounds are what is made of a track: the first has the number n among those
+// of the plan.
+func (t *track) sounds(n int) []spool.Sound {
+	origin, _ := t.zero.Float64()
+	s := spool.Sound{
+		Stream: t.stream.Index, Language: t.stream.Language, Title: t.stream.Title, Role: t.stream.Role,
+		SampleRate: grid.SampleRate, Channels: stereo, BitRate: stereoRate, OriginSeconds: origin,
+	}
+	name := cmp.Or(t.stream.Language, "und")
+	s.Name = fmt.Sprintf("a%d-%s", n, name)
+	if t.stream.Channels < surround {
+		return []spool.Sound{s}
+	}
+	wide := s
+	wide.Name, wide.Channels, wide.BitRate = fmt.Sprintf("a%d-%s-%dch", n+1, name, surround), surround, surroundRate
+	return []spool.Sound{s, wide}
+}
+
+// trackOf is the one that a sound is made of.
+func trackOf(tracks []*track, s spool.Sound) *track {
+	i := slices.IndexFunc(tracks, func(t *track) bool { return t.stream.Index == s.Stream })
+	return tracks[i]
 }
 
 const (
@@ -100,30 +158,39 @@ const (
 	settle = 0.5
 )
 
-// pieces says for each piece of sound where reading begins, and which packet
+// addPieces adds the pieces of one sound to a plan.
+func addPieces(p *spool.Plan, n int, pieces []spool.AudioPiece) {
+	for _, piece := range pieces {
+		piece.Sound, piece.Number = n, len(p.Pieces)
+		p.Pieces = append(p.Pieces, piece)
+	}
+}
+
+// pieces says for each piece of sound n where reading begins, and which packet
 // of the source ties it to the timeline.
-func (t *track) pieces(p *spool.Plan) []spool.AudioPiece {
-	if p.Sound.Copied {
-		return grid.Pieces(p.Grid)
+func (t *track) pieces(p *spool.Plan, n int) []spool.AudioPiece {
+	laid := p.SoundGrid(n)
+	if p.Sounds[n].Copied {
+		return grid.Pieces(laid)
 	}
 	if t.whole {
-		return []spool.AudioPiece{{Segments: len(p.Grid.Packets), Packets: total(p.Grid.Packets)}}
+		return []spool.AudioPiece{{Segments: len(laid.Packets), Packets: total(laid.Packets)}}
 	}
-	pieces := grid.LongPieces(p.Grid)
+	pieces := grid.LongPieces(laid)
 	if t.index.PacketSamples > 0 {
-		pieces = grid.Pieces(p.Grid)
+		pieces = grid.Pieces(laid)
 	}
 	for i := range pieces {
 		if len(pieces) > 1 {
-			t.place(p, &pieces[i])
+			t.place(&pieces[i])
 		}
 	}
 	return pieces
 }
 
 // place says where the reading of a piece begins that is not the only one.
-func (t *track) place(p *spool.Plan, piece *spool.AudioPiece) {
-	if piece.Number == 0 {
+func (t *track) place(piece *spool.AudioPiece) {
+	if piece.FirstSegment == 0 {
 		piece.Anchor = t.first()
 		return
 	}
@@ -134,7 +201,8 @@ func (t *track) place(p *spool.Plan, piece *spool.AudioPiece) {
 		start = min(start, at)
 	}
 	shift, _ := ticks(t.index.Shift, t.index.TimeBase).Float64()
-	if from := p.Sound.OriginSeconds + shift + start - settle; t.late(start - settle) {
+	origin, _ := t.zero.Float64()
+	if from := origin + shift + start - settle; t.late(start - settle) {
 		piece.Seek = &from
 	}
 }

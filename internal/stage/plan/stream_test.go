@@ -125,7 +125,7 @@ func TestGrowingPlanIsThatOfTheWhole(t *testing.T) {
 func grew(t *testing.T, from, to *spool.Plan) {
 	t.Helper()
 	for i, n := range from.Grid.Frames {
-		if to.Grid.Frames[i] != n || from.Sound != nil && to.Grid.Packets[i] != from.Grid.Packets[i] {
+		if to.Grid.Frames[i] != n || from.Sounds != nil && to.Grid.Packets[i] != from.Grid.Packets[i] {
 			t.Errorf("segment %d has changed", i)
 		}
 	}
@@ -135,7 +135,7 @@ func grew(t *testing.T, from, to *spool.Plan) {
 	if diff := cmp.Diff(from.Pieces, to.Pieces[:len(from.Pieces)], cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(from.Sound, to.Sound); diff != "" {
+	if diff := cmp.Diff(from.Sounds, to.Sounds); diff != "" {
 		t.Error(diff)
 	}
 }

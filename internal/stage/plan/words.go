@@ -10,19 +10,11 @@ import (
 )
 
 // leftOut says in words what of the source is not published.
-func leftOut(facts spool.Facts, sound *spool.Sound) []string {
+func leftOut(facts spool.Facts, sounds []spool.Sound) []string {
 	var words []string
-	n := 1
-	for _, a := range facts.Audio {
-		if sound != nil && a.Index == sound.Stream {
-			continue
-		}
-		if sound != nil {
-			n++
-		}
-		words = append(words, fmt.Sprintf("%s audio track%s", ordinal(n), inBrackets(a.Language)))
-		if sound == nil {
-			n++
+	for n, a := range facts.Audio {
+		if !slices.ContainsFunc(sounds, func(s spool.Sound) bool { return s.Stream == a.Index }) {
+			words = append(words, fmt.Sprintf("%s audio track%s: nothing of it is heard", ordinal(n+1), inBrackets(a.Language)))
 		}
 	}
 	for _, s := range facts.Subtitles {
@@ -79,6 +71,25 @@ func notes(p *spool.Plan, x *ffmpeg.FrameIndex, constant bool, careful int) []st
 	return shortened(words, p, x)
 }
 
+// cut notes the tracks that go on after the pictures for so long that somebody
+// may miss it.
+func cut(p *spool.Plan, tracks []*track) []string {
+	const much = 2 * time.Second
+	end := p.Timeline.Duration(p.SampleRate())
+	var words []string
+	for n, a := range p.Facts.Audio {
+		i := slices.IndexFunc(tracks, func(t *track) bool { return t.stream.Index == a.Index })
+		if i < 0 {
+			continue
+		}
+		if more := time.Duration(tracks[i].length()*float64(time.Second)) - end; more > much {
+			words = append(words, fmt.Sprintf("the %s audio track%s goes on for %s after the pictures: it is cut there",
+				ordinal(n+1), inBrackets(a.Language), more.Round(100*time.Millisecond)))
+		}
+	}
+	return words
+}
+
 // uneven notes that segments are not as long as was asked for, because those of
 // a source that is copied can end only at its own key frames.
 func uneven(p *spool.Plan) []string {
@@ -103,8 +114,8 @@ func shortened(words []string, p *spool.Plan, x *ffmpeg.FrameIndex) []string {
 	if len(x.PTS) > 0 {
 		measured = x.TimeBase.Duration(x.End - x.PTS[0])
 	}
-	if x.Sound != nil {
-		measured = max(measured, x.Sound.TimeBase.Duration(x.Sound.End-x.Sound.Start()))
+	for _, s := range x.Sounds {
+		measured = max(measured, s.TimeBase.Duration(s.End-s.Start()))
 	}
 	said := p.Facts.Duration
 	if missing := said - measured; missing < 500*time.Millisecond || missing < said/50 {

@@ -26,7 +26,9 @@ type kind struct {
 	// shares and WebDAV servers do is between none and all of it.
 	atomicMove bool
 	readOnly   bool
-	buckets    bool // what stands first in a path is a bucket, or a share
+	// web: it is a web server, which may not know ranges.
+	web     bool
+	buckets bool // what stands first in a path is a bucket, or a share
 	// slash: a path that ends with one is taken for a folder without asking.
 	// These take it for a file when that question fails, for whatever reason.
 	slash bool
@@ -49,7 +51,7 @@ var kinds = map[string]kind{
 	"local":                {atomicMove: true},
 	"sftp":                 {atomicMove: true, fixed: map[string]string{"set_modtime": "false"}},
 	"smb":                  {buckets: true},
-	"webdav":               {},
+	"webdav":               {web: true},
 	"ftp":                  {},
-	"http":                 {readOnly: true, slash: true},
+	"http":                 {readOnly: true, slash: true, web: true},
 }

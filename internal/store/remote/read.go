@@ -21,25 +21,29 @@ import (
 func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
 	err = s.again(ctx, "open", name, func(ctx context.Context) error {
 		o, err := s.find(ctx, name)
-		if err != nil {
-			return err
+		if err == nil {
+			r, err = open(ctx, o, offset, length)
 		}
-		left := o.Size() - offset
-		if length >= 0 {
-			left = min(left, length)
-		}
-		if left <= 0 {
-			r = io.NopCloser(strings.NewReader(""))
-			return nil
-		}
-		var options []rclone.OpenOption
-		if offset > 0 || left < o.Size() {
-			options = append(options, &rclone.RangeOption{Start: offset, End: offset + left - 1})
-		}
-		r, err = o.Open(ctx, options...)
 		return err
 	})
 	return r, err
+}
+
+// open reads length bytes of an object from offset; length < 0 means to the
+// end.
+func open(ctx context.Context, o rclone.Object, offset, length int64) (io.ReadCloser, error) {
+	left := o.Size() - offset
+	if length >= 0 {
+		left = min(left, length)
+	}
+	if left <= 0 {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	var options []rclone.OpenOption
+	if offset > 0 || left < o.Size() {
+		options = append(options, &rclone.RangeOption{Start: offset, End: offset + left - 1})
+	}
+	return o.Open(ctx, options...)
 }
 
 // Stat tells size and time of one object.

@@ -77,6 +77,7 @@ type Store struct {
 	sum     hash.Type  // what the store is asked for after a put
 	token   string
 	checked time.Time // when the token was last seen
+	ranges  *bool     // whether a web server gives files from any place on; nil: not asked yet
 }
 
 // Open opens a place as a store: a folder is made when it is not there, a

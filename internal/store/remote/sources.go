@@ -1,9 +1,11 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strconv"
@@ -65,9 +67,9 @@ func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, 
 	if err != nil {
 		return nil, false, err
 	}
-	tag, size, err := in.tag(ctx, name)
+	o, tag, err := in.seen(ctx, name)
 	if err == nil {
-		return []File{{at, spool.SourceStamp{Size: size, Tag: tag}}}, false, nil
+		return []File{{at, spool.SourceStamp{Size: o.Size(), Tag: tag}}}, false, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, false, err
@@ -126,16 +128,57 @@ func (s *Sources) open(ctx context.Context, at spool.RemotePath) (*Store, error)
 	return in, nil
 }
 
-// tag is the ETag of a file.
-func (s *Store) tag(ctx context.Context, name string) (tag string, size int64, err error) {
-	err = s.again(ctx, "look at", name, func(ctx context.Context) error {
-		o, err := s.find(ctx, name)
-		if err == nil {
-			tag, size = s.tagOf(ctx, o), o.Size()
+// seen gives a file as it is now, and its ETag.
+func (s *Store) seen(ctx context.Context, name string) (o rclone.Object, tag string, err error) {
+	err = s.again(ctx, "look at", name, func(ctx context.Context) (err error) {
+		if o, err = s.find(ctx, name); err == nil {
+			tag = s.tagOf(ctx, o)
 		}
 		return err
 	})
-	return tag, size, err
+	return o, tag, err
+}
+
+// read opens a file that was seen.
+func (s *Store) read(ctx context.Context, o rclone.Object, offset, length int64) (r io.ReadCloser, err error) {
+	err = s.again(ctx, "open", o.Remote(), func(ctx context.Context) (err error) {
+		r, err = open(ctx, o, offset, length)
+		return err
+	})
+	return r, err
+}
+
+// ranged reports whether a file can be read from any place on. All stores can
+// do that but web servers, some of which give the whole of a file whatever they
+// are asked for: what comes from the second byte on must not be the first.
+func (s *Store) ranged(ctx context.Context, o rclone.Object) (bool, error) {
+	const enough = 64
+	if !s.kind.web || o.Size() <= enough {
+		return !s.kind.web, nil
+	}
+	s.mu.Lock()
+	known := s.ranges
+	s.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	var parts [2][]byte
+	for from := range parts {
+		r, err := s.read(ctx, o, int64(from), enough)
+		if err != nil {
+			return false, err
+		}
+		parts[from] = make([]byte, enough)
+		_, err = io.ReadFull(r, parts[from])
+		if err = errors.Join(err, r.Close()); err != nil {
+			return false, s.problem(ctx, "read", o.Remote(), err)
+		}
+	}
+	can := bytes.Equal(parts[0][1:], parts[1][:enough-1]) && !bytes.Equal(parts[0], parts[1])
+	s.mu.Lock()
+	s.ranges = &can
+	s.mu.Unlock()
+	return can, nil
 }
 
 // tagOf tells one version of a file from another: by its checksum where the
@@ -156,7 +199,7 @@ func (s *Sources) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	tag, size, err := in.tag(r.Context(), name)
+	o, tag, err := in.seen(r.Context(), name)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "source-missing", Reason: "there is no file " + at.String(),
@@ -166,9 +209,18 @@ func (s *Sources) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	size := o.Size()
 	a := answer200(r, tag, size)
 	first, last, part := wanted(r, a.Header.Get("ETag"), size)
+	if part {
+		if part, err = in.ranged(r.Context(), o); err != nil {
+			return nil, err
+		}
+	}
 	switch {
+	case !part:
+		first = 0
+		a.Header.Del("Accept-Ranges")
 	case part && first >= size:
 		a.StatusCode, a.ContentLength = http.StatusRequestedRangeNotSatisfiable, 0
 		a.Header.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
@@ -177,7 +229,7 @@ func (s *Sources) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.StatusCode, a.ContentLength = http.StatusPartialContent, last-first+1
 		a.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, last, size))
 	}
-	a.Body, err = in.Open(r.Context(), name, first, a.ContentLength)
+	a.Body, err = in.read(r.Context(), o, first, a.ContentLength)
 	return a, err
 }
 

@@ -74,7 +74,7 @@ func Job(t testing.TB, s store.Store, o Options) spool.Job {
 		Fetched: &spool.Fetched{}, Plan: &spool.Plan{Grid: spool.Grid{Target: 1}}, Made: &spool.Made{},
 	}
 	if o.Encrypted {
-		job.Key = &spool.ContentKey{ID: KeyID, Bytes: Key, URI: cmp.Or(o.KeyURI, KeyURI)}
+		job.Keys = spool.ContentKeys{{ID: KeyID, Bytes: Key, URI: cmp.Or(o.KeyURI, KeyURI)}}
 	}
 	if !o.NoVideo {
 		pictures(t, s, &job, o.Rate)
@@ -138,7 +138,7 @@ func sound(t testing.TB, s store.Store, job *spool.Job, o Options) {
 	if o.Language != "" {
 		name = "a0-" + o.Language
 	}
-	plan.Sound = &spool.Sound{Name: name, Language: o.Language, SampleRate: sampleRate, Channels: 2, BitRate: 128000}
+	plan.Sounds = []spool.Sound{{Name: name, Language: o.Language, SampleRate: sampleRate, Channels: 2, BitRate: 128000}}
 	r := once(fmt.Sprint("sound", plan.Grid.Packets), func() raw { return audio(t, plan.Grid.Packets) })
 	codec, err := cmaf.AudioCodec(r.config)
 	if err != nil {
@@ -155,9 +155,9 @@ func add(t testing.TB, s store.Store, job *spool.Job, r raw, init spool.InitSect
 	job.Made.Inits = append(job.Made.Inits, init)
 	for i, plain := range r.segments {
 		body := plain
-		if job.Key != nil {
+		if key := job.Keys.Of(i); key != nil {
 			var err error
-			if body, err = keys.Encrypt(job.Key.Bytes, init.Rendition, i, plain); err != nil {
+			if body, err = keys.Encrypt(key.Bytes, init.Rendition, i, plain); err != nil {
 				t.Fatal(err)
 			}
 		}

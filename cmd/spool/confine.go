@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/process"
+)
+
+// tellConfinement notes what the programs that read sources are held to.
+func (h *house) tellConfinement(ctx context.Context, tools ffmpeg.Tools) {
+	can := process.Supported()
+	if tools.Unconfined == "" && can.Files {
+		h.log.DebugContext(ctx, "sandbox: "+can.String())
+		return
+	}
+	reason := tools.Unconfined
+	if reason == "" {
+		reason = can.String()
+	}
+	h.log.WarnContext(ctx, "sandbox is not complete", "reason", reason)
+}
+
+// confinement says what the programs that read sources can do at worst.
+func (d *doctor) confinement(tools ffmpeg.Tools) {
+	can := process.Supported()
+	switch {
+	case tools.Unconfined != "":
+		d.say(warning, "sandbox", "none: "+tools.Unconfined, "an ffmpeg whose libraries lie below /usr, /opt or beside it starts; the packages of Debian and Ubuntu do")
+	case !can.Files:
+		d.say(warning, "sandbox", can.String(), "publish only sources that you trust, or run Spool where Landlock is: Linux 5.13 or newer, and a container runtime that lets it through")
+	default:
+		d.say(fine, "sandbox", can.String(), "")
+	}
+}

@@ -1,0 +1,214 @@
+package finish
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/cmaf"
+	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/process"
+	"github.com/spool-video/spool/internal/storyboard"
+	"github.com/spool-video/spool/internal/verify"
+)
+
+// boardTime is how long a storyboard may take: a video is not kept waiting for
+// it.
+const boardTime = 5 * time.Minute
+
+// glance adds the storyboard. That none could be made is a note: the video is
+// published all the same.
+func (s Stage) glance(ctx context.Context, job spool.Job, p *parcel) (notes []string, err error) {
+	within, cancel := context.WithTimeout(ctx, boardTime)
+	defer cancel()
+	err = s.storyboard(within, job, p)
+	switch {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		return []string{"no storyboard: " + spool.AsError(err).Reason}, nil
+	}
+	return nil, nil
+}
+
+// storyboard makes a video's storyboard of the key frames of its smallest
+// rung, as they are published: the source is not decoded again.
+func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
+	if job.Settings.Storyboard == spool.StoryboardOff || len(job.Keys) > 0 && job.Settings.Storyboard != spool.StoryboardAlways {
+		return nil
+	}
+	var rungs []verify.Rendition
+	for _, r := range p.manifest.Renditions {
+		if !r.Sound() {
+			rungs = append(rungs, r)
+		}
+	}
+	if len(rungs) == 0 {
+		return nil
+	}
+	b := board{stage: s, job: job, length: time.Duration(p.manifest.Seconds * float64(time.Second))}
+	b.rung = slices.MinFunc(rungs, func(a, b verify.Rendition) int {
+		return cmp.Compare(a.Init.Width*a.Init.Height, b.Init.Width*b.Init.Height)
+	})
+	b.width, b.height = storyboard.Size(b.rung.Init.Width, b.rung.Init.Height)
+	if err := b.make(ctx, starts(p.manifest, b.rung)); err != nil {
+		return err
+	}
+	p.revision = append(p.revision, b.documents...)
+	p.manifest.Storyboard = &b.named
+	return nil
+}
+
+// starts are the times at which a rung's segments begin.
+func starts(m verify.Manifest, r verify.Rendition) []time.Duration {
+	lengths, base := m.Ticks(r)
+	var at []time.Duration
+	sum := int64(0)
+	for _, n := range lengths {
+		at = append(at, base.Duration(sum))
+		sum += n
+	}
+	return at
+}
+
+// board is a storyboard in the making.
+type board struct {
+	stage         Stage
+	job           spool.Job
+	rung          verify.Rendition
+	init          []byte // of the rung
+	length        time.Duration
+	width, height int // of a picture, in pixels
+
+	next      time.Duration // from when on a picture is due
+	cues      []storyboard.Cue
+	documents []document
+	named     verify.Storyboard
+}
+
+func (b *board) make(ctx context.Context, starts []time.Duration) (err error) {
+	if b.init, err = read(ctx, b.stage.Store, b.job.Video+"/"+b.rung.Init.Name, maxPoster); err != nil {
+		return fmt.Errorf("read %s: %w", b.rung.Init.Name, err)
+	}
+	every := storyboard.Every(b.length)
+	var waiting []glimpse
+	for numbers := range slices.Chunk(b.chosen(starts, every), storyboard.PerTile) {
+		seen, err := b.look(ctx, numbers)
+		if err != nil {
+			return err
+		}
+		waiting = append(waiting, b.spaced(seen, every)...)
+		for len(waiting) >= storyboard.PerTile {
+			if err := b.tile(ctx, waiting[:storyboard.PerTile]); err != nil {
+				return err
+			}
+			waiting = waiting[storyboard.PerTile:]
+		}
+	}
+	if len(waiting) > 0 {
+		if err := b.tile(ctx, waiting); err != nil {
+			return err
+		}
+	}
+	if len(b.cues) == 0 {
+		return errors.New("there is no key frame")
+	}
+	for i := range b.cues[1:] {
+		b.cues[i].End = b.cues[i+1].Start
+	}
+	b.cues[0].Start, b.cues[len(b.cues)-1].End = 0, b.length
+	b.named.Index = b.add(storyboard.IndexName, storyboard.IndexType, storyboard.Encode(b.cues))
+	return nil
+}
+
+// chosen are the numbers of the segments whose pictures are shown.
+func (b *board) chosen(starts []time.Duration, every time.Duration) []int {
+	var numbers []int
+	next := time.Duration(0)
+	for i, at := range starts {
+		if storyboard.Dense(b.length) || at >= next {
+			numbers = append(numbers, i)
+			next = at + every
+		}
+	}
+	return numbers
+}
+
+// spaced leaves out what is shown too soon after another. What is due may come
+// a little early: two seconds are not a whole number of frames at every rate.
+func (b *board) spaced(seen []glimpse, every time.Duration) []glimpse {
+	var kept []glimpse
+	for _, g := range seen {
+		if b.next == 0 || g.at >= b.next {
+			b.next = g.at + every*9/10
+			kept = append(kept, g)
+		}
+	}
+	return kept
+}
+
+// tile makes one JPEG.
+func (b *board) tile(ctx context.Context, pictures []glimpse) error {
+	var media bytes.Buffer
+	media.Write(b.init)
+	f := cmaf.Fragment{Sequence: 1}
+	for _, p := range pictures {
+		f.Samples = append(f.Samples, cmaf.Sample{Duration: uint32(b.rung.Init.Timescale), Sync: true, Data: p.coded})
+	}
+	if err := cmaf.WriteFragment(&media, f); err != nil {
+		return fmt.Errorf("write a storyboard's pictures: %w", err)
+	}
+	tile, err := b.stage.tile(ctx, media.Bytes(), b.filter(len(pictures)))
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%05d-%.8s.jpg", len(b.named.Tiles), verify.Sum(tile))
+	b.named.Tiles = append(b.named.Tiles, b.add(name, storyboard.TileType, tile))
+	for i, place := range storyboard.Lay(len(pictures), b.width, b.height) {
+		b.cues = append(b.cues, storyboard.Cue{Start: pictures[i].at, Tile: name, Place: place})
+	}
+	return nil
+}
+
+// filter scales pictures and lays them side by side.
+func (b *board) filter(pictures int) string {
+	columns, rows := storyboard.Grid(pictures)
+	return fmt.Sprintf("scale=%d:%d:flags=area:in_range=tv:out_range=pc,format=yuvj420p,setsar=1,tile=%dx%d:nb_frames=%d",
+		b.width, b.height, columns, rows, pictures)
+}
+
+func (b *board) add(name, kind string, content []byte) spool.Object {
+	d := newDocument(path.Join(b.job.Revision, storyboard.Folder, name), kind, content)
+	b.documents = append(b.documents, d)
+	return d.Object
+}
+
+// tile lets ffmpeg make a JPEG of pictures. One that does not decode ends it:
+// without it the others would be shown at wrong times.
+func (s Stage) tile(ctx context.Context, media []byte, filter string) ([]byte, error) {
+	picture, err := process.Run(ctx, process.Command{
+		Path: cmp.Or(s.Tools.FFmpeg, "ffmpeg"),
+		Args: []string{
+			"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1",
+			"-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
+			"-f", "mp4", "-i", "pipe:0", "-map", "0:0", "-fps_mode", "passthrough",
+			"-vf", filter, "-frames:v", "1", "-q:v", "4", "-f", "mjpeg", "pipe:1",
+		},
+		Stdin: bytes.NewReader(media), Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("make a storyboard: %w", context.Cause(ctx))
+	case err != nil:
+		return nil, fmt.Errorf("make a storyboard: %w", err)
+	case !isJPEG(picture):
+		return nil, errors.New("make a storyboard: ffmpeg gave no picture")
+	}
+	return picture, nil
+}
