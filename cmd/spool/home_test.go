@@ -96,6 +96,7 @@ func (h *home) good(t *testing.T, n int) {
 func (h *home) stub(t *testing.T, body string) {
 	t.Helper()
 	h.ffmpeg = h.path("ffmpeg")
+	h.env = append(h.env, "SPOOL_SANDBOX=off") // it leaves notes for the test
 	text := fmt.Sprintf("#!/bin/sh\nreal=%s\nhome=%s\n%s\nexec $real \"$@\"\n", program(t, "ffmpeg"), h.dir, body)
 	if err := os.WriteFile(h.ffmpeg, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
 		t.Fatal(err)
