@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
@@ -38,21 +39,23 @@ import (
 // house is all that belongs to one destination. This file is the only place
 // that knows every name.
 type house struct {
-	cfg     config.Config
-	log     *slog.Logger
-	ledger  ledger.Ledger
-	store   store.Store
-	keys    *keyring
-	pages   *page.Tool
-	stores  *remote.Sources  // sources that lie in stores
-	scratch *scratch.Scratch // only while a run holds the lock
-	sources *tap.Desk        // only while an engine runs
-	staging *area            // only while a run holds the lock; nil: sources are not staged
-	far     *elsewhere       // as sources
-	fetch   *fetch.Stage     // as sources
-	fresh   bool             // the destination was deleted, and is made anew
-	hasty   time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
-	close   func() error
+	cfg      config.Config
+	log      *slog.Logger
+	ledger   ledger.Ledger
+	store    store.Store
+	keys     *keyring
+	pages    *page.Tool
+	stores   *remote.Sources  // sources that lie in stores
+	contents *intake.Contents // what is known of files whose names say nothing
+	scratch  *scratch.Scratch // only while a run holds the lock
+	sources  *tap.Desk        // only while an engine runs
+	sums     *sums            // as scratch
+	staging  *area            // only while a run holds the lock; nil: sources are not staged
+	far      *elsewhere       // as sources
+	fetch    *fetch.Stage     // as sources
+	fresh    bool             // the destination was deleted, and is made anew
+	hasty    time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
+	close    func() error
 }
 
 // load reads the settings of a command.
@@ -102,8 +105,9 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.stores = &remote.Sources{Remotes: remotes(cfg)}
+	h.stores, h.contents = &remote.Sources{Remotes: remotes(cfg)}, &intake.Contents{}
 	h.close = func() error {
+		h.sums.stop()
 		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close())
 	}
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg), Unconfined: cfg.Sandbox == "off"}
