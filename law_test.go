@@ -35,7 +35,8 @@ var law = map[string][]string{
 	"internal/grid":          {"."},
 	"internal/hls":           {".", text},
 	"internal/cmaf":          {".", mp4ff},
-	"internal/mpegts":        {"internal/cmaf", mp4ff},
+	"internal/mpegts":        {".", "internal/cmaf", mp4ff},
+	"internal/wrap":          {".", "internal/cmaf", "internal/mpegts"},
 	"internal/estimate":      {"."},
 	"internal/storyboard":    {},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
@@ -46,7 +47,7 @@ var law = map[string][]string{
 	"internal/webvtt":        {},
 
 	// What touches the world, one package a part of it.
-	"internal/keys":     {"."},
+	"internal/keys":     {".", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
 	"internal/ffmpeg":   {".", "flow", "internal/process"},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
@@ -66,6 +67,8 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/redisq":        {".", "internal/queue", "github.com/redis/go-redis/v9"},
+	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
@@ -80,13 +83,13 @@ var law = map[string][]string{
 	// nor one another.
 	"internal/stage/fetch":     {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
 	"internal/stage/plan":      {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
-	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", text},
-	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
-	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
+	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", "internal/wrap", text},
+	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify", "internal/wrap"},
+	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
 	"internal/publish":         {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard", "internal/webvtt"},
+	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/webvtt", "internal/wrap"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -111,6 +114,7 @@ var law = map[string][]string{
 	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 	"internal/hosttest":          {"internal/process"},
+	"internal/brokertest":        {"internal/process"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a
 	// yardstick shares nothing with what it measures.
@@ -152,7 +156,7 @@ var nevers = []struct {
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/wrap", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
 		nil,
 		[]string{"os", "net", "net/http", "time/tzdata"},
 		"pure knowledge touches neither files nor network",
