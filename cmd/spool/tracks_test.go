@@ -141,7 +141,9 @@ func playTracks(t *testing.T, places map[string]string) {
 	heard := slices.ContainsFunc(r.Requests, func(uri string) bool { return strings.Contains(uri, "/a1-ger/00000-") })
 	// hls.js looks in the playlist of the variant for pictures, says that there
 	// are none, and goes on.
-	r.Errors = slices.DeleteFunc(r.Errors, func(e string) bool { return strings.Contains(e, "Found no media in main playlist") && !strings.Contains(e, "fatal") })
+	r.Errors = slices.DeleteFunc(r.Errors, func(e string) bool {
+		return strings.Contains(e, "Found no media in main playlist") && !strings.Contains(e, "fatal")
+	})
 	if !r.Ended || len(r.Errors) > 0 || len(r.Sounds) != 2 || !heard {
 		t.Errorf("album: ended %v at %.2f, sounds %q, errors %q, asked for %q", r.Ended, r.Position, r.Sounds, r.Errors, r.Requests)
 	}
