@@ -47,7 +47,7 @@ var law = map[string][]string{
 	// What touches the world, one package a part of it.
 	"internal/keys":     {"."},
 	"internal/process":  {".", system},
-	"internal/ffmpeg":   {".", "internal/process"},
+	"internal/ffmpeg":   {".", "internal/process", system},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
 	"internal/download": {".", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
 	"internal/page":     {".", "internal/guard", "internal/plaintext", "internal/process"},

@@ -291,7 +291,7 @@ func play(t *testing.T, from, to uint64) {
 	for seed := from; seed < to; seed++ {
 		w, faults := simulate(t, seed)
 		if len(faults) > 0 {
-			t.Fatalf("seed %d:\n%s\n%s\nto see it again: go test ./internal/schedule -run TestSimulation -seed %d -v",
+			t.Fatalf("seed %d:\n%s\n%s\nto see it again: go test ./internal/schedule -run TestSimulation -v -args -seed %d",
 				seed, strings.Join(faults, "\n"), strings.Join(w.trace, "\n"), seed)
 		}
 	}
