@@ -36,7 +36,7 @@ func (f work) Run(ctx context.Context, job spool.Job, _ func(spool.Progress)) (s
 			p.Chunks[i].Number = i
 		}
 		return spool.Result{Plan: p}, nil
-	case spool.Encode, spool.Audio:
+	case spool.Encode, spool.Audio, spool.Texts:
 		return spool.Result{Made: &spool.Made{}}, nil
 	case spool.Finish:
 	}
