@@ -117,7 +117,7 @@ func (t Target) still(ctx context.Context, s Plain, plain []byte, n int) (spool.
 		return spool.Object{}, err
 	}
 	return t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
-		return fmt.Sprintf("%s/%s/%05d-%d-%s.m4s", t.Revision, s.Rendition, s.Number, n, h8)
+		return fmt.Sprintf("%s/%s/iframe-%05d-%d-%s.m4s", t.Revision, s.Rendition, s.Number, n, h8)
 	})
 }
 
