@@ -58,6 +58,11 @@ func (h *home) path(names ...string) string {
 // start runs a command of spool.
 func (h *home) start(t *testing.T, args ...string) *child {
 	t.Helper()
+	return launch(t, h.command(t, args...))
+}
+
+func (h *home) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "spool", args...)
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "HOME="+h.dir, "SPOOL_TO=bucket", "SPOOL_STATE=state", "SPOOL_WORK=work")
@@ -68,7 +73,7 @@ func (h *home) start(t *testing.T, args ...string) *child {
 		cmd.Env = append(cmd.Env, "SPOOL_FFMPEG="+h.ffmpeg)
 	}
 	cmd.Env = append(cmd.Env, h.env...)
-	return launch(t, cmd)
+	return cmd
 }
 
 // do runs a command of spool to its end.
