@@ -65,7 +65,10 @@ func readsSource(kind spool.Kind) bool {
 	return kind == spool.Draft || isPart(kind)
 }
 
-func isPart(kind spool.Kind) bool { return kind == spool.Encode || kind == spool.Audio }
+// isPart reports whether jobs of a kind make media of a source.
+func isPart(kind spool.Kind) bool {
+	return kind == spool.Encode || kind == spool.Audio || kind == spool.Texts
+}
 
 // placeFor is the place of a job that is opened beside others.
 func placeFor(rec *ledger.Record, key spool.JobKey, by spool.Report) spool.Place {
@@ -98,7 +101,7 @@ func classOf(rec *ledger.Record) string {
 // pin binds the parts of a revision to a class of encoders.
 func pin(rec *ledger.Record, class string) {
 	for i := range rec.Jobs {
-		if j := &rec.Jobs[i]; isPart(j.Kind) {
+		if j := &rec.Jobs[i]; isPart(j.Kind) || j.Kind == spool.Fetch {
 			j.Place.Class = class
 		}
 	}
@@ -134,7 +137,9 @@ func refetch(rec *ledger.Record, gone string) bool {
 	if !needed {
 		return false
 	}
+	class := classOf(rec)
 	fetch.State, fetch.Worker, fetch.Place = spool.JobReady, "", fetchPlace(rec.Video)
+	fetch.Place.Class = class
 	hold(rec)
 	settle(rec)
 	return true
