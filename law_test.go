@@ -46,7 +46,7 @@ var law = map[string][]string{
 	"internal/webvtt":        {},
 
 	// What touches the world, one package a part of it.
-	"internal/keys":     {"."},
+	"internal/keys":     {".", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
 	"internal/ffmpeg":   {".", "flow", "internal/process"},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
@@ -66,6 +66,8 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/redisq":        {".", "internal/queue", "github.com/redis/go-redis/v9"},
+	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
@@ -111,6 +113,7 @@ var law = map[string][]string{
 	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 	"internal/hosttest":          {"internal/process"},
+	"internal/brokertest":        {"internal/process"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a
 	// yardstick shares nothing with what it measures.
