@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/spool-video/spool"
@@ -51,7 +52,7 @@ func (c *checker) chosen(r Rendition) []task {
 // there are cores. Findings come in the order of the segments.
 func (c *checker) segments(ctx context.Context) error {
 	var tasks []task
-	for _, r := range c.manifest.Renditions {
+	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
 		tasks = append(tasks, c.chosen(r)...)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -121,6 +122,10 @@ func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
 		if whole {
 			c.fail(s.Name, "key", "the key does not give back what was encrypted", s.Plain, sum)
 		}
+		return nil
+	}
+	if r.Text {
+		c.cues(r, number, plain)
 		return nil
 	}
 	init := c.texts[r.Init.Name]
