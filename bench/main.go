@@ -91,6 +91,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.chromium, "chromium", "chromium", "first, moov: the browser")
 	flags.StringVar(&b.player, "player", "internal/web/static/vendor/hls-*.min.js", "first, moov: hls.js")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
+	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
 	flags.IntVar(&b.ready, "ready", 100, "again: how many ready videos are run again")
 }
 
@@ -113,7 +114,7 @@ type bench struct {
 	slots, clips             int
 	seconds, big, tall       int
 	cpu, tape, one, moov     int
-	kill, ready              int
+	kill, ready, check       int
 	lengths                  []int
 	link                     float64       // MB/s
 	limit                    time.Duration // of one program
@@ -145,6 +146,7 @@ func (b *bench) parts() []part {
 		{"cpu", b.work},
 		{"kill", b.killed},
 		{"again", b.again},
+		{"verify", b.verified},
 	}
 }
 
