@@ -76,7 +76,7 @@ func TestPageShowsTheStoryboard(t *testing.T) {
 	until(t, tab, `!document.querySelector('#strip').hidden && document.querySelector('#screen').duration > 7`)
 	tab.Do(t, chromedp.Evaluate[chromedp.Void](`document.querySelector('#screen').pause(); undefined`))
 	shown := func(picture int) string {
-		return fmt.Sprintf(`!document.querySelector('#glance').hidden && document.querySelector('#glance-picture').style.backgroundPosition.startsWith('-%dpx')`, 160*picture)
+		return fmt.Sprintf(`!document.querySelector('#glance').hidden && document.querySelector('#glance-picture').style.backgroundPosition.startsWith('%dpx')`, -160*picture)
 	}
 	for _, c := range []struct {
 		share   float64

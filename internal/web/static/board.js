@@ -70,7 +70,7 @@ function show(time) {
   picture.style.width = `${cue.w}px`;
   picture.style.height = `${cue.h}px`;
   picture.style.backgroundImage = `url("${cue.url}")`;
-  picture.style.backgroundPosition = `-${cue.x}px -${cue.y}px`;
+  picture.style.backgroundPosition = `${-cue.x}px ${-cue.y}px`;
   $('glance-time').textContent = at(time);
   $('glance').hidden = false;
   const room = $('strip').clientWidth - $('glance').offsetWidth;
