@@ -43,11 +43,12 @@ var law = map[string][]string{
 	"internal/survey/stream": {"internal/cmaf", mp4ff, "github.com/asticode/go-astits"},
 	"internal/plaintext":     {"github.com/mattn/go-runewidth", text},
 	"internal/spelling":      {},
+	"internal/webvtt":        {},
 
 	// What touches the world, one package a part of it.
-	"internal/keys":     {"."},
+	"internal/keys":     {".", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
-	"internal/ffmpeg":   {".", "internal/process"},
+	"internal/ffmpeg":   {".", "flow", "internal/process"},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
 	"internal/download": {".", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
 	"internal/page":     {".", "internal/guard", "internal/plaintext", "internal/process"},
@@ -65,6 +66,8 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/redisq":        {".", "internal/queue", "github.com/redis/go-redis/v9"},
+	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
@@ -77,14 +80,15 @@ var law = map[string][]string{
 
 	// The stages: what is done for a video. They know neither queue nor ledger
 	// nor one another.
-	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
-	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
-	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/finish": {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
-	"internal/early":        {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
-	"internal/publish":      {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":       {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard"},
+	"internal/stage/fetch":     {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
+	"internal/stage/plan":      {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
+	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
+	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
+	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", text},
+	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
+	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
+	"internal/publish":         {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
+	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard", "internal/webvtt"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -109,6 +113,7 @@ var law = map[string][]string{
 	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 	"internal/hosttest":          {"internal/process"},
+	"internal/brokertest":        {"internal/process"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a
 	// yardstick shares nothing with what it measures.

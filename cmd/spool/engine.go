@@ -56,7 +56,7 @@ func (h *house) start(ctx context.Context, b *board) (*engine, error) {
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v) },
-		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
+		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
 	})
 	e.worker = worker.New(worker.Config{
 		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log, Stop: resumes, Needs: h.fetch.Needs,

@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
@@ -29,6 +30,7 @@ import (
 	"github.com/spool-video/spool/internal/stage/fetch"
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/stage/plan"
+	"github.com/spool-video/spool/internal/stage/subtitles"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/tap"
@@ -38,21 +40,23 @@ import (
 // house is all that belongs to one destination. This file is the only place
 // that knows every name.
 type house struct {
-	cfg     config.Config
-	log     *slog.Logger
-	ledger  ledger.Ledger
-	store   store.Store
-	keys    *keyring
-	pages   *page.Tool
-	stores  *remote.Sources  // sources that lie in stores
-	scratch *scratch.Scratch // only while a run holds the lock
-	sources *tap.Desk        // only while an engine runs
-	staging *area            // only while a run holds the lock; nil: sources are not staged
-	far     *elsewhere       // as sources
-	fetch   *fetch.Stage     // as sources
-	fresh   bool             // the destination was deleted, and is made anew
-	hasty   time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
-	close   func() error
+	cfg      config.Config
+	log      *slog.Logger
+	ledger   ledger.Ledger
+	store    store.Store
+	keys     *keyring
+	pages    *page.Tool
+	stores   *remote.Sources  // sources that lie in stores
+	contents *intake.Contents // what is known of files whose names say nothing
+	scratch  *scratch.Scratch // only while a run holds the lock
+	sources  *tap.Desk        // only while an engine runs
+	sums     *sums            // as scratch
+	staging  *area            // only while a run holds the lock; nil: sources are not staged
+	far      *elsewhere       // as sources
+	fetch    *fetch.Stage     // as sources
+	fresh    bool             // the destination was deleted, and is made anew
+	hasty    time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
+	close    func() error
 }
 
 // load reads the settings of a command.
@@ -102,8 +106,9 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.stores = &remote.Sources{Remotes: remotes(cfg)}
+	h.stores, h.contents = &remote.Sources{Remotes: remotes(cfg)}, &intake.Contents{}
 	h.close = func() error {
+		h.sums.stop()
 		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close())
 	}
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg), Unconfined: cfg.Sandbox == "off"}
@@ -147,9 +152,10 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
 		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
+		spool.Texts:  &subtitles.Stage{Tools: tools, Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version},
 	}
-	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = present{stages[kind], h.sources}
 	}
 	return stages, h.room(encoders), nil
@@ -276,7 +282,7 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 		case spool.Draft:
 			// The plan of a stream goes on for as long as its download.
 			return h.cfg.Downloads + others - len(running)
-		case spool.Audio, spool.Finish:
+		case spool.Audio, spool.Texts, spool.Finish:
 		}
 		return others - len(running)
 	}

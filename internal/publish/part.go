@@ -21,6 +21,7 @@ type Plain struct {
 	Number    int    `json:"number"`
 	Units     int    `json:"units"` // video frames, or audio packets
 	KeyFrames int    `json:"keyFrames,omitempty"`
+	Type      string `json:"type,omitempty"` // content type; fragmented MP4's when ""
 	// IFrames are where the key frames lie in the file.
 	IFrames []spool.IFrame `json:"iframes,omitempty"`
 	Size    int64          `json:"size"`

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,7 +32,11 @@ const Immutable = "public, max-age=31536000, immutable"
 const (
 	TypeInit    = "video/mp4"
 	TypeSegment = "video/iso.segment"
+	TypeText    = "text/vtt"
 )
+
+// endings are those of segments' names, by content type.
+var endings = map[string]string{TypeSegment: "m4s", TypeText: "vtt"}
 
 const (
 	attempts   = 6
@@ -71,8 +76,9 @@ func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segme
 	if err != nil {
 		return spool.Segment{}, err
 	}
-	object, err := t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
-		return fmt.Sprintf("%s/%s/%05d-%s.m4s", t.Revision, s.Rendition, s.Number, h8)
+	kind := cmp.Or(s.Type, TypeSegment)
+	object, err := t.object(ctx, body, kind, t.Careful, func(h8 string) string {
+		return fmt.Sprintf("%s/%s/%05d-%s.%s", t.Revision, s.Rendition, s.Number, h8, endings[kind])
 	})
 	if err != nil {
 		return spool.Segment{}, fmt.Errorf("publish segment %d of %s: %w", s.Number, s.Rendition, err)

@@ -23,6 +23,9 @@ type Link struct {
 	// Says is told why the engine is away when it goes, again when the reason
 	// changes, and nil when it is back. It must not wait.
 	Says func(*spool.Error)
+	// Warns is told of an engine that can be used and could be set up better.
+	// It must not wait.
+	Warns func(*spool.Error)
 	// Again is how long a message stays with a receiver that has neither
 	// acknowledged it nor closed its queue; 0 is 30 s. Engines that notice by
 	// themselves that a receiver is gone need no such time.
@@ -35,6 +38,9 @@ type Link struct {
 func (l Link) WithDefaults() Link {
 	if l.Says == nil {
 		l.Says = func(*spool.Error) {}
+	}
+	if l.Warns == nil {
+		l.Warns = func(*spool.Error) {}
 	}
 	if l.Again == 0 {
 		l.Again = 30 * time.Second
@@ -174,7 +180,7 @@ func Distrust(engine, address string, err error) *spool.Error {
 	return &spool.Error{
 		Class: spool.Permanent, Code: CodeTLS, Err: err,
 		Reason: fmt.Sprintf("the connection to %s at %s is not trusted: %s", engine, address, reason),
-		Hint:   "name the authority's certificate with --queue-ca FILE, and this client's own with --queue-cert and --queue-key if the server asks for one",
+		Hint:   "name the authority's certificate in the queue's URL, ?ca=FILE, and this client's own, &cert=FILE&key=FILE, if the server asks for one",
 	}
 }
 

@@ -184,7 +184,9 @@ func learn(v *spool.Video, r *spool.Result) {
 		v.Notes = noted(v.Notes, r.Finished.Notes)
 	}
 	if f := r.Fetched; f != nil && f.Page == nil && (f.SHA256 != "" || f.Remote != nil) { // a link, or a file in a store
-		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
+		if v.Stamp.Size != f.Size || v.Stamp.Tag != f.Tag {
+			v.Stamp = spool.SourceStamp{Size: f.Size, Tag: f.Tag}
+		}
 	}
 	if r.Plan == nil {
 		return
@@ -307,7 +309,7 @@ func open(rec *ledger.Record, keys []spool.JobKey, by spool.Report) {
 			continue
 		}
 		state := spool.JobReady
-		if (k.Kind == spool.Encode || k.Kind == spool.Audio) && arriving(rec) {
+		if isPart(k.Kind) && arriving(rec) {
 			state = spool.JobWaiting
 		}
 		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state, Place: placeFor(rec, k, by)}})

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/spool-video/spool"
@@ -63,7 +64,7 @@ func (c *checker) chosen(r Rendition) []task {
 // there are cores. Findings come in the order of the segments.
 func (c *checker) segments(ctx context.Context) error {
 	var tasks []task
-	for _, r := range c.manifest.Renditions {
+	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
 		tasks = append(tasks, c.chosen(r)...)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -136,6 +137,10 @@ func (c *checker) segment(ctx context.Context, r Rendition, number int) ([]byte,
 			c.fail(s.Name, "key", "the key does not give back what was encrypted", s.Plain, sum)
 		}
 		return nil, nil
+	}
+	if r.Text {
+		c.cues(r, number, plain)
+		return nil
 	}
 	init := c.texts[r.Init.Name]
 	if init == nil || Sum(init) != r.Init.SHA256 {

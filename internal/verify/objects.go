@@ -70,6 +70,9 @@ func (c *checker) smallObjects(ctx context.Context) error {
 			small = append(small, *r.IFrames)
 		}
 	}
+	for _, r := range c.manifest.Subtitles {
+		small = append(small, r.Playlist)
+	}
 	for _, o := range small {
 		if _, there := c.sizes[o.Name]; !there && c.texts[o.Name] == nil {
 			continue // it was reported as missing

@@ -33,7 +33,7 @@ func (c *checker) rendition(r Rendition) {
 	if media.Target != c.manifest.Grid.Target {
 		c.fail(name, "11", "the target duration differs from the plan's", fmt.Sprint(media.Target), fmt.Sprint(c.manifest.Grid.Target))
 	}
-	if below(name, media.Map) != r.Init.Name {
+	if r.Text && media.Map != "" || !r.Text && below(name, media.Map) != r.Init.Name {
 		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
 	}
 	if !list.ok {
@@ -68,6 +68,9 @@ func (c *checker) durations(r Rendition, media hls.Media) {
 	if rate := c.manifest.Timeline.Rate; rate.Known() {
 		slack = rate.Invert().Duration(1)
 	}
+	if len(ticks) != len(media.Segments) {
+		return // it was reported
+	}
 	var total int64
 	var sum time.Duration
 	for i, s := range media.Segments {
@@ -83,6 +86,12 @@ func (c *checker) durations(r Rendition, media hls.Media) {
 
 // planned checks that the manifest holds what was planned, all of it once.
 func (c *checker) planned(r Rendition) {
+	if r.Text {
+		if ticks, _ := c.manifest.Ticks(r); len(ticks) != len(r.Segments) {
+			c.fail(c.report.Revision+"/"+ManifestName, "plan", r.Name+": the segments are not those of the grid", fmt.Sprint(len(ticks), " segments"), fmt.Sprint(len(r.Segments), " segments"))
+		}
+		return
+	}
 	want, planned := c.manifest.Grid.Frames, c.manifest.Timeline.Frames
 	if r.Sound() {
 		want, planned = c.manifest.GridOf(r).Packets, 0
@@ -161,13 +170,18 @@ func (c *checker) master(m hls.Master) {
 	if want := max(pictures, 1) * max(len(groups), 1); len(m.Variants) != want {
 		c.fail(MasterName, "69", "there are not as many variants as rungs", fmt.Sprint(len(m.Variants)), fmt.Sprint(want))
 	}
+	texts := c.subtitles(m)
 	for _, v := range m.Variants {
 		r, known := renditions[v.URI]
 		if !known {
 			c.fail(MasterName, "18", "a variant is not in the manifest", v.URI, "")
 			continue
 		}
-		c.variant(v, r.with(groups[v.Audio]))
+		r = r.with(groups[v.Audio])
+		if v.Subtitles != "" {
+			r.peak, r.average = r.peak+texts.peak, r.average+texts.average
+		}
+		c.variant(v, r)
 	}
 	c.looked(m, renditions)
 }
@@ -201,6 +215,13 @@ func (c *checker) measure(r Rendition) measured {
 	} else if c.texts[r.Init.Name] != nil {
 		c.fail(r.Init.Name, "41", "the init section cannot be read", "", "")
 	}
+	rates := c.rates(r)
+	got.peak, got.average = rates.peak, rates.average
+	return got
+}
+
+// rates measures a rendition's segments.
+func (c *checker) rates(r Rendition) (got measured) {
 	list := c.lists[r.Name]
 	if !list.ok {
 		return got

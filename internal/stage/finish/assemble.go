@@ -64,7 +64,10 @@ func assemble(job spool.Job) (*parcel, error) {
 			return nil, err
 		}
 	}
-	if total := count(p.manifest.Renditions); total != len(job.Made.Segments) {
+	if err := p.subtitles(job); err != nil {
+		return nil, err
+	}
+	if total := count(p.manifest.Renditions) + count(p.manifest.Subtitles); total != len(job.Made.Segments) {
 		return nil, broken(fmt.Sprintf("%d segments were made that no rendition has", len(job.Made.Segments)-total))
 	}
 	p.manifest.Seconds = plan.Timeline.Duration(plan.SampleRate()).Seconds()
