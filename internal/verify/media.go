@@ -140,7 +140,7 @@ func (c *checker) segment(ctx context.Context, r Rendition, number int) ([]byte,
 	}
 	if r.Text {
 		c.cues(r, number, plain)
-		return nil
+		return nil, nil
 	}
 	init := c.texts[r.Init.Name]
 	if init == nil || Sum(init) != r.Init.SHA256 {

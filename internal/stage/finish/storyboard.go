@@ -44,7 +44,7 @@ func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
 	}
 	var rungs []verify.Rendition
 	for _, r := range p.manifest.Renditions {
-		if !r.Sound() {
+		if r.Pictures() {
 			rungs = append(rungs, r)
 		}
 	}
