@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // clear is a segment that is to be decoded.
@@ -28,7 +30,8 @@ func (c *checker) stretch(ctx context.Context, r Rendition, numbers []int) error
 			good = append(good, clear{n, media})
 		}
 	}
-	if len(good) > 1 {
+	// Segments of MPEG-TS are decoded as they begin: each by itself.
+	if len(good) > 1 && c.manifest.Settings.Container != spool.TS {
 		if fine, err := c.together(ctx, r, good); fine || err != nil {
 			return err
 		}
@@ -49,7 +52,7 @@ func (c *checker) together(ctx context.Context, r Rendition, segments []clear) (
 	units := 0
 	for _, s := range segments {
 		all = append(all, s.media)
-		units += r.Segments[s.number].Units
+		units += c.units(r, s.number)
 	}
 	frames, err := c.frames(ctx, r, bytes.Join(all, nil))
 	if errors.Is(err, ffmpeg.ErrUndecodable) || err == nil && !complete(r, units, frames) {
@@ -74,15 +77,15 @@ func (c *checker) alone(ctx context.Context, r Rendition, one clear) error {
 		return fmt.Errorf("decode %s: %w", s.Name, err)
 	}
 	c.report.Decoded++
-	if !complete(r, s.Units, frames) {
-		c.fail(s.Name, RuleDecode, "not every frame decodes", fmt.Sprint(s.Units), fmt.Sprint(frames))
+	if !complete(r, c.units(r, one.number), frames) {
+		c.fail(s.Name, RuleDecode, "not every frame decodes", fmt.Sprint(c.units(r, one.number)), fmt.Sprint(frames))
 	}
 	return nil
 }
 
 // frames lets ffmpeg decode media and counts what comes out.
 func (c *checker) frames(ctx context.Context, r Rendition, media []byte) (int, error) {
-	counts, err := ffmpeg.Decode(ctx, c.o.Tools, "mp4", media)
+	counts, err := ffmpeg.Decode(ctx, c.o.Tools, wrap.Demuxer(c.manifest.Settings.Container, !r.Sound()), media)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return 0, ctx.Err()
@@ -92,6 +95,14 @@ func (c *checker) frames(ctx context.Context, r Rendition, media []byte) (int, e
 		return counts["audio"], nil
 	}
 	return counts["video"], nil
+}
+
+// units is how many frames or packets of a segment are to come out.
+func (c *checker) units(r Rendition, number int) int {
+	if r.Sound() {
+		return r.Segments[number].Units - c.leftOut(r, number)
+	}
+	return r.Segments[number].Units
 }
 
 // complete reports whether as many frames came out as went in. A decoder of
