@@ -56,7 +56,7 @@ func Retry(rec *ledger.Record, now time.Time) {
 	v.Status, v.Failure, v.Changed = spool.Waiting, nil, now
 	for i := range rec.Jobs {
 		if j := &rec.Jobs[i]; j.State != spool.JobDone {
-			j.State, j.Attempts, j.Deaths, j.NotBefore, j.Failure = spool.JobReady, 0, 0, time.Time{}, nil
+			j.State, j.Attempts, j.Deaths, j.Lost, j.NotBefore, j.Failure = spool.JobReady, 0, 0, nil, time.Time{}, nil
 		}
 	}
 	hold(rec)
@@ -93,6 +93,12 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	if r.Epoch != job.Epoch || (job.State != spool.JobSent && job.State != spool.JobRunning) {
 		return false
 	}
+	if r.Serial > 0 {
+		if r.Serial <= job.Seen {
+			return false // it was overtaken, and says less than what is known
+		}
+		job.Seen = r.Serial
+	}
 	switch r.Outcome {
 	case spool.Started:
 		job.State = spool.JobRunning
@@ -102,6 +108,12 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 		}
 	case spool.Returned:
 		job.State, job.Worker = spool.JobReady, ""
+		if r.After > 0 {
+			job.NotBefore = now.Add(r.After)
+		}
+		if job.Kind == spool.Fetch {
+			hold(rec) // what another worker fetches arrives anew
+		}
 	case spool.Broke:
 		broke(rec, job, r, now)
 	case spool.Done: // dealt with above
@@ -142,9 +154,10 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 		return
 	}
 	if job.Kind == spool.Fetch {
+		settleAt(rec, r)
 		release(rec, func(spool.JobKey) bool { return true })
 	}
-	open(rec, Next(*v, records(rec.Jobs), ev))
+	open(rec, Next(*v, records(rec.Jobs), ev), r)
 	settle(rec)
 }
 
@@ -229,14 +242,20 @@ func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Ti
 	}
 	switch {
 	case job.Deaths >= maxDeaths:
-		f.Class, f.Code = spool.Poison, "poison"
-		f.Reason = fmt.Sprintf("the %s process was killed %d times at the same place: %s", job.Kind, job.Deaths, f.Reason)
-		fail(rec, job, f)
+		fail(rec, job, poison(job, f.Reason))
 	case job.Attempts >= maxAttempts:
 		fail(rec, job, f)
 	default:
 		rest := min(firstRest<<max(job.Attempts-1, 0), longestRest)
 		job.NotBefore = now.Add(max(rest, r.After))
+	}
+}
+
+// poison is the failure of a video one of whose jobs kills who does it.
+func poison(job *ledger.Job, last string) spool.Failure {
+	return spool.Failure{
+		Class: spool.Poison, Code: "poison",
+		Reason: fmt.Sprintf("the %s process was killed %d times at the same place: %s", job.Kind, job.Deaths, last),
 	}
 }
 
@@ -270,7 +289,7 @@ func begin(rec *ledger.Record, now time.Time) {
 	v := &rec.Video
 	v.Revision, v.Status, v.Failure, v.Changed = newRevision(), spool.Waiting, nil, now
 	rec.Jobs = nil
-	open(rec, Next(*v, nil, Event{Accepted: true}))
+	open(rec, Next(*v, nil, Event{Accepted: true}), spool.Report{})
 }
 
 // newRevision names a revision; names must differ even when a ledger was lost
@@ -281,7 +300,8 @@ func newRevision() string {
 	return "r" + hex.EncodeToString(b[:])
 }
 
-func open(rec *ledger.Record, keys []spool.JobKey) {
+// open adds jobs, because of a report.
+func open(rec *ledger.Record, keys []spool.JobKey, by spool.Report) {
 	for _, k := range keys {
 		if rec.Job(k.Kind, k.Number) != nil {
 			continue
@@ -290,7 +310,7 @@ func open(rec *ledger.Record, keys []spool.JobKey) {
 		if (k.Kind == spool.Encode || k.Kind == spool.Audio) && arriving(rec) {
 			state = spool.JobWaiting
 		}
-		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state}})
+		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state, Place: placeFor(rec, k, by)}})
 	}
 }
 

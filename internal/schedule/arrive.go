@@ -49,9 +49,10 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	job.State, job.Result = spool.JobRunning, r.Result
 	learn(&rec.Video, r.Result)
 	if job.Kind == spool.Fetch {
+		settleAt(rec, r)
 		release(rec, func(k spool.JobKey) bool { return k.Kind == spool.Draft })
 	}
-	open(rec, Next(rec.Video, records(rec.Jobs), Event{Arrived: &r.JobKey, Plan: r.Result.Plan}))
+	open(rec, Next(rec.Video, records(rec.Jobs), Event{Arrived: &r.JobKey, Plan: r.Result.Plan}), r)
 	return true
 }
 
@@ -104,16 +105,15 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		return nil // there is no plan yet
 	}
 	if draft.State == spool.JobWaiting {
-		return s.needsWhole(ctx, rec, run.JobKey)
+		s.needsWhole(rec, run.JobKey)
+		return nil
 	}
 	s.have[run.JobKey] = held{have, sound, time.Now()}
 	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings})
 	if err != nil || planned.plan == nil {
 		return err
 	}
-	if err := s.need(ctx, rec, run.JobKey, needs(&rec, planned.plan, planned.fetched.Sound != nil)); err != nil {
-		return err
-	}
+	s.need(rec, run.JobKey, needs(&rec, planned.plan, planned.fetched.Sound != nil))
 	if planned.fetched.Sound == nil {
 		sound = have
 	}

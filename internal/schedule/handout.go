@@ -1,9 +1,11 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -19,61 +21,148 @@ func isNotFound(err error) bool { return errors.Is(err, ledger.ErrNotFound) }
 // then what feeds the others.
 var kinds = []spool.Kind{spool.Finish, spool.Audio, spool.Encode, spool.Draft, spool.Fetch}
 
-// handOut gives ready jobs to workers that have room for them.
+// handOut gives ready jobs to workers that have room for them. All that is
+// handed out at a time is one transaction.
 func (s *Scheduler) handOut(ctx context.Context) error {
+	now := time.Now()
+	rooms := s.rooms(now)
+	var picked []*order
 	for _, kind := range kinds {
-		for worker, free := range s.room(kind) {
-			if err := s.fill(ctx, worker, kind, free); err != nil {
-				return err
+		some, err := s.pick(ctx, kind, rooms[kind], now)
+		if err != nil {
+			return err
+		}
+		picked = append(picked, some...)
+	}
+	if len(picked) == 0 {
+		return nil
+	}
+	return s.handTo(ctx, picked, now)
+}
+
+// seat is a worker that has room for jobs of a kind.
+type seat struct {
+	*member
+	free  int // how many more it would take
+	given int // how many it gets now
+}
+
+// rooms is how many more jobs of each kind each worker would take: what its
+// last beat said, less what was sent since and is not in that beat.
+func (s *Scheduler) rooms(now time.Time) map[spool.Kind][]*seat {
+	under := map[string]map[spool.Kind]int{}
+	for key, h := range s.out {
+		if h.named {
+			continue
+		}
+		if under[h.worker] == nil {
+			under[h.worker] = map[spool.Kind]int{}
+		}
+		under[h.worker][key.Kind]++
+	}
+	rooms := map[spool.Kind][]*seat{}
+	for _, m := range s.inOrder() {
+		if !s.attends(m, now) {
+			continue
+		}
+		for _, kind := range kinds {
+			if free := m.beat.Free[kind] - under[m.name][kind]; free > 0 && s.reaches(m, kind) {
+				rooms[kind] = append(rooms[kind], &seat{member: m, free: free})
 			}
 		}
 	}
-	return nil
+	return rooms
 }
 
-// room is how many more jobs of a kind each worker would take: what its last
-// beat said, less what was sent since and is not in that beat.
-func (s *Scheduler) room(kind spool.Kind) map[string]int {
-	room := map[string]int{}
-	for name, b := range s.beats {
-		if b.Free[kind] > 0 {
-			room[name] = b.Free[kind]
-		}
-	}
-	for key, h := range s.out {
-		if key.Kind == kind && !running(s.beats[h.worker], key) {
-			room[h.worker]--
-		}
-	}
-	for name, n := range room {
-		if n <= 0 {
-			delete(room, name)
-		}
-	}
-	return room
+// attends reports whether a worker may be given anything.
+func (s *Scheduler) attends(m *member, now time.Time) bool {
+	return !s.Fleet || m.refused == "" && !m.beat.Draining && !s.view.drained(m.name) && now.Sub(m.heard) < s.Lease
 }
 
-func running(b spool.Beat, key spool.JobKey) bool {
-	for _, r := range b.Running {
-		if r.JobKey == key {
-			return true
-		}
-	}
-	return false
+// reaches reports whether a worker reaches the destination, where jobs of a
+// kind need it.
+func (s *Scheduler) reaches(m *member, kind spool.Kind) bool {
+	return !s.Fleet || s.Destination == "" || kind == spool.Fetch || kind == spool.Draft || slices.Contains(m.beat.Reach, s.Destination)
 }
 
-// fill hands out what is ready.
-func (s *Scheduler) fill(ctx context.Context, worker string, kind spool.Kind, free int) error {
-	ready, err := s.Ledger.Ready(ctx, ledger.Ask{Kind: kind, Now: time.Now(), Limit: free})
+// fits reports whether a job of a place may be given to a worker.
+func (m *member) fits(p spool.Place) bool {
+	return (p.Worker == "" || p.Worker == m.name) &&
+		(p.Store == "" || slices.Contains(m.beat.Reach, p.Store)) &&
+		(p.Class == "" || p.Class == m.beat.Class)
+}
+
+// order is a job on its way to a worker.
+type order struct {
+	job    spool.JobRecord
+	seat   *seat
+	number int // of those that the worker gets now, from 0
+	whole  *spool.Job
+}
+
+// pick chooses ready jobs for workers with room.
+func (s *Scheduler) pick(ctx context.Context, kind spool.Kind, seats []*seat, now time.Time) ([]*order, error) {
+	ready, err := s.ready(ctx, kind, seats, now)
 	if err != nil {
-		return fmt.Errorf("list ready %s jobs: %w", kind, err)
+		return nil, err
 	}
-	for i, j := range ready {
-		if err := s.handTo(ctx, worker, j.JobKey, s.spare(i, j.Number, free-len(ready))); err != nil {
-			return err
+	var picked []*order
+	for _, j := range ready {
+		if to := s.choose(seats, j, now); to != nil {
+			picked = append(picked, &order{job: j, seat: to, number: to.given})
+			to.given++
 		}
 	}
-	return nil
+	return picked, nil
+}
+
+// ready are the jobs that there is room for, in their order.
+func (s *Scheduler) ready(ctx context.Context, kind spool.Kind, seats []*seat, now time.Time) ([]spool.JobRecord, error) {
+	ask := ledger.Ask{Kind: kind, Now: now}
+	for _, to := range seats {
+		ask.Limit += to.free
+	}
+	if ask.Limit == 0 {
+		return nil, nil
+	}
+	if s.Fleet {
+		places, err := s.Ledger.Places(ctx, kind)
+		if err != nil {
+			return nil, fmt.Errorf("list places of %s jobs: %w", kind, err)
+		}
+		ask.Places = slices.DeleteFunc(places, func(p spool.Place) bool {
+			return !slices.ContainsFunc(seats, func(to *seat) bool { return to.fits(p) })
+		})
+		if len(ask.Places) == 0 {
+			return nil, nil
+		}
+	}
+	ready, err := s.Ledger.Ready(ctx, ask)
+	if err != nil {
+		return nil, fmt.Errorf("list ready %s jobs: %w", kind, err)
+	}
+	return ready, nil
+}
+
+// choose finds the worker for a job: one that has its source already, else the
+// one with the most room.
+func (s *Scheduler) choose(seats []*seat, j spool.JobRecord, now time.Time) *seat {
+	var best *seat
+	rank := func(to *seat) int {
+		if slices.Contains(to.beat.Holds, j.Held()) {
+			return 1
+		}
+		return 0
+	}
+	for _, to := range seats {
+		if to.given >= to.free || s.Fleet && (!to.fits(j.Place) || s.lacks(to.member, j, now)) {
+			continue
+		}
+		if best == nil || cmp.Or(cmp.Compare(rank(to), rank(best)), cmp.Compare(to.free-to.given, best.free-best.given)) > 0 {
+			best = to
+		}
+	}
+	return best
 }
 
 // allSlots is more than any worker has.
@@ -102,33 +191,69 @@ func (s *Scheduler) coming() bool {
 	return false
 }
 
-// handTo marks a job as sent, then sends it. A crash between the two leaves a
-// job that is marked and not out; the next start takes it back.
-func (s *Scheduler) handTo(ctx context.Context, worker string, key spool.JobKey, spare int) error {
-	var job *spool.Job
-	now := time.Now()
-	err := s.update(ctx, key.Video, func(rec *ledger.Record) bool {
-		j := rec.Job(key.Kind, key.Number)
-		if j == nil || j.Revision != key.Revision || j.State != spool.JobReady || rec.Video.Status.Ended() {
-			return false
+// handTo marks jobs as sent, then sends them. A crash between the two leaves
+// jobs that are marked and not out; they do not start, and are taken back.
+func (s *Scheduler) handTo(ctx context.Context, picked []*order, now time.Time) error {
+	changes := make([]ledger.Change, len(picked))
+	videos := make([]spool.Video, len(picked))
+	for i, o := range picked {
+		changes[i] = ledger.Change{ID: o.job.Video, Do: func(rec *ledger.Record) error {
+			if !s.mark(rec, o, now) {
+				return errUnchanged
+			}
+			videos[i] = rec.Video
+			return nil
+		}}
+	}
+	refused, err := s.Ledger.UpdateAll(ctx, changes)
+	if err != nil {
+		return fmt.Errorf("hand out jobs: %w", err)
+	}
+	var broken []spool.Report
+	for i, o := range picked {
+		if err := refused[i]; err != nil {
+			if !isNotFound(err) && !errors.Is(err, errUnchanged) {
+				return fmt.Errorf("hand out %s: %w", o.job.JobKey, err)
+			}
+			continue
 		}
-		j.State, j.Worker, j.Epoch = spool.JobSent, worker, j.Epoch+1
-		rec.Video.Changed = now
-		settle(rec)
-		job = order(rec.Video, j.JobRecord)
-		return true
-	})
-	if err != nil || job == nil {
-		return err
+		s.tell(videos[i])
+		s.line.handedOut(o.job)
+		s.out[o.whole.JobKey] = handed{worker: o.seat.name, epoch: o.whole.Epoch, since: time.Now()}
+		if err := s.orders.complete(ctx, o.whole); err != nil {
+			broken = append(broken, brokenOrder(o.seat.name, o.whole, err))
+			continue
+		}
+		s.send(o.seat.name, queue.Message{Job: o.whole})
 	}
-	if key.Kind == spool.Encode {
-		job.Spare = spare
+	if len(broken) == 0 {
+		return nil
 	}
-	s.out[key] = handed{worker: worker, epoch: job.Epoch, since: time.Now()}
-	if err := s.orders.complete(ctx, job); err != nil {
-		return s.report(ctx, brokenOrder(worker, job, err))
+	return s.take(ctx, broken)
+}
+
+// mark marks a job as sent, if it still may be.
+func (s *Scheduler) mark(rec *ledger.Record, o *order, now time.Time) bool {
+	j := rec.Job(o.job.Kind, o.job.Number)
+	if j == nil || j.Revision != o.job.Revision || j.State != spool.JobReady || rec.Video.Status.Ended() {
+		return false
 	}
-	return s.send(ctx, worker, queue.Message{Job: job})
+	if s.Fleet {
+		if !o.seat.fits(j.Place) {
+			return false // another one of this batch has bound the video
+		}
+		if isPart(j.Kind) && j.Place.Class == "" {
+			pin(rec, o.seat.beat.Class)
+		}
+	}
+	j.State, j.Worker, j.Epoch, j.Seen = spool.JobSent, o.seat.name, j.Epoch+1, 0
+	rec.Video.Changed = now
+	settle(rec)
+	o.whole = begun(rec.Video, j.JobRecord)
+	if j.Kind == spool.Encode {
+		o.whole.Spare = s.spare(o.number, j.Number, o.seat.free-o.seat.given)
+	}
+	return true
 }
 
 func brokenOrder(worker string, job *spool.Job, err error) spool.Report {

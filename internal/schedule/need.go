@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"context"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -59,20 +58,18 @@ func largestPart(p *spool.Plan) int64 {
 
 // needsWhole tells the worker of a fetch that the source is planned only when
 // all of it is here, when that is what its plan waits for.
-func (s *Scheduler) needsWhole(ctx context.Context, rec ledger.Record, fetch spool.JobKey) error {
+func (s *Scheduler) needsWhole(rec ledger.Record, fetch spool.JobKey) {
 	if why := rec.Job(spool.Draft, 0).Failure; why == nil || why.Class != spool.NeedsWhole || why.Code == spool.NotArriving {
-		return nil // it waits for its first bytes
+		return // it waits for its first bytes
 	}
-	return s.need(ctx, rec, fetch, spool.Needs{Whole: true})
+	s.need(rec, fetch, spool.Needs{Whole: true})
 }
 
 // need tells the worker of a fetch. A message that is lost is made up for: it
 // is told again before long.
-func (s *Scheduler) need(ctx context.Context, rec ledger.Record, fetch spool.JobKey, n spool.Needs) error {
-	job := rec.Job(spool.Fetch, 0)
-	if job == nil || job.Worker == "" {
-		return nil
+func (s *Scheduler) need(rec ledger.Record, fetch spool.JobKey, n spool.Needs) {
+	if job := rec.Job(spool.Fetch, 0); job != nil && job.Worker != "" {
+		n.JobKey = fetch
+		s.send(job.Worker, queue.Message{Needs: &n})
 	}
-	n.JobKey = fetch
-	return s.send(ctx, job.Worker, queue.Message{Needs: &n})
 }

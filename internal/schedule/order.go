@@ -9,8 +9,8 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// order is the part of a job that stands in its record.
-func order(v spool.Video, j spool.JobRecord) *spool.Job {
+// begun is the part of a job that stands in its record.
+func begun(v spool.Video, j spool.JobRecord) *spool.Job {
 	return &spool.Job{
 		JobKey: j.JobKey, Epoch: j.Epoch,
 		Source: v.Source, Canonical: v.Canonical, Title: v.Title,
@@ -54,12 +54,15 @@ func (o *orders) complete(ctx context.Context, job *spool.Job) error {
 	plan := *r.plan
 	plan.Chunks, plan.Pieces = nil, nil
 	job.Plan = &plan
-	if job.Kind == spool.Encode {
+	switch {
+	case job.Kind == spool.Encode && job.Number < len(r.plan.Chunks):
 		job.Chunk = &r.plan.Chunks[job.Number]
 		return o.encrypt(ctx, job, job.Chunk.FirstSegment, job.Chunk.Segments)
+	case job.Kind == spool.Audio && job.Number < len(r.plan.Pieces):
+		job.Piece = &r.plan.Pieces[job.Number]
+		return o.encrypt(ctx, job, job.Piece.FirstSegment, job.Piece.Segments)
 	}
-	job.Piece = &r.plan.Pieces[job.Number]
-	return o.encrypt(ctx, job, job.Piece.FirstSegment, job.Piece.Segments)
+	return fmt.Errorf("complete job %s: the plan has no such part", job.JobKey)
 }
 
 // whole gives a job everything that was found so far.

@@ -3,12 +3,30 @@
 //
 // What follows what is the pure function Next; what a report changes is the
 // pure function Apply. The Scheduler is the loop around them.
+//
+// With Scheduler.Fleet there are many workers, on other machines, and the
+// queue between may lose, double, reorder and delay what it carries. Nothing
+// of that is trusted: the ledger compares and sets on state and epoch, and the
+// rest is a matter of time, by this process's clock alone.
+//
+//   - A job that is sent is begun within Patience, or is sent again.
+//   - Workers beat. One that is silent for Lease has lost its jobs, but only
+//     while the scheduler hears its own pings through the queue: an engine that
+//     is away is nobody's death. Leases begin anew when it is back, and when a
+//     scheduler starts.
+//   - Reports are committed in batches, several with one sync of the disk, then
+//     answered. A worker keeps a report until then.
+//   - A worker that is lost with a job puts that job under suspicion only when
+//     no other worker is lost at about the same time; three such deaths, or
+//     deaths of the encoder alone, and the video fails with the cause poison.
+//   - A source that lies on one worker's disk binds its video to that worker;
+//     when it is lost, the source is fetched again elsewhere, and what is done
+//     stays done. Chunks of one revision are made by encoders of one class.
 package schedule
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"time"
@@ -27,7 +45,7 @@ type Keys interface {
 }
 
 // Scheduler hands out the jobs of one ledger. Its exported fields are set
-// before Run.
+// before New, and not changed after it.
 type Scheduler struct {
 	Ledger ledger.Ledger
 	Queue  queue.Queue
@@ -46,20 +64,54 @@ type Scheduler struct {
 	// Tick is how often the scheduler looks at the clock and at changes that
 	// other processes made. Default 500 ms.
 	Tick time.Duration
-	// Patience is how long a worker may leave a job out of its beats that it
-	// should have, before the job is taken for lost and handed out again; and
-	// how long a job of a paused video runs before the pause is over. Default
-	// 10 s.
+	// Patience is how long a job that was sent may take to start; how long a
+	// worker may leave a job out of its beats that it should have, before the
+	// job is taken for lost and handed out again; and how long a job of a
+	// paused video runs before the pause is over. Default 10 s.
 	Patience time.Duration
 
+	// Fleet is set when workers live on after Run has returned, and a queue
+	// lies between that may be away. What is out when Run begins is then not
+	// taken back, but waited for; places and classes count; and a worker is
+	// lost by its silence. The fields below are for fleets.
+	Fleet bool
+	// Version of the program, for the words to a worker that is refused.
+	Version string
+	// Destination is the identity of the store that is published to, as beats
+	// state it (Beat.Reach). "": whoever works here reaches it.
+	Destination string
+	// Lease is how long a worker may be silent before its jobs are handed out
+	// to others. Default 15 s. Silence counts only while the scheduler hears
+	// its own messages.
+	Lease time.Duration
+	// Forsake is how long the only worker that has a source may be silent
+	// before the source is fetched anew by another one. Default 1 min.
+	Forsake time.Duration
+	// Vanish is how long there may be no worker of the class that a video was
+	// begun with, before it is begun anew by those that there are. Default
+	// 10 min.
+	Vanish time.Duration
+	// Away is told what is wrong when the queue cannot be used, and nil when
+	// it can again. It must not block.
+	Away func(error)
+
 	// What follows belongs to Run's goroutine.
-	beats   map[string]spool.Beat
+	members map[string]*member
 	out     map[spool.JobKey]handed
 	orders  *orders
 	paused  map[string]time.Time  // videos, and since when
 	have    map[spool.JobKey]held // fetch jobs: which bytes were here when that was last looked at
+	line    turns
+	echo    echo
+	losses  losses
+	classes map[string]time.Time // when a worker of that class was last heard
+	unheld  map[string]time.Time // sources that their worker says it has not, and since when
+	began   time.Time            // when all leases began
+	checked time.Time            // when places and classes were last looked at
 	changes int64
 
+	post   *post
+	view   *view
 	finish chan bool // true: end when all is done; false: end when nothing is out
 	wake   chan struct{}
 }
@@ -70,15 +122,25 @@ type handed struct {
 	epoch   int
 	since   time.Time
 	missing time.Time // since when its worker's beats do not name it, or zero
+	begun   bool      // its worker said so
+	named   bool      // the last beat of its worker names it
 }
 
 // New makes a scheduler that is ready to Run.
 func New(s Scheduler) *Scheduler {
-	if s.Tick == 0 {
-		s.Tick = 500 * time.Millisecond
-	}
-	if s.Patience == 0 {
-		s.Patience = 10 * time.Second
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&s.Tick, 500 * time.Millisecond},
+		{&s.Patience, 10 * time.Second},
+		{&s.Lease, 15 * time.Second},
+		{&s.Forsake, time.Minute},
+		{&s.Vanish, 10 * time.Minute},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
@@ -92,11 +154,23 @@ func New(s Scheduler) *Scheduler {
 	if s.Beat == nil {
 		s.Beat = func(spool.Beat) {}
 	}
-	s.beats, s.out = map[string]spool.Beat{}, map[spool.JobKey]handed{}
-	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]held{}
-	s.orders = &orders{ledger: s.Ledger, keys: s.Keys}
+	if s.Away == nil {
+		s.Away = func(error) {}
+	}
+	s.view = &view{drains: map[string]bool{}}
 	s.finish, s.wake = make(chan bool, 2), make(chan struct{}, 1)
 	return &s
+}
+
+// forget begins with nothing known.
+func (s *Scheduler) forget() {
+	now := time.Now()
+	s.members, s.out = map[string]*member{}, map[spool.JobKey]handed{}
+	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]held{}
+	s.classes, s.unheld, s.losses = map[string]time.Time{}, map[string]time.Time{}, losses{suspects: map[spool.JobKey]int{}}
+	s.orders, s.line = &orders{ledger: s.Ledger, keys: s.Keys}, turns{}
+	s.echo = echo{topic: queue.PingTopic(rand.Text()), under: map[int]time.Time{}, away: false}
+	s.began, s.checked = now, now
 }
 
 // Wake makes the scheduler look for ready jobs now: something was accepted.
@@ -113,28 +187,46 @@ func (s *Scheduler) FinishAll() { s.finish <- true }
 // Drain makes Run hand out nothing more and return once nothing is out.
 func (s *Scheduler) Drain() { s.finish <- false }
 
-// Run schedules until ctx ends, or until FinishAll or Drain is fulfilled. It
-// begins by taking back what was out: the caller holds the destination's lock,
-// so nobody else is at work.
+// Run schedules until ctx ends, or until FinishAll or Drain is fulfilled.
+// Without a Fleet it begins by taking back what was out: the caller holds the
+// destination's lock, so nobody else is at work. With one it waits for the
+// beats of those that have it. After an error Run may be called again: what
+// matters is in the ledger.
 func (s *Scheduler) Run(ctx context.Context) error {
+	s.forget()
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	reports, beats := make(chan received[spool.Report]), make(chan received[spool.Beat])
+	s.post = newPost(ctx, s.Queue)
+	in := inbox{make(chan received[spool.Report], gathered), make(chan received[spool.Beat], gathered), make(chan received[int])}
 	var g errgroup.Group
-	g.Go(func() error { return receive(ctx, s.Queue, queue.ReportTopic, reports) })
-	g.Go(func() error { return receive(ctx, s.Queue, queue.BeatTopic, beats) })
-	err := s.loop(ctx, reports, beats)
+	g.Go(func() error { return receive(ctx, s, queue.ReportTopic, in.reports) })
+	g.Go(func() error { return receive(ctx, s, queue.BeatTopic, in.beats) })
+	if s.Fleet {
+		g.Go(func() error { return receive(ctx, s, s.echo.topic, in.pings) })
+	}
+	err := s.loop(ctx, in)
 	cancel()
 	if werr := g.Wait(); err == nil {
 		err = werr
 	}
+	s.post.wait()
 	return err
 }
 
-func (s *Scheduler) loop(ctx context.Context, reports <-chan received[spool.Report], beats <-chan received[spool.Beat]) error {
+// gathered is how many reports are committed at once, at most.
+const gathered = 256
+
+// inbox is what comes to the scheduler.
+type inbox struct {
+	reports chan received[spool.Report]
+	beats   chan received[spool.Beat]
+	pings   chan received[int]
+}
+
+func (s *Scheduler) loop(ctx context.Context, in inbox) error {
 	tick := time.NewTicker(s.Tick)
 	defer tick.Stop()
 	handing, finishing := true, false
@@ -151,21 +243,47 @@ func (s *Scheduler) loop(ctx context.Context, reports <-chan received[spool.Repo
 		select {
 		case <-ctx.Done():
 			return nil
-		case r := <-reports:
-			err = errors.Join(s.report(ctx, r.body), r.ack(ctx))
-		case b := <-beats:
-			err = errors.Join(s.beat(ctx, b.body), b.ack(ctx))
+		case r := <-in.reports:
+			err = s.reports(ctx, gather(r, in.reports))
+		case b := <-in.beats:
+			err = s.beat(ctx, b.body)
+			s.settled(ctx, b.ack)
+		case p := <-in.pings:
+			s.heardPing(p.body)
+			s.settled(ctx, p.ack)
 		case all := <-s.finish:
 			finishing = true
 			handing = handing && all
 		case <-tick.C:
-			err = s.lookAround(ctx)
+			err = s.tick(ctx)
 		case <-s.wake:
+			err = s.stopEnded(ctx)
 		}
 		if err != nil {
 			return quiet(ctx, err)
 		}
 	}
+}
+
+// settled acknowledges a message. One that comes again does no harm.
+func (s *Scheduler) settled(ctx context.Context, ack func(context.Context) error) {
+	if err := ack(ctx); err != nil {
+		s.Log.DebugContext(ctx, "message was not acknowledged", "error", err)
+	}
+}
+
+// tick is what the clock alone brings about.
+func (s *Scheduler) tick(ctx context.Context) error {
+	if err := s.lookAround(ctx); err != nil {
+		return err
+	}
+	if s.Fleet {
+		if err := s.lookAfter(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+	s.show()
+	return nil
 }
 
 // quiet drops the error of a call that failed because ctx has ended: the
@@ -185,18 +303,29 @@ func (s *Scheduler) ended(ctx context.Context, handing, finishing bool) (bool, e
 	if !handing {
 		return true, nil
 	}
-	open, err := s.Ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Waiting, spool.Working, spool.Paused}})
+	open, err := s.Ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Waiting, spool.Working, spool.Paused}, Limit: 1})
 	if err != nil {
 		return false, fmt.Errorf("list open videos: %w", err)
 	}
 	return len(open) == 0, nil
 }
 
-// recover takes back every job that is marked as out.
+// recover takes back every job that is marked as out, or waits for those who
+// have them.
 func (s *Scheduler) recover(ctx context.Context) error {
 	out, err := s.Ledger.Out(ctx)
 	if err != nil {
 		return fmt.Errorf("list jobs that are out: %w", err)
+	}
+	if s.changes, err = s.Ledger.Changes(ctx); err != nil {
+		return fmt.Errorf("look for changes: %w", err)
+	}
+	if s.Fleet {
+		for _, j := range out {
+			s.out[j.JobKey] = handed{worker: j.Worker, epoch: j.Epoch, since: s.began}
+			s.member(j.Worker)
+		}
+		return nil
 	}
 	seen := map[string]bool{}
 	for _, j := range out {
@@ -207,64 +336,6 @@ func (s *Scheduler) recover(ctx context.Context) error {
 		if err := s.update(ctx, j.Video, func(r *ledger.Record) bool { Recover(r); return true }); err != nil {
 			return err
 		}
-	}
-	s.changes, err = s.Ledger.Changes(ctx)
-	return err
-}
-
-// report brings a worker's word into the ledger. Its message is acknowledged
-// after that, so that a report is not lost between the two.
-func (s *Scheduler) report(ctx context.Context, r spool.Report) error {
-	if r.Outcome != spool.Started && r.Outcome != spool.Arrived {
-		if h, ok := s.out[r.JobKey]; ok && h.epoch == r.Epoch {
-			delete(s.out, r.JobKey)
-		}
-		// Whatever waits for bytes again is looked at with the next beat.
-		delete(s.have, spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch})
-	}
-	var revision string
-	counted := false
-	err := s.update(ctx, r.Video, func(rec *ledger.Record) bool {
-		counted = Apply(rec, r, time.Now())
-		revision = rec.Video.Revision
-		return counted
-	})
-	s.log(ctx, r)
-	if err != nil {
-		return err
-	}
-	if counted && r.Result != nil && (r.Kind == spool.Fetch || r.Kind == spool.Draft) {
-		s.orders.forget(r.JobKey)
-		delete(s.have, spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch})
-	}
-	if counted || r.Outcome == spool.Arrived && revision == r.Revision {
-		s.Reported(r)
-	}
-	if r.Outcome == spool.Broke || revision != r.Revision {
-		return s.stopEnded(ctx)
-	}
-	return nil
-}
-
-func (s *Scheduler) log(ctx context.Context, r spool.Report) {
-	level, attrs := slog.LevelDebug, []any{"video", r.Video, "stage", string(r.Kind), "chunk", r.Number, "attempt", r.Epoch, "took", r.Took}
-	if r.Failure != nil {
-		level, attrs = slog.LevelWarn, append(attrs, "code", r.Failure.Code, "reason", r.Failure.Reason)
-	}
-	s.Log.Log(ctx, level, "job "+string(r.Outcome), attrs...)
-}
-
-func (s *Scheduler) stop(ctx context.Context, worker string, key spool.JobKey, epoch int) error {
-	return s.send(ctx, worker, queue.Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
-}
-
-func (s *Scheduler) send(ctx context.Context, worker string, m queue.Message) error {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encode message for %s: %w", worker, err)
-	}
-	if err := s.Queue.Send(ctx, queue.WorkTopic(worker), body); err != nil {
-		return fmt.Errorf("send to worker %s: %w", worker, err)
 	}
 	return nil
 }
@@ -286,78 +357,20 @@ func (s *Scheduler) lookAround(ctx context.Context) error {
 // stopEnded stops the jobs that are out for videos that have ended, are gone,
 // or have moved to another revision.
 func (s *Scheduler) stopEnded(ctx context.Context) error {
-	for key, h := range s.out {
-		rec, err := s.Ledger.Get(ctx, key.Video)
-		gone := isNotFound(err)
-		if err != nil && !gone {
-			return fmt.Errorf("look up %s: %w", key.Video, err)
-		}
-		if !gone && !rec.Video.Status.Ended() && rec.Video.Revision == key.Revision {
-			continue
-		}
-		if err := s.stop(ctx, h.worker, key, h.epoch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// update changes a record and tells of it. A video that is gone is no error:
-// somebody removed it while its report was under way.
-func (s *Scheduler) update(ctx context.Context, id string, change func(*ledger.Record) bool) error {
-	var after spool.Video
-	changed := false
-	err := s.Ledger.Update(ctx, id, func(r *ledger.Record) error {
-		changed = change(r)
-		after = r.Video
-		if !changed {
-			return errUnchanged
-		}
-		return nil
-	})
-	switch {
-	case isNotFound(err) || !changed:
-		return nil
-	case err != nil:
-		return fmt.Errorf("update %s: %w", id, err)
-	}
-	if after.Status != spool.Paused {
-		delete(s.paused, id)
-	} else if _, known := s.paused[id]; !known {
-		s.paused[id] = time.Now()
-	}
-	s.Changed(after)
-	return nil
-}
-
-// received is a message with its acknowledgement, which follows the commit.
-type received[T any] struct {
-	body T
-	ack  func(context.Context) error
-}
-
-// receive decodes the messages of a topic into a channel until ctx ends. A
-// message that cannot be read is dropped: the ledger still has its job as out.
-func receive[T any](ctx context.Context, q queue.Queue, topic string, to chan<- received[T]) error {
-	for {
-		d, err := q.Receive(ctx, topic)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("receive %s: %w", topic, err)
-		}
-		m := received[T]{ack: d.Ack}
-		if json.Unmarshal(d.Body, &m.body) != nil {
-			if err := d.Ack(ctx); err != nil {
-				return fmt.Errorf("drop unreadable %s: %w", topic, err)
+	current := map[string]string{} // video → revision that is being made, or ""
+	for _, key := range s.outInOrder() {
+		if _, known := current[key.Video]; !known {
+			rec, err := s.Ledger.Get(ctx, key.Video)
+			if err != nil && !isNotFound(err) {
+				return fmt.Errorf("look up %s: %w", key.Video, err)
 			}
-			continue
+			if current[key.Video] = rec.Video.Revision; rec.Video.Status.Ended() {
+				current[key.Video] = ""
+			}
 		}
-		select {
-		case to <- m:
-		case <-ctx.Done():
-			return nil
+		if h := s.out[key]; current[key.Video] != key.Revision {
+			s.stop(h.worker, key, h.epoch)
 		}
 	}
+	return nil
 }

@@ -1,10 +1,17 @@
 // Package worker runs jobs: it receives them, gives each to the stage of its
 // kind, says in beats what is running and what it has room for, and reports
 // what came of it. A worker is slots alone; it needs no ledger.
+//
+// The queue may be away, lose messages and repeat them. A report is kept, and
+// sent again, until the scheduler has answered that it is in the ledger; until
+// then its job is still in the beats, so that nobody begins it anew. Jobs go
+// on without a queue, for Config.Alone; then they are stopped, because they
+// are somebody else's by now. The worker itself waits for the queue for ever.
 package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,18 +46,39 @@ type Config struct {
 	// Needs is told what of a source that is being fetched is still to be read.
 	// Nil: nobody wants to know. It must not block.
 	Needs func(spool.Needs)
+
+	// What beats say of the worker; spool.Beat has what they mean.
+	Version string
+	Class   string
+	Reach   []string
+	Holds   func() []string // nil: it does not say. It must not block.
+	Disk    func() int64    // nil: unknown. It must not block.
+
 	// Every is the time between beats when nothing changes. Default 5 s.
 	Every time.Duration
-	Log   *slog.Logger
+	// Alone is how long jobs go on while nothing can be sent. Default 5 min.
+	Alone time.Duration
+	// Resend is how long a report may be without an answer before it is sent
+	// again. Default 10 s.
+	Resend time.Duration
+	// Away is told what is wrong when nothing can be sent or received, and nil
+	// when that is over. It must not block.
+	Away func(error)
+	Log  *slog.Logger
 }
 
 // Worker runs jobs.
 type Worker struct {
-	cfg Config
+	cfg     Config
+	session string
+	outbox  *outbox
+	link    link
 
 	mu       sync.Mutex
 	running  map[spool.JobKey]*run // owned by mu
 	draining bool                  // owned by mu
+	told     bool                  // owned by mu: the scheduler wants it to drain and end
+	serial   int                   // owned by mu: of the last beat
 
 	changed chan struct{} // something in running changed: beat now
 	jobs    sync.WaitGroup
@@ -64,13 +92,18 @@ type run struct {
 	progress spool.Progress
 	cancel   context.CancelCauseFunc
 	ended    chan struct{} // closed when its stage has returned
+	over     bool          // its last report is in the outbox
 }
 
 // Why a job's context ended.
 var (
 	errStopped  = errors.New("stopped by the scheduler")
 	errDraining = errors.New("the worker is draining")
+	errAlone    = errors.New("the queue has been away for too long")
 )
+
+// errDrained ends Run: the scheduler wanted the worker to drain, and it has.
+var errDrained = errors.New("drained")
 
 // reportDeadline bounds how long a worker that ends tries to say so.
 const reportDeadline = 5 * time.Second
@@ -80,42 +113,58 @@ func New(cfg Config) *Worker {
 	if cfg.Every == 0 {
 		cfg.Every = 5 * time.Second
 	}
+	if cfg.Alone == 0 {
+		cfg.Alone = 5 * time.Minute
+	}
+	if cfg.Resend == 0 {
+		cfg.Resend = 10 * time.Second
+	}
+	if cfg.Away == nil {
+		cfg.Away = func(error) {}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Worker{cfg: cfg, running: map[spool.JobKey]*run{}, changed: make(chan struct{}, 1)}
+	w := &Worker{cfg: cfg, session: rand.Text(), running: map[spool.JobKey]*run{}, changed: make(chan struct{}, 1)}
+	w.outbox = newOutbox(cfg.Name, w.session)
+	w.link.tell = cfg.Away
 	w.jobsCtx, w.stopAll = context.WithCancelCause(context.Background())
 	return w
 }
 
 // Run receives and runs jobs until ctx ends; then it stops them and waits for
-// them. To let them finish first, call Drain before ending ctx.
+// them. To let them finish first, call Drain before ending ctx. It also
+// returns, with nil, when the scheduler has told the worker to drain and it
+// has; and with a *spool.Error when the scheduler refuses it.
 func (w *Worker) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.receive(ctx) })
-	g.Go(func() error { return w.beats(ctx) })
+	posting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var post sync.WaitGroup
+	post.Go(func() { w.post(posting) })
+	w.link.heard() // it has not been alone yet
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.receive(running) })
+	g.Go(func() error { return w.beats(running) })
 	err := g.Wait()
 	w.stopAll(errDraining)
 	w.jobs.Wait()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	last, cancel := context.WithTimeout(posting, reportDeadline)
+	defer cancel()
+	w.outbox.sent(last)
+	stop()
+	post.Wait()
+	if errors.Is(err, errDrained) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
 }
 
-// Drain takes no more jobs and waits until the running ones have ended, but for
-// those that it stops at once, or until ctx does; then it stops them all and
-// gives them back. Run must be running until Drain has returned.
+// Drain takes no more jobs and waits until the running ones have ended and
+// were reported, but for those that it stops at once, or until ctx does; then
+// it stops them all and gives them back. Run must be running until Drain has
+// returned.
 func (w *Worker) Drain(ctx context.Context) {
-	w.mu.Lock()
-	w.draining = true
-	for _, r := range w.running {
-		if w.cfg.Stop != nil && w.cfg.Stop(r.job) {
-			r.cancel(errDraining)
-		}
-	}
-	w.mu.Unlock()
-	w.touch()
+	w.beginDrain(false)
 	ended := make(chan struct{})
 	go func() {
 		w.jobs.Wait()
@@ -127,39 +176,77 @@ func (w *Worker) Drain(ctx context.Context) {
 		w.stopAll(errDraining)
 		<-ended
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportDeadline)
+	defer cancel()
+	w.outbox.sent(last)
 }
 
+// beginDrain takes no more jobs, and stops those that lose nothing by it.
+func (w *Worker) beginDrain(told bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.draining, w.told = true, w.told || told
+	for _, r := range w.running {
+		if !r.over && w.cfg.Stop != nil && w.cfg.Stop(r.job) {
+			r.cancel(errDraining)
+		}
+	}
+	w.touch()
+}
+
+// receive takes what the scheduler sends, for as long as there is a queue.
 func (w *Worker) receive(ctx context.Context) error {
 	for {
 		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
-		if err != nil {
+		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
 			return fmt.Errorf("receive work: %w", err)
 		}
-		var m queue.Message
-		if err := json.Unmarshal(d.Body, &m); err != nil {
-			w.cfg.Log.WarnContext(ctx, "message cannot be read", "error", err)
+		if err != nil {
+			w.link.lost(err)
+			if err := rest(ctx); err != nil {
+				return err
+			}
+			continue
 		}
-		switch {
-		case m.Job != nil:
-			w.start(ctx, *m.Job)
-		case m.Stop != nil:
-			w.stop(*m.Stop)
-		case m.Needs != nil && w.cfg.Needs != nil:
-			w.cfg.Needs(*m.Needs)
+		if err := w.message(ctx, d.Body); err != nil {
+			return err
 		}
-		if err := d.Ack(ctx); err != nil {
-			return fmt.Errorf("acknowledge work: %w", err)
+		if err := d.Ack(ctx); err != nil { // it may come again, which does no harm
+			w.cfg.Log.DebugContext(ctx, "message was not acknowledged", "error", err)
 		}
 	}
 }
 
+// message does what the scheduler says. An error ends the worker.
+func (w *Worker) message(ctx context.Context, body []byte) error {
+	var m queue.Message
+	if err := json.Unmarshal(body, &m); err != nil {
+		w.cfg.Log.WarnContext(ctx, "message cannot be read", "error", err)
+	}
+	switch {
+	case m.Job != nil:
+		w.start(*m.Job)
+	case m.Stop != nil:
+		w.stop(*m.Stop)
+	case m.Needs != nil && w.cfg.Needs != nil:
+		w.cfg.Needs(*m.Needs)
+	case m.Accepted != nil && m.Accepted.Session == w.session:
+		w.accepted(m.Accepted.Serials)
+	case m.Drain:
+		w.beginDrain(true)
+	case m.Refused != nil && m.Refused.Session == w.session:
+		return &spool.Error{Class: spool.Permanent, Code: m.Refused.Code, Reason: m.Refused.Reason, Hint: m.Refused.Hint}
+	}
+	return nil
+}
+
 // start runs a job, or gives it back when no more are taken.
-func (w *Worker) start(ctx context.Context, job spool.Job) {
+func (w *Worker) start(job spool.Job) {
 	if w.take(job) {
 		w.touch()
 		return
 	}
-	w.report(ctx, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: w.cfg.Name, Outcome: spool.Returned})
+	w.outbox.add(spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Outcome: spool.Returned})
 }
 
 // take runs a job in a goroutine of its own, and reports whether the worker
@@ -203,8 +290,8 @@ func (w *Worker) stop(s spool.Stop) {
 // do runs one job and reports on it.
 func (w *Worker) do(ctx context.Context, r *run) {
 	began, job := time.Now(), r.job
-	report := spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: w.cfg.Name, Outcome: spool.Started}
-	w.report(ctx, report)
+	report := spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Outcome: spool.Started}
+	w.outbox.add(report)
 	result, err := w.stage(ctx, r)
 	close(r.ended)
 	report.Took = time.Since(began)
@@ -218,12 +305,25 @@ func (w *Worker) do(ctx context.Context, r *run) {
 		explain(&report, err)
 	}
 	w.mu.Lock()
-	if w.running[job.JobKey] == r {
-		delete(w.running, job.JobKey)
-	}
+	r.over = true
 	w.mu.Unlock()
-	w.report(ctx, report)
+	w.outbox.add(report)
 	w.touch()
+}
+
+// accepted drops the reports that are in the ledger, and with the last one of
+// a job the job.
+func (w *Worker) accepted(serials []int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, last := range w.outbox.accepted(serials) {
+		if r := w.running[last.JobKey]; r != nil && r.over && r.job.Epoch == last.Epoch {
+			delete(w.running, last.JobKey)
+		}
+	}
+	if w.told {
+		w.touch()
+	}
 }
 
 // explain turns an error into what a report says of it. An error in whose
@@ -253,17 +353,15 @@ func (w *Worker) stage(ctx context.Context, r *run) (result spool.Result, err er
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
-	return s.Run(ctx, job, func(p spool.Progress) { w.progress(ctx, r, p) })
+	return s.Run(ctx, job, func(p spool.Progress) { w.progress(r, p) })
 }
 
 // progress keeps how far a job is. A change of phase frees a slot, so that is
 // said at once; the rest waits for the next beat. What can be used already is
 // reported.
-func (w *Worker) progress(ctx context.Context, r *run, p spool.Progress) {
+func (w *Worker) progress(r *run, p spool.Progress) {
 	if p.Result != nil {
-		w.report(ctx, spool.Report{
-			JobKey: r.job.JobKey, Epoch: r.job.Epoch, Worker: w.cfg.Name, Outcome: spool.Arrived, Result: p.Result,
-		})
+		w.outbox.add(spool.Report{JobKey: r.job.JobKey, Epoch: r.job.Epoch, Outcome: spool.Arrived, Result: p.Result})
 		p.Result = nil
 	}
 	if p.Phase == "" {
@@ -277,63 +375,10 @@ func (w *Worker) progress(ctx context.Context, r *run, p spool.Progress) {
 	r.progress = p
 }
 
-// report sends a report, also when the job's context has ended.
-func (w *Worker) report(ctx context.Context, r spool.Report) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportDeadline)
-	defer cancel()
-	if err := w.send(ctx, queue.ReportTopic, r); err != nil {
-		// The scheduler misses the job in the beats, and hands it out again.
-		w.cfg.Log.WarnContext(ctx, "report was not sent", "video", r.Video, "stage", string(r.Kind), "error", err)
-	}
-}
-
-func (w *Worker) send(ctx context.Context, topic string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", topic, err)
-	}
-	return w.cfg.Queue.Send(ctx, topic, body)
-}
-
 // touch asks for a beat soon.
 func (w *Worker) touch() {
 	select {
 	case w.changed <- struct{}{}:
 	default:
 	}
-}
-
-func (w *Worker) beats(ctx context.Context) error {
-	tick := time.NewTicker(w.cfg.Every)
-	defer tick.Stop()
-	for {
-		if err := w.send(ctx, queue.BeatTopic, w.beat()); err != nil {
-			return fmt.Errorf("beat: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		case <-w.changed:
-		}
-	}
-}
-
-// beat is what is running now and what there is room for.
-func (w *Worker) beat() spool.Beat {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	b := spool.Beat{Worker: w.cfg.Name, Free: map[spool.Kind]int{}}
-	running := map[spool.Kind][]spool.Progress{}
-	for key, r := range w.running {
-		b.Running = append(b.Running, spool.Running{JobKey: key, Epoch: r.job.Epoch, Progress: r.progress})
-		running[key.Kind] = append(running[key.Kind], r.progress)
-	}
-	if w.draining {
-		return b
-	}
-	for kind := range w.cfg.Stages {
-		b.Free[kind] = max(w.cfg.Room(kind, running[kind]), 0)
-	}
-	return b
 }

@@ -1,0 +1,334 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
+)
+
+// lookAfter is what time alone does to a fleet: leases end, deaths are counted,
+// and what waits for those who are gone is given to others.
+func (s *Scheduler) lookAfter(ctx context.Context, now time.Time) error {
+	s.ping(now)
+	if !s.listen(now) {
+		return nil // whoever is silent may only be unheard
+	}
+	if err := s.expire(ctx, now); err != nil {
+		return err
+	}
+	if err := s.count(ctx, now); err != nil {
+		return err
+	}
+	if now.Sub(s.checked) < s.Patience/2 {
+		return nil
+	}
+	s.checked = now
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+		if err := s.rescue(ctx, kind, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renew begins all leases anew.
+func (s *Scheduler) renew(now time.Time) {
+	s.began = now
+	for _, m := range s.members {
+		m.heard = now
+	}
+	for key, h := range s.out {
+		h.missing = time.Time{}
+		if !h.begun {
+			h.since = now
+		}
+		s.out[key] = h
+	}
+	for class := range s.classes {
+		s.classes[class] = now
+	}
+}
+
+// expire takes back what was sent and did not start, and what those have who
+// are silent.
+func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
+	var late []spool.JobKey
+	for _, key := range s.outInOrder() {
+		if h := s.out[key]; !h.begun && now.Sub(h.since) >= s.Patience && !s.silent(h.worker, now) {
+			late = append(late, key)
+		}
+	}
+	if err := s.takeBack(ctx, 0, late...); err != nil {
+		return err
+	}
+	for _, m := range s.inOrder() {
+		if !s.silent(m.name, now) || m.lost {
+			continue
+		}
+		if m.beat.Draining && len(m.beat.Running) == 0 { // it took its leave
+			delete(s.members, m.name)
+			continue
+		}
+		m.lost = true
+		if err := s.lose(ctx, m, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// silent reports whether a worker's lease has ended.
+func (s *Scheduler) silent(name string, now time.Time) bool {
+	return now.Sub(s.member(name).heard) >= s.Lease
+}
+
+// inOrder are the workers by name.
+func (s *Scheduler) inOrder() []*member {
+	all := make([]*member, 0, len(s.members))
+	for _, m := range s.members {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b *member) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// lose takes back what a worker has, or had before it began anew.
+func (s *Scheduler) lose(ctx context.Context, m *member, now time.Time) error {
+	var theirs, again []spool.JobKey
+	for _, key := range s.outInOrder() {
+		h := s.out[key]
+		if h.worker != m.name {
+			continue
+		}
+		if h.begun {
+			s.losses.suspects[key]++
+		}
+		if s.losses.suspects[key] > 1 {
+			again = append(again, key)
+		} else {
+			theirs = append(theirs, key)
+		}
+	}
+	s.losses.add(m, append(slices.Clone(theirs), again...), s.out, now)
+	s.Log.WarnContext(ctx, "worker lost", "worker", m.name, "jobs", len(theirs)+len(again))
+	if err := s.takeBack(ctx, 0, theirs...); err != nil {
+		return err
+	}
+	// What two workers were lost with rests, so that the third loss, if it
+	// comes, comes alone and can be told from a power cut.
+	return s.takeBack(ctx, alone+s.Lease, again...)
+}
+
+// rescue looks for ready jobs that wait for somebody who is gone.
+func (s *Scheduler) rescue(ctx context.Context, kind spool.Kind, now time.Time) error {
+	places, err := s.Ledger.Places(ctx, kind)
+	if err != nil {
+		return fmt.Errorf("list places of %s jobs: %w", kind, err)
+	}
+	for _, p := range places {
+		change := s.remedy(p, now)
+		if change == nil {
+			continue
+		}
+		jobs, err := s.Ledger.Ready(ctx, ledger.Ask{Kind: kind, Now: now, Places: []spool.Place{p}, Limit: gathered})
+		if err != nil {
+			return fmt.Errorf("list ready %s jobs: %w", kind, err)
+		}
+		for i, j := range jobs {
+			if slices.ContainsFunc(jobs[:i], func(k spool.JobRecord) bool { return k.Video == j.Video }) {
+				continue
+			}
+			if err := s.update(ctx, j.Video, change); err != nil {
+				return err
+			}
+			s.orders.forget(j.JobKey)
+		}
+	}
+	return s.refetchUnheld(ctx, now)
+}
+
+// remedy is what is to be done about videos whose jobs wait at a place; nil:
+// they only have to wait.
+func (s *Scheduler) remedy(p spool.Place, now time.Time) func(*ledger.Record) bool {
+	if p.Worker != "" {
+		m := s.members[p.Worker]
+		if since := s.began; m == nil && now.Sub(since) >= s.Forsake || m != nil && now.Sub(m.heard) >= s.Forsake {
+			return func(rec *ledger.Record) bool { return refetch(rec, p.Worker) }
+		}
+	}
+	if p.Class != "" {
+		seen, known := s.classes[p.Class]
+		if !known {
+			seen = s.began
+		}
+		if now.Sub(seen) >= s.Vanish && s.otherClass(p.Class, now) {
+			return func(rec *ledger.Record) bool { return unpin(rec, p.Class, now) }
+		}
+	}
+	return nil
+}
+
+// otherClass reports whether somebody is here who encodes, of another class.
+func (s *Scheduler) otherClass(class string, now time.Time) bool {
+	for _, m := range s.members {
+		_, encodes := m.beat.Free[spool.Encode]
+		if encodes && m.beat.Class != class && now.Sub(m.heard) < s.Lease {
+			return true
+		}
+	}
+	return false
+}
+
+// lacks reports whether a worker says that it has not the source of a job that
+// is to read it from its disk. For a moment that is so of every source that was
+// just fetched.
+func (s *Scheduler) lacks(m *member, j spool.JobRecord, now time.Time) bool {
+	if j.Place.Worker != m.name || m.beat.Holds == nil || slices.Contains(m.beat.Holds, j.Held()) {
+		delete(s.unheld, j.Held())
+		return false
+	}
+	for _, r := range m.beat.Running {
+		if r.Kind == spool.Fetch && r.Held() == j.Held() {
+			return false
+		}
+	}
+	if _, known := s.unheld[j.Held()]; !known {
+		s.unheld[j.Held()] = now
+	}
+	return true
+}
+
+// refetchUnheld has sources fetched again that their worker has lost.
+func (s *Scheduler) refetchUnheld(ctx context.Context, now time.Time) error {
+	for held, since := range s.unheld {
+		if now.Sub(since) < s.Patience {
+			continue
+		}
+		delete(s.unheld, held)
+		video, revision, _ := strings.Cut(held, "/")
+		err := s.update(ctx, video, func(rec *ledger.Record) bool {
+			if rec.Video.Revision != revision || rec.Job(spool.Fetch, 0) == nil {
+				return false
+			}
+			return refetch(rec, rec.Job(spool.Fetch, 0).Worker)
+		})
+		if err != nil {
+			return err
+		}
+		s.orders.forget(spool.JobKey{Video: video, Revision: revision})
+	}
+	return nil
+}
+
+// losses are the workers that were lost of late, and with which jobs.
+type losses struct {
+	late     []loss
+	suspects map[spool.JobKey]int // how many workers were lost with a job
+}
+
+// loss is one worker that was lost.
+type loss struct {
+	worker, session string
+	at              time.Time
+	jobs            map[spool.JobKey]int // what it was at, with the epochs
+	counted         bool
+}
+
+// alone is how far apart the losses of two workers are that have nothing to do
+// with one another.
+const alone = time.Minute
+
+// add notes that a worker was lost with these jobs, of which those that had
+// begun are suspected.
+func (l *losses) add(m *member, keys []spool.JobKey, out map[spool.JobKey]handed, now time.Time) {
+	lost := loss{worker: m.name, session: m.beat.Session, at: now, jobs: map[spool.JobKey]int{}}
+	for _, key := range keys {
+		if out[key].begun {
+			lost.jobs[key] = out[key].epoch
+		}
+	}
+	l.late = append(l.late, lost)
+}
+
+// count counts the losses that turned out to be the only ones in their minute
+// as deaths of the jobs that the worker was at.
+func (s *Scheduler) count(ctx context.Context, now time.Time) error {
+	l := &s.losses
+	for i := range l.late {
+		lost := &l.late[i]
+		if lost.counted || now.Sub(lost.at) < alone {
+			continue
+		}
+		lost.counted = true
+		together := slices.ContainsFunc(l.late, func(other loss) bool {
+			return (other.worker != lost.worker || other.session != lost.session) && lost.at.Sub(other.at).Abs() < alone
+		})
+		if together {
+			continue
+		}
+		if err := s.blame(ctx, *lost, now); err != nil {
+			return err
+		}
+	}
+	l.late = slices.DeleteFunc(l.late, func(old loss) bool { return now.Sub(old.at) > 2*alone })
+	return nil
+}
+
+// blame counts the loss of a worker against the jobs that it was at.
+func (s *Scheduler) blame(ctx context.Context, lost loss, now time.Time) error {
+	session := lost.session
+	if session == "" {
+		session = lost.worker
+	}
+	var changes []ledger.Change
+	for key := range lost.jobs {
+		changes = append(changes, ledger.Change{ID: key.Video, Do: func(rec *ledger.Record) error {
+			if rec.Video.Revision != key.Revision || !died(rec, key, session, now) {
+				return errUnchanged
+			}
+			return nil
+		}})
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	refused, err := s.Ledger.UpdateAll(ctx, changes)
+	if err != nil {
+		return fmt.Errorf("count the loss of %s: %w", lost.worker, err)
+	}
+	for i, err := range refused {
+		switch {
+		case err == nil:
+			rec, err := s.Ledger.Get(ctx, changes[i].ID)
+			if err != nil {
+				return fmt.Errorf("look up %s: %w", changes[i].ID, err)
+			}
+			s.tell(rec.Video)
+		case !isNotFound(err) && !errors.Is(err, errUnchanged):
+			return fmt.Errorf("count the loss of %s: %w", lost.worker, err)
+		}
+	}
+	return s.stopEnded(ctx)
+}
+
+// died counts the loss of a worker's session against a job, once. The third
+// death fails its video.
+func died(rec *ledger.Record, key spool.JobKey, session string, now time.Time) bool {
+	j := rec.Job(key.Kind, key.Number)
+	if j == nil || j.State == spool.JobDone || rec.Video.Status.Ended() || slices.Contains(j.Lost, session) {
+		return false
+	}
+	j.Lost = append(slices.Clone(j.Lost), session)
+	j.Deaths++
+	rec.Video.Changed = now
+	if j.Deaths >= maxDeaths {
+		fail(rec, j, poison(j, "workers that were at it were lost"))
+	}
+	return true
+}

@@ -1,0 +1,214 @@
+package schedule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/queue"
+)
+
+// How long the queue may take to have a message, and how long the scheduler
+// waits before it tries one again that is away.
+const (
+	sendDeadline = 10 * time.Second
+	between      = time.Second
+)
+
+// post sends messages, those of one topic in their order. Whoever has one sent
+// does not wait: the queue may be away, and what it loses is made up for.
+type post struct {
+	ctx   context.Context //nolint:containedctx // it is that of Run, which waits for the post
+	queue queue.Queue
+
+	going sync.WaitGroup
+	mu    sync.Mutex
+	lines map[string][][]byte // owned by mu: what waits, by topic; a topic that is here is being sent
+	err   error               // owned by mu: what the last message came to
+}
+
+func newPost(ctx context.Context, q queue.Queue) *post {
+	return &post{ctx: ctx, queue: q, lines: map[string][][]byte{}}
+}
+
+// most is how many messages wait for one topic before the oldest are dropped.
+const most = 1 << 12
+
+// send puts a message in line.
+func (p *post) send(topic string, body []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line, busy := p.lines[topic]
+	if len(line) >= most {
+		line = line[1:]
+	}
+	p.lines[topic] = append(line, body)
+	if !busy {
+		p.going.Go(func() { p.empty(topic) })
+	}
+}
+
+// empty sends what is in a line until it is empty.
+func (p *post) empty(topic string) {
+	for {
+		p.mu.Lock()
+		line := p.lines[topic]
+		if len(line) == 0 || p.ctx.Err() != nil {
+			delete(p.lines, topic)
+			p.mu.Unlock()
+			return
+		}
+		p.lines[topic] = line[1:]
+		p.mu.Unlock()
+		ctx, cancel := context.WithTimeout(p.ctx, sendDeadline)
+		err := p.queue.Send(ctx, topic, line[0])
+		cancel()
+		p.mu.Lock()
+		p.err = err
+		p.mu.Unlock()
+	}
+}
+
+// waiting: something is in line for a topic.
+func (p *post) waiting(topic string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, busy := p.lines[topic]
+	return busy
+}
+
+// trouble is what the last message came to.
+func (p *post) trouble() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// wait waits until nothing is being sent; the context has ended.
+func (p *post) wait() { p.going.Wait() }
+
+func (s *Scheduler) stop(worker string, key spool.JobKey, epoch int) {
+	s.send(worker, queue.Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
+}
+
+// send sends a message to a worker, soon.
+func (s *Scheduler) send(worker string, m queue.Message) {
+	body, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Errorf("encode message for %s: %w", worker, err)) // it is made of texts and numbers
+	}
+	s.post.send(queue.WorkTopic(worker), body)
+}
+
+// echo is how the scheduler hears whether the queue carries anything: it sends
+// messages to itself.
+type echo struct {
+	topic  string
+	serial int
+	under  map[int]time.Time // pings that are under way, and when they were sent
+	last   time.Time         // when the last one was sent
+	heard  time.Time         // when the newest one that came back was sent
+	hears  bool
+	away   bool // Away was told so
+}
+
+// How often the scheduler pings, and how old the newest ping that came back may
+// be before it hears nothing.
+const (
+	pingEvery = 2 * time.Second
+	deafAfter = 3 * pingEvery
+)
+
+// ping sends a message to itself, when it is time.
+func (s *Scheduler) ping(now time.Time) {
+	e := &s.echo
+	if !e.last.IsZero() && now.Sub(e.last) < pingEvery || s.post.waiting(e.topic) {
+		return
+	}
+	e.serial++
+	e.last, e.under[e.serial] = now, now
+	s.post.send(e.topic, strconv.AppendInt(nil, int64(e.serial), 10))
+}
+
+// heardPing notes that a ping came back.
+func (s *Scheduler) heardPing(serial int) {
+	sent, known := s.echo.under[serial]
+	if !known {
+		return // it came twice, or is another scheduler's
+	}
+	for n := range s.echo.under {
+		if n <= serial {
+			delete(s.echo.under, n)
+		}
+	}
+	s.echo.heard = sent
+}
+
+// listen reports whether the queue carries messages. All leases begin anew when
+// it does again.
+func (s *Scheduler) listen(now time.Time) bool {
+	e := &s.echo
+	hears := !e.heard.IsZero() && now.Sub(e.heard) <= deafAfter
+	switch {
+	case hears && !e.hears:
+		s.renew(now)
+		if e.away {
+			e.away = false
+			s.Away(nil)
+		}
+	case !hears && !e.away && now.Sub(s.began) > deafAfter:
+		e.away = true
+		err := s.post.trouble()
+		if err == nil {
+			err = errors.New("nothing comes through the queue")
+		}
+		s.Away(err)
+	}
+	e.hears = hears
+	return hears
+}
+
+// received is a message with its acknowledgement, which follows the commit.
+type received[T any] struct {
+	body T
+	ack  func(context.Context) error
+}
+
+// receive decodes the messages of a topic into a channel until ctx ends. A
+// message that cannot be read is dropped: the ledger still has its job as out.
+func receive[T any](ctx context.Context, s *Scheduler, topic string, to chan<- received[T]) error {
+	for {
+		d, err := s.Queue.Receive(ctx, topic)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, queue.ErrClosed) {
+			return fmt.Errorf("receive %s: %w", topic, err)
+		}
+		if err != nil { // it is away; pings tell so
+			s.Log.DebugContext(ctx, "nothing is received", "topic", topic, "error", err)
+			t := time.NewTimer(between)
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+			}
+			continue
+		}
+		m := received[T]{ack: d.Ack}
+		if json.Unmarshal(d.Body, &m.body) != nil {
+			s.settled(ctx, d.Ack)
+			continue
+		}
+		select {
+		case to <- m:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
