@@ -45,7 +45,7 @@ var law = map[string][]string{
 	"internal/spelling":      {},
 
 	// What touches the world, one package a part of it.
-	"internal/keys":     {"."},
+	"internal/keys":     {".", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
 	"internal/ffmpeg":   {".", "internal/process"},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
@@ -64,6 +64,7 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
 	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},

@@ -17,7 +17,7 @@ import (
 
 func newKeys() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "keys", Short: "the keys of encrypted videos", Args: noSuchCommand,
+		Use: "keys", Short: "the keys of encrypted videos, and of a fleet", Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	export := &cobra.Command{
@@ -27,7 +27,11 @@ func newKeys() *cobra.Command {
 		},
 	}
 	config.Bind(export.Flags(), "to", "state", "rclone-config", "config")
-	cmd.AddCommand(export, newKeyLink())
+	fleet := &cobra.Command{
+		Use: "fleet [FILE]", Short: "make the key that serve and its workers share (fleet.key)", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return makeFleetKey(cmd, append(args, "fleet.key")[0]) },
+	}
+	cmd.AddCommand(export, newKeyLink(), fleet)
 	return cmd
 }
 
@@ -66,6 +70,19 @@ API's token: spool serve gives the key to whoever has the link, until it ends.`,
 	bindAsking(cmd)
 	cmd.Flags().DurationVar(&long, "for", 6*time.Hour, "how long it is good")
 	return cmd
+}
+
+func makeFleetKey(cmd *cobra.Command, path string) error {
+	if err := keys.MakeFleet(path); err != nil {
+		return err
+	}
+	fleet, err := keys.OpenFleet(path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "made %s (key %s); whoever has it can read and command the fleet: copy it to serve and to every worker, mode 600\n",
+		plaintext.Sanitize(path), fleet.ID())
+	return nil
 }
 
 func (h *house) exportKeys(ctx context.Context, cmd *cobra.Command, dir string) error {

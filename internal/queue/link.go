@@ -174,7 +174,7 @@ func Distrust(engine, address string, err error) *spool.Error {
 	return &spool.Error{
 		Class: spool.Permanent, Code: CodeTLS, Err: err,
 		Reason: fmt.Sprintf("the connection to %s at %s is not trusted: %s", engine, address, reason),
-		Hint:   "name the authority's certificate with --queue-ca FILE, and this client's own with --queue-cert and --queue-key if the server asks for one",
+		Hint:   "name the authority's certificate in the queue's URL, ?ca=FILE, and this client's own, &cert=FILE&key=FILE, if the server asks for one",
 	}
 }
 

@@ -17,8 +17,8 @@ var _ queue.Queue = (*Queue)(nil)
 // Queue is an engine in memory. A topic takes any number of messages, of any
 // length; what is received is not delivered again.
 type Queue struct {
+	Brief  time.Duration // as queue.Brief, which New makes it; not to be changed once it is used
 	closed chan struct{}
-	brief  time.Duration // as queue.Brief
 
 	mu     sync.Mutex // owns what follows
 	ended  bool       // closed is closed
@@ -38,7 +38,7 @@ type message struct {
 
 // New makes an engine without messages.
 func New() *Queue {
-	return &Queue{closed: make(chan struct{}), brief: queue.Brief, topics: map[string]*topic{}}
+	return &Queue{closed: make(chan struct{}), Brief: queue.Brief, topics: map[string]*topic{}}
 }
 
 // Send gives a copy of body to the receiver that waits longest, or keeps it.
@@ -148,7 +148,7 @@ func (q *Queue) give(name string, m message, inFront bool) {
 
 // expire forgets what has become too old. The caller holds the lock.
 func (q *Queue) expire(name string, t *topic) {
-	for !queue.Kept(name) && len(t.messages) > 0 && time.Since(t.messages[0].sent) > q.brief {
+	for !queue.Kept(name) && len(t.messages) > 0 && time.Since(t.messages[0].sent) > q.Brief {
 		t.messages[0] = message{}
 		t.messages = t.messages[1:]
 	}

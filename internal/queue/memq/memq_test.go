@@ -18,7 +18,11 @@ func TestConformance(t *testing.T) {
 	queuetest.Run(t, queuetest.Engine{
 		Brief: brief,
 		Start: func(*testing.T) queuetest.Connect {
-			return func(*testing.T) queue.Queue { return memq.NewBrief(brief) }
+			return func(*testing.T) queue.Queue {
+				q := memq.New()
+				q.Brief = brief
+				return q
+			}
 		},
 	})
 }

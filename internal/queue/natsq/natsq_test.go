@@ -22,7 +22,7 @@ const (
 // TestConformance is over the network, with a token in the URL.
 func TestConformance(t *testing.T) {
 	queuetest.Run(t, queuetest.Engine{Outlives: true, Limited: true, Again: again, Brief: brief, Start: func(t *testing.T) queuetest.Connect {
-		s := serve(t, natsserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Token: "secret"})
+		s := serve(t, natsserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Tokens: []string{"other", "secret"}})
 		return func(t *testing.T) queue.Queue {
 			return open(t, "nats://secret@"+s.Address(), natsq.Options{})
 		}

@@ -6,6 +6,7 @@ package natsserver
 
 import (
 	"context"
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -27,9 +28,10 @@ import (
 type Config struct {
 	Dir    string // its own; made when it is missing; one server at a time
 	Listen string // "host:port"; port 0 takes a free one; "" lets in only this process
-	// Token is what clients must show. It may be left out only where nobody
-	// but this machine can connect, or where TLS asks for clients' certificates.
-	Token string
+	// Tokens are what clients must show one of. They may be left out only where
+	// nobody but this machine can connect, or where TLS asks for clients'
+	// certificates.
+	Tokens []string
 	TLS   *tls.Config  // nil is without
 	Log   *slog.Logger // warnings and errors of the server; nil is nowhere
 }
@@ -123,8 +125,10 @@ func (cfg Config) options(ctx context.Context) (*server.Options, error) {
 		ServerName: "spool", DontListen: cfg.Listen == "",
 		JetStream: true, StoreDir: cfg.Dir, SyncAlways: true,
 		JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxMemory, MaxPayload: queue.MaxBody + overhead,
-		NoSigs: true, NoSystemAccount: true,
-		Authorization: cfg.Token,
+		NoSigs: true,
+	}
+	if len(cfg.Tokens) > 0 {
+		opts.CustomClientAuthentication = tokens(cfg.Tokens)
 	}
 	if cfg.TLS != nil {
 		opts.TLS, opts.TLSConfig, opts.TLSTimeout = true, cfg.TLS, 5
@@ -142,7 +146,7 @@ func (cfg Config) options(ctx context.Context) (*server.Options, error) {
 			Hint:   "write host:port, as in 0.0.0.0:4222 or [::1]:4222",
 		}
 	}
-	if cfg.Token == "" && !opts.TLSVerify && !loopback(host) {
+	if len(cfg.Tokens) == 0 && !opts.TLSVerify && !loopback(host) {
 		return nil, &spool.Error{
 			Class: spool.Permanent, Code: "listen-open",
 			Reason: fmt.Sprintf("whoever reaches %s could give orders to every worker", cfg.Listen),
@@ -154,6 +158,18 @@ func (cfg Config) options(ctx context.Context) (*server.Options, error) {
 		opts.Port = server.RANDOM_PORT
 	}
 	return opts, cfg.free(ctx)
+}
+
+// tokens lets in who shows one of them.
+type tokens []string
+
+// Check tells whether a client may enter.
+func (t tokens) Check(c server.ClientAuthentication) bool {
+	known := 0
+	for _, token := range t {
+		known |= subtle.ConstantTimeCompare([]byte(token), []byte(c.GetOpts().Token))
+	}
+	return known == 1
 }
 
 // free looks whether the address can be listened on: the server would say so

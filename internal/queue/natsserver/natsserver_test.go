@@ -23,7 +23,7 @@ const (
 // to without the network.
 func TestEmbedded(t *testing.T) {
 	queuetest.Run(t, queuetest.Engine{Outlives: true, Limited: true, Again: again, Brief: brief, Start: func(t *testing.T) queuetest.Connect {
-		s := start(t, natsserver.Config{Dir: t.TempDir(), Token: "secret"})
+		s := start(t, natsserver.Config{Dir: t.TempDir(), Tokens: []string{"secret"}})
 		return func(t *testing.T) queue.Queue {
 			return connect(t, "", natsq.Options{InProcess: s, Token: "secret"})
 		}
