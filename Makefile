@@ -13,7 +13,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 RUN_NEEDS := ffmpeg ffprobe yt-dlp
 TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm openssl
 ifeq ($(shell uname -s),Linux)
-TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached systemd-analyze
+TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached redis-server rabbitmq-server nats-server systemd-analyze
 endif
 
 SOAK_NEEDS := $(TEST_NEEDS) smbd apache2

@@ -64,6 +64,7 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/redisq":        {".", "internal/queue", "github.com/redis/go-redis/v9"},
 	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
@@ -110,6 +111,7 @@ var law = map[string][]string{
 	"internal/torturetest":       {"internal/mediatest"},
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 	"internal/hosttest":          {"internal/process"},
+	"internal/brokertest":        {"internal/process"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a
 	// yardstick shares nothing with what it measures.

@@ -18,6 +18,7 @@ import (
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
+	"github.com/spool-video/spool/internal/queue/redisq"
 	"github.com/spool-video/spool/internal/queue/sealed"
 )
 
@@ -27,7 +28,7 @@ type queueOptions struct {
 	Worker string             // the worker's name, where a worker asks
 	Server *natsserver.Server // the queue of this process, in place of the URL
 	Says   func(*spool.Error) // why the engine is away, and nil when it is back
-	Warns  func(*spool.Error) // messages that do not open, seldom
+	Warns  func(*spool.Error) // what could be set up better, and messages that do not open; seldom
 }
 
 // engines are the queues that a URL can name, by its scheme.
@@ -39,6 +40,8 @@ var engines = map[string]struct {
 }{
 	"memory": {"memory:", openMemory},
 	"nats":   {"nats://host:4222", openNATS},
+	"redis":  {"redis://host:6379", openRedis},
+	"rediss": {"rediss://host:6379", openRedis},
 	"tls":    {"tls://host:4222", openNATS},
 }
 
@@ -56,7 +59,7 @@ func openQueue(ctx context.Context, raw string, o queueOptions) (queue.Queue, er
 		return nil, usage("fleet-key-missing", "a queue on another machine carries sources and keys, and they would lie there in clear",
 			"spool keys fleet FILE makes a fleet key; give the same file to serve and to every worker with --fleet-key FILE")
 	}
-	link := queue.Link{Says: o.Says}
+	link := queue.Link{Says: o.Says, Warns: o.Warns}
 	if link.TLS, err = queueTLS(u); err != nil {
 		return nil, err
 	}
@@ -153,6 +156,10 @@ func badTLS(reason string, err error) error {
 
 func openMemory(context.Context, *url.URL, queue.Link, queueOptions) (queue.Queue, error) {
 	return memq.New(), nil
+}
+
+func openRedis(ctx context.Context, u *url.URL, link queue.Link, _ queueOptions) (queue.Queue, error) {
+	return redisq.Open(ctx, u.String(), link)
 }
 
 // openNATS shows the fleet's token where the URL has no user: a serve that

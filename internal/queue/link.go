@@ -23,6 +23,9 @@ type Link struct {
 	// Says is told why the engine is away when it goes, again when the reason
 	// changes, and nil when it is back. It must not wait.
 	Says func(*spool.Error)
+	// Warns is told of an engine that can be used and could be set up better.
+	// It must not wait.
+	Warns func(*spool.Error)
 	// Again is how long a message stays with a receiver that has neither
 	// acknowledged it nor closed its queue; 0 is 30 s. Engines that notice by
 	// themselves that a receiver is gone need no such time.
@@ -35,6 +38,9 @@ type Link struct {
 func (l Link) WithDefaults() Link {
 	if l.Says == nil {
 		l.Says = func(*spool.Error) {}
+	}
+	if l.Warns == nil {
+		l.Warns = func(*spool.Error) {}
 	}
 	if l.Again == 0 {
 		l.Again = 30 * time.Second

@@ -32,8 +32,8 @@ type Config struct {
 	// nobody but this machine can connect, or where TLS asks for clients'
 	// certificates.
 	Tokens []string
-	TLS   *tls.Config  // nil is without
-	Log   *slog.Logger // warnings and errors of the server; nil is nowhere
+	TLS    *tls.Config  // nil is without
+	Log    *slog.Logger // warnings and errors of the server; nil is nowhere
 }
 
 // Server is a server that runs.
