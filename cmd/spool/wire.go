@@ -285,14 +285,18 @@ func arrived(p spool.Progress) bool {
 // freed gives back the scratch of a video that has ended. What was downloaded
 // of one that failed for a passing reason stays, for the next try.
 func (h *house) freed(v spool.Video) {
-	keep := v.Status == spool.Failed && v.Failure != nil && v.Failure.Class == spool.Transient
 	if v.Status.Ended() && h.fetch != nil {
 		h.fetch.Release(v.ID)
 	}
-	if !v.Status.Ended() || keep {
+	if !v.Status.Ended() || goesOn(v) {
 		return
 	}
 	if err := h.scratch.Remove(v.ID); err != nil {
 		h.log.Warn("scratch was not freed", "video", v.ID, "error", err)
 	}
+}
+
+// goesOn: what was downloaded of a video serves its next try.
+func goesOn(v spool.Video) bool {
+	return v.Status == spool.Failed && v.Failure != nil && v.Failure.Class == spool.Transient
 }
