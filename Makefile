@@ -11,7 +11,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 
 # Programs that are called while Spool runs, and those that only its tests call.
 RUN_NEEDS := ffmpeg ffprobe yt-dlp
-TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm openssl
+TEST_NEEDS := $(RUN_NEEDS) gcc chromium npm openssl groff
 ifeq ($(shell uname -s),Linux)
 TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached redis-server rabbitmq-server nats-server systemd-analyze
 endif
@@ -62,11 +62,5 @@ fmt: ## format all Go files with gofumpt
 	@$(TOOL) golangci-lint fmt ./...
 
 .PHONY: dist
-dist: ## build for every platform into dist/, with SHA-256 sums
-	@rm -rf dist && mkdir -p dist
-	@for platform in $(PLATFORMS); do \
-		os=$${platform%/*} arch=$${platform#*/}; \
-		echo "dist/spool-$(VERSION)-$$os-$$arch"; \
-		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o "dist/spool-$(VERSION)-$$os-$$arch" ./cmd/spool; \
-	done
-	@cd dist && { sha256sum spool-* 2>/dev/null || shasum -a 256 spool-*; } >SHA256SUMS
+dist: build ## an archive for every platform in dist/, with manual page and completions, and SHA-256 sums
+	@scripts/dist "$(VERSION)" $(PLATFORMS) -- $(GOFLAGS_BUILD)

@@ -191,6 +191,18 @@ func TestOneRoomStartsProcesses(t *testing.T) {
 	}
 }
 
+// Whoever reads what strangers made is confined: commands for that are built in
+// one place, which does so.
+func TestStagesDoNotBuildCommands(t *testing.T) {
+	for _, f := range sources(t) {
+		if strings.HasPrefix(f.dir, "internal/stage/") && !f.test && commandLiteral.MatchString(f.text) {
+			t.Errorf("%s builds a process.Command itself; Command of ffmpeg.Tools confines it, too", f.name)
+		}
+	}
+}
+
+var commandLiteral = regexp.MustCompile(`process\.Command\{[^}]`)
+
 // TestContractsAreKept: a contract has one conformance suite, <contract>test,
 // and every engine, one folder below the contract, runs it in its tests.
 func TestContractsAreKept(t *testing.T) {

@@ -217,6 +217,17 @@ type Segment struct {
 	Plain     string `json:"plain"` // sha256 before encryption
 	// KeyFrames is how many key frames the cutter saw; 0 for audio.
 	KeyFrames int `json:"keyFrames,omitempty"`
+	// IFrames are those of the key frames that can be shown by themselves.
+	IFrames []IFrame `json:"iframes,omitempty"`
+}
+
+// IFrame is a key frame that can be shown by itself: a range of its segment or,
+// where that is encrypted, an object of its own.
+type IFrame struct {
+	Frame  int     `json:"frame"`            // counted from the segment's first
+	Offset int64   `json:"offset"`           // bytes of the segment, not encrypted, before what belongs to it
+	Size   int64   `json:"size"`             // bytes from there to its end
+	Object *Object `json:"object,omitempty"` // nil: it is a range of its segment
 }
 
 // InitSection is a rendition's initialisation section, with what playlists

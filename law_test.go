@@ -55,6 +55,7 @@ var law = map[string][]string{
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
 	"internal/ranges":   {".", "internal/tap"},
+	"internal/staging":  {".", "internal/store"},
 
 	// Packages of others, as they are found.
 	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
@@ -78,7 +79,7 @@ var law = map[string][]string{
 
 	// The stages: what is done for a video. They know neither queue nor ledger
 	// nor one another.
-	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/tap"},
+	"internal/stage/fetch":  {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
 	"internal/stage/plan":   {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
 	"internal/stage/encode": {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
 	"internal/stage/audio":  {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},

@@ -91,7 +91,10 @@ type Failure struct {
 type SourceStamp struct {
 	Size     int64  `json:"size,omitempty"`     // bytes
 	Modified int64  `json:"modified,omitempty"` // nanoseconds since 1970; local files
-	Tag      string `json:"tag,omitempty"`      // the server's ETag; links
+	Tag      string `json:"tag,omitempty"`      // the server's ETag; links, and files in stores
+	// Sum is a checksum of all of it, "sha256:…" or one that its store has; ""
+	// when it is not known. It tells a file that was touched from one that changed.
+	Sum string `json:"sum,omitempty"`
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)

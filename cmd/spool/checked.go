@@ -47,7 +47,7 @@ type conformity struct {
 
 // foreign checks a package by its playlist, or by a folder that holds one.
 func (c *checking) foreign(ctx context.Context, place string) error {
-	tools := ffmpeg.Tools{FFmpeg: cmp.Or(c.cfg.FFmpeg, "ffmpeg")}
+	tools := ffmpeg.Tools{FFmpeg: cmp.Or(c.cfg.FFmpeg, "ffmpeg"), Unconfined: unconfined(c.cfg)}
 	o := survey.Options{
 		Decode: func(ctx context.Context, container stream.Container, media []byte) (map[stream.Kind]int, error) {
 			return decode(ctx, tools, container, media)

@@ -33,7 +33,16 @@ func newConfig() *cobra.Command {
 	config.Bind(show.Flags())
 	show.Flags().BoolVar(&origin, "origin", false, "say where each value comes from: a flag, a variable, a file or the default")
 	show.Flags().BoolVar(&asJSON, "json", false, "print JSON, with origins")
-	cmd.AddCommand(show)
+	schema := &cobra.Command{
+		Use: "schema", Short: "print a JSON Schema of spool.yaml, for editors", Args: none,
+		Long: `Prints a JSON Schema of the config file, by which an editor completes and checks
+it. With the YAML language server, a first line in spool.yaml names it:
+
+  spool config schema > spool.schema.json
+  # yaml-language-server: $schema=spool.schema.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return printJSON(cmd.OutOrStdout(), config.Schema()) },
+	}
+	cmd.AddCommand(show, schema)
 	return cmd
 }
 

@@ -3,9 +3,22 @@ package main
 import (
 	"context"
 
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/process"
 )
+
+// unconfined is why programs are not to be confined; "" when they are.
+func unconfined(cfg config.Config) string {
+	if cfg.Sandbox == "off" {
+		return "--sandbox is off"
+	}
+	return ""
+}
+
+func findTools(ctx context.Context, cfg config.Config) (ffmpeg.Tools, error) {
+	return ffmpeg.Find(ctx, cfg.FFmpeg, cfg.FFprobe, unconfined(cfg))
+}
 
 // tellConfinement notes what the programs that read sources are held to.
 func (h *house) tellConfinement(ctx context.Context, tools ffmpeg.Tools) {
@@ -25,6 +38,8 @@ func (h *house) tellConfinement(ctx context.Context, tools ffmpeg.Tools) {
 func (d *doctor) confinement(tools ffmpeg.Tools) {
 	can := process.Supported()
 	switch {
+	case d.cfg.Sandbox == "off":
+		d.say(warning, "sandbox", "none: "+tools.Unconfined, "publish only sources that you trust, or leave --sandbox at auto")
 	case tools.Unconfined != "":
 		d.say(warning, "sandbox", "none: "+tools.Unconfined, "an ffmpeg whose libraries lie below /usr, /opt or beside it starts; the packages of Debian and Ubuntu do")
 	case !can.Files:

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/lock"
@@ -60,7 +59,7 @@ func newDoctor() *cobra.Command {
 			return nil
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "cookies", "rclone-config", "config")
+	config.Bind(cmd.Flags(), "to", "state", "work", "scratch-limit", "key-uri", "keys", "encrypt", "ytdlp", "ffmpeg", "ffprobe", "sandbox", "cookies", "rclone-config", "config")
 	return cmd
 }
 
@@ -89,7 +88,7 @@ func (d *doctor) fail(what string, err error) {
 }
 
 func (d *doctor) ffmpeg(ctx context.Context) {
-	tools, err := ffmpeg.Find(ctx, d.cfg.FFmpeg, d.cfg.FFprobe)
+	tools, err := findTools(ctx, d.cfg)
 	if err != nil {
 		d.fail("ffmpeg", err)
 		return

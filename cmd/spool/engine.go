@@ -72,7 +72,7 @@ func (h *house) start(ctx context.Context, b *board, with hookup) (*engine, erro
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: e.queue, Keys: h.handedKeys(with.fleet), Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v); e.note(v) },
-		Reported: func(r spool.Report) { watch.reported(r); b.reported(r) },
+		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
 		Fleet:    with.fleet, Version: version, Destination: identity(h.store), Away: with.away,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))

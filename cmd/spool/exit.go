@@ -19,6 +19,19 @@ const (
 	exitInterrupted = 130 // stopped by the user
 )
 
+// exitCodes are what the manual page says of them.
+var exitCodes = []struct {
+	code  int
+	means string
+}{
+	{exitReady, "all ready"},
+	{exitUnexpected, "unexpected"},
+	{exitUsage, "a flag, a setting or a list is wrong"},
+	{exitSomeFailed, "finished, and some failed, or a check found something"},
+	{exitTryAgain, "temporary: try again"},
+	{exitInterrupted, "interrupted"},
+}
+
 // ended is an error that says only with which code to end; what there was to
 // say has been said.
 type ended int

@@ -85,7 +85,7 @@ func TestTwoDestinationsShareAMachine(t *testing.T) {
 	t.Parallel()
 	h, other := newHome(t), newHome(t)
 	h.gate(t)
-	h.env = []string{"SPOOL_WORK=" + h.path("work")}
+	h.env = append(h.env, "SPOOL_WORK="+h.path("work"))
 	other.env = h.env
 	c := h.start(t, "run", "film.mp4")
 	h.held(t, c)
@@ -182,7 +182,7 @@ func TestMissingPrograms(t *testing.T) {
 	t.Run("yt-dlp", func(t *testing.T) {
 		t.Parallel()
 		h := newHome(t)
-		h.env = []string{"SPOOL_YTDLP=" + h.path("nothing")}
+		h.env = append(h.env, "SPOOL_YTDLP="+h.path("nothing"))
 		site := newSite(t, nil)
 		said := h.do(t, exitSomeFailed, "run", "film.mp4", site.url+"/page.html")
 		if !strings.Contains(said, "1 ready · 1 failed") || !strings.Contains(said, "yt-dlp") {
@@ -295,7 +295,7 @@ func TestSignalWhileTakingIn(t *testing.T) {
 	if err := os.WriteFile(stub, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
 		t.Fatal(err)
 	}
-	h.env = []string{"SPOOL_YTDLP=" + stub}
+	h.env = append(h.env, "SPOOL_YTDLP="+stub)
 	site := newSite(t, nil)
 	c := h.start(t, "run", "film.mp4", site.url+"/page.html")
 	h.held(t, c)

@@ -58,6 +58,11 @@ func (h *home) path(names ...string) string {
 // start runs a command of spool.
 func (h *home) start(t *testing.T, args ...string) *child {
 	t.Helper()
+	return launch(t, h.command(t, args...))
+}
+
+func (h *home) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "spool", args...)
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "HOME="+h.dir, "SPOOL_TO=bucket", "SPOOL_STATE=state", "SPOOL_WORK=work")
@@ -68,7 +73,7 @@ func (h *home) start(t *testing.T, args ...string) *child {
 		cmd.Env = append(cmd.Env, "SPOOL_FFMPEG="+h.ffmpeg)
 	}
 	cmd.Env = append(cmd.Env, h.env...)
-	return launch(t, cmd)
+	return cmd
 }
 
 // do runs a command of spool to its end.
@@ -96,6 +101,7 @@ func (h *home) good(t *testing.T, n int) {
 func (h *home) stub(t *testing.T, body string) {
 	t.Helper()
 	h.ffmpeg = h.path("ffmpeg")
+	h.env = append(h.env, "SPOOL_SANDBOX=off") // it leaves notes for the test
 	text := fmt.Sprintf("#!/bin/sh\nreal=%s\nhome=%s\n%s\nexec $real \"$@\"\n", program(t, "ffmpeg"), h.dir, body)
 	if err := os.WriteFile(h.ffmpeg, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
 		t.Fatal(err)

@@ -110,7 +110,7 @@ on is stopped first. What was downloaded of it goes, too.`,
 			})
 		},
 	}
-	bindAsking(cmd, "work", "keys")
+	bindAsking(cmd, "work", "keys", "staging")
 	cmd.Flags().BoolVar(&r.KeepPublished, "keep-published", false, "forget the video, leave what is published")
 	cmd.Flags().BoolVar(&r.KeepKeys, "keep-keys", false, "leave its keys in the ledger and in --keys")
 	return cmd
@@ -133,6 +133,9 @@ func (h *house) remove(ctx context.Context, id string, r webapi.Removal) error {
 	if err := h.sweepScratch(id); err != nil {
 		return err
 	}
+	if err := h.sweepStaging(ctx, id); err != nil {
+		return err
+	}
 	return h.ledger.Remove(ctx, id, r.KeepKeys || r.KeepPublished)
 }
 
@@ -147,6 +150,15 @@ func (h *house) sweepScratch(id string) error {
 		return err
 	}
 	return s.Remove(id)
+}
+
+// sweepStaging takes back what is staged of a video.
+func (h *house) sweepStaging(ctx context.Context, id string) error {
+	a, err := openStaging(ctx, h.cfg)
+	if a == nil || err != nil {
+		return err
+	}
+	return errors.Join(a.Remove(ctx, id), a.Close())
 }
 
 func (h *house) unpublish(ctx context.Context, id string, r webapi.Removal) (err error) {

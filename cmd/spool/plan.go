@@ -115,7 +115,7 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 	client := policy(p.cfg).Client()
 	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: nothing{}, Pages: p.pages, Stores: inStores{p.stores}, Client: client, Settings: settings,
+		Ledger: nothing{}, Pages: p.pages, Stores: inStores{p.stores}, Contents: &intake.Contents{}, Client: client, Settings: settings,
 		Ladders: p.cfg.LadderNames(), MaxItems: p.cfg.MaxItems,
 		Include: p.cfg.Include, Exclude: p.cfg.Exclude, Skip: []string{p.cfg.To, filepath.Dir(p.cfg.Work), p.cfg.State},
 	}
@@ -143,7 +143,7 @@ func (p *planner) run(ctx context.Context, lines []intake.Line) (err error) {
 // open finds the tools, and what is published already, without making
 // anything but a folder that the returned function removes.
 func (p *planner) open(ctx context.Context) (end func() error, err error) {
-	if p.tools, err = ffmpeg.Find(ctx, p.cfg.FFmpeg, p.cfg.FFprobe); err != nil {
+	if p.tools, err = findTools(ctx, p.cfg); err != nil {
 		return nil, err
 	}
 	e, err := p.cfg.Encryption()

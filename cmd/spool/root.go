@@ -41,7 +41,7 @@ it again does only what is missing.`,
 		newRun(), newWatch(), newServe(), newWorker(), newPlan(),
 		newAdd(), newList(), newShow(), newRetry(), newCancel(), newRemove(), newWorkers(), newDrain(),
 		newVerify(), newPreview(), newDoctor(), newDemo(),
-		newKeys(), newConfig(), newVersion(),
+		newKeys(), newConfig(), newMan(), newVersion(),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -145,6 +145,13 @@ func (r *running) prepare(ctx context.Context) error {
 	if err := s.Sweep(kept); err != nil {
 		return err
 	}
+	r.sums = startSums(r.house)
+	if r.staging, err = openStaging(ctx, r.cfg); err != nil {
+		return err
+	}
+	if err := r.staging.sweep(ctx, known); err != nil {
+		return err
+	}
 	return r.sweepReplaced(ctx)
 }
 

@@ -37,7 +37,7 @@ func (n *narrow) Update(ctx context.Context, id string, change func(*ledger.Reco
 func openRun(t *testing.T, h *home, args ...string) *running {
 	t.Helper()
 	cmd := newRun()
-	flags := []string{"--to", h.path("bucket"), "--state", h.path("state"), "--work", h.path("work"), "--ffmpeg", h.ffmpeg, "--preset", "ultrafast"}
+	flags := []string{"--to", h.path("bucket"), "--state", h.path("state"), "--work", h.path("work"), "--ffmpeg", h.ffmpeg, "--sandbox", "off", "--preset", "ultrafast"}
 	if err := cmd.ParseFlags(append(flags, args...)); err != nil {
 		t.Fatal(err)
 	}

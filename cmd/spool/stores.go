@@ -6,10 +6,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
-	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/intake"
-	"github.com/spool-video/spool/internal/ranges"
-	"github.com/spool-video/spool/internal/stage/fetch"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
 	"github.com/spool-video/spool/internal/store/remote"
@@ -62,26 +59,6 @@ func orNil[S opened](s S, err error) (opened, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// origins finds the sources that any worker can read: those in stores, and
-// those at servers that give ranges. Of one host so many ranges come at a time
-// as encoders may want.
-func (h *house) origins() func(*spool.Fetched) (ranges.Origin, error) {
-	const atOnce = 64
-	stores := &download.Client{Guard: policy(h.cfg), PerHost: atOnce, Transport: h.stores, Stall: h.hasty}
-	links := &download.Client{Guard: policy(h.cfg), PerHost: atOnce, Stall: h.hasty}
-	return func(f *spool.Fetched) (ranges.Origin, error) {
-		far := download.Far{Client: links, URL: f.Remote.URL, Size: f.Size, Tag: f.Tag}
-		if f.Remote.Store != "" {
-			at, err := spool.ParseRemotePath(f.Remote.Store)
-			if err != nil {
-				return nil, err
-			}
-			far.Client, far.URL = stores, fetch.StoreURL(at)
-		}
-		return far, nil
-	}
 }
 
 // inStores lets intake look for sources in stores.

@@ -30,7 +30,7 @@ func (r *running) takeIn(ctx context.Context, lines []intake.Line, whole func(st
 	client := policy(r.cfg).Client()
 	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: r.ledger, Pages: r.pages, Stores: inStores{r.stores}, Client: client, Settings: settings,
+		Ledger: r.ledger, Pages: r.pages, Stores: inStores{r.stores}, Contents: r.contents, Client: client, Settings: settings,
 		Ladders: r.cfg.LadderNames(), MaxItems: r.cfg.MaxItems,
 		Include: r.cfg.Include, Exclude: r.cfg.Exclude, Skip: r.own(), Whole: whole,
 	}
@@ -228,6 +228,9 @@ func (r *running) known(ctx context.Context, result intake.Result, settings spoo
 		} else {
 			result.Stamp = r.ask(ctx, v.ID, result.Source)
 		}
+	}
+	if r.touched(ctx, v, &result.Stamp) {
+		v.Stamp = result.Stamp
 	}
 	_, err := r.store.Stat(ctx, v.ID+"/master.m3u8")
 	what, why := decide(v, seen{Stamp: result.Stamp, Gone: errors.Is(err, store.ErrNotFound), Settings: settings, Remake: r.cfg.Remake})

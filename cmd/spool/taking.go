@@ -50,7 +50,7 @@ func (t *taking) try(ctx context.Context, all []webapi.Submission) ([]webapi.Tak
 	client := policy(t.cfg).Client()
 	defer client.CloseIdleConnections()
 	in := &intake.Intake{
-		Ledger: t.ledger, Pages: t.pages, Stores: inStores{t.stores}, Client: client, Settings: settings,
+		Ledger: t.ledger, Pages: t.pages, Stores: inStores{t.stores}, Contents: t.contents, Client: client, Settings: settings,
 		Ladders: t.cfg.LadderNames(), MaxItems: t.cfg.MaxItems, Include: t.cfg.Include, Exclude: t.cfg.Exclude, Skip: own(t.cfg),
 	}
 	b := &batch{taking: t, all: all}
@@ -151,7 +151,7 @@ func (b *batch) new(ctx context.Context, taken *webapi.Taken, result intake.Resu
 func (b *batch) known(ctx context.Context, taken *webapi.Taken, result intake.Result) error {
 	id := result.Video.ID
 	taken.Verdict = webapi.Known
-	if result.Changed && result.Video.Status.Ended() {
+	if result.Changed && result.Video.Status.Ended() && !b.touched(ctx, result.Video, &result.Stamp) {
 		taken.Verdict = webapi.Again
 		err := b.ledger.Update(ctx, id, func(rec *ledger.Record) error {
 			if !differs(rec.Video.Stamp, result.Stamp) || !rec.Video.Status.Ended() {

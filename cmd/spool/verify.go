@@ -59,7 +59,7 @@ when a SHOULD is, or when something could not be checked.`,
 			return c.run(cmd.Context(), args)
 		},
 	}
-	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "rclone-config", "config")
+	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "sandbox", "rclone-config", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&c.strict, "strict", false, "exit with 3 for a SHOULD, too, and when something could not be checked")
@@ -223,7 +223,7 @@ func (c *checking) keySource(ctx context.Context, dir string) keySource {
 // check checks a video that Spool published: against its manifest, and against
 // the rules. Segments are decoded once.
 func (c *checking) check(ctx context.Context, s store.Store, video string, source keySource) (checked, error) {
-	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe}}
+	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe, Unconfined: unconfined(c.cfg)}}
 	if source != nil {
 		revision, err := publishedRevision(ctx, s, video)
 		if err != nil {

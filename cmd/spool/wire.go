@@ -16,7 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
-	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
@@ -39,19 +39,23 @@ import (
 // house is all that belongs to one destination. This file is the only place
 // that knows every name.
 type house struct {
-	cfg     config.Config
-	log     *slog.Logger
-	ledger  ledger.Ledger
-	store   store.Store
-	keys    *keyring
-	pages   *page.Tool
-	stores  *remote.Sources  // sources that lie in stores
-	scratch *scratch.Scratch // only while a run holds the lock
-	sources *tap.Desk        // only while an engine runs
-	fetch   *fetch.Stage     // as sources
-	fresh   bool             // the destination was deleted, and is made anew
-	hasty   time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
-	close   func() error
+	cfg      config.Config
+	log      *slog.Logger
+	ledger   ledger.Ledger
+	store    store.Store
+	keys     *keyring
+	pages    *page.Tool
+	stores   *remote.Sources  // sources that lie in stores
+	contents *intake.Contents // what is known of files whose names say nothing
+	scratch  *scratch.Scratch // only while a run holds the lock
+	sources  *tap.Desk        // only while an engine runs
+	sums     *sums            // as scratch
+	staging  *area            // only while a run holds the lock; nil: sources are not staged
+	far      *elsewhere       // as sources
+	fetch    *fetch.Stage     // as sources
+	fresh    bool             // the destination was deleted, and is made anew
+	hasty    time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
+	close    func() error
 }
 
 // load reads the settings of a command.
@@ -101,9 +105,12 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), ledger: l, store: s, keys: &keyring{ledger: l}}
-	h.stores = &remote.Sources{Remotes: remotes(cfg)}
-	h.close = func() error { return errors.Join(h.pages.Close(), l.Close(), s.Close(), h.stores.Close()) }
-	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	h.stores, h.contents = &remote.Sources{Remotes: remotes(cfg)}, &intake.Contents{}
+	h.close = func() error {
+		h.sums.stop()
+		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close())
+	}
+	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg), Unconfined: cfg.Sandbox == "off"}
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
 			return nil, errors.Join(err, h.close())
@@ -120,7 +127,7 @@ func tag(cfg config.Config) string { return cfg.State }
 // stages makes the stages of the worker in this process, and says how many
 // jobs of each kind it has room for.
 func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, []spool.Progress) int, error) {
-	tools, err := ffmpeg.Find(ctx, h.cfg.FFmpeg, h.cfg.FFprobe)
+	tools, err := findTools(ctx, h.cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,12 +137,14 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	cpu, uploads := flow.NewSlots(encoders), flow.NewSlots(h.cfg.Uploads)
 	publisher := publish.Publisher{Store: h.store, Uploads: uploads}
 	work, source := h.scratch.Revision, h.scratch.Source
-	h.sources = &tap.Desk{Remotes: &ranges.Pool{Origin: h.origins()}}
+	h.far = h.elsewhere()
+	h.sources = &tap.Desk{Remotes: &ranges.Pool{Origin: h.far.origin}}
 	client := h.downloader()
 	h.pages.MaxBytes = h.sourceLimit()
 	h.fetch = &fetch.Stage{
 		Client: client, Stores: h.storeReader(), Pages: h.pages, Sources: h.sources, Budget: h.scratch.Budget(encoders + publishing + others),
 		Slots: flow.NewSlots(h.cfg.Downloads), Work: source, DownloadDir: h.cfg.DownloadDir,
+		Direct: h.cfg.Direct, Staging: h.staging.place(),
 	}
 	stages := map[spool.Kind]worker.Stage{
 		spool.Fetch:  bounded{h.fetch, h.cfg.ScratchLimit.Bytes, client.Ask},
@@ -291,6 +300,7 @@ func (h *house) freed(v spool.Video) {
 	if !v.Status.Ended() || goesOn(v) {
 		return
 	}
+	h.staging.drop(v.ID, func(err error) { h.log.Warn("staging was not freed", "video", v.ID, "error", err) })
 	if err := h.scratch.Remove(v.ID); err != nil {
 		h.log.Warn("scratch was not freed", "video", v.ID, "error", err)
 	}

@@ -210,6 +210,9 @@ func (s *service) equip(ctx context.Context) (h *house, c worker.Config, stopped
 		err = h.scratch.Sweep(nil) // nobody knows what it was for
 	}
 	if err == nil {
+		h.staging, err = openStaging(ctx, s.cfg)
+	}
+	if err == nil {
 		c, err = h.workshop(ctx)
 	}
 	if err != nil || ctx.Err() != nil {
@@ -229,7 +232,7 @@ func settle(ctx context.Context, cfg config.Config) (*house, error) {
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), store: store, stores: &remote.Sources{Remotes: remotes(cfg)}}
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
-	h.close = func() error { return errors.Join(h.pages.Close(), store.Close(), h.stores.Close()) }
+	h.close = func() error { return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), store.Close(), h.stores.Close()) }
 	return h, nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/ffmpeg"
+
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
@@ -69,7 +69,7 @@ func (h *house) disk() int64 {
 // class names what the encoders here write: the program with its libraries,
 // and how it is run.
 func (h *house) class(ctx context.Context) (string, error) {
-	tools, err := ffmpeg.Find(ctx, h.cfg.FFmpeg, h.cfg.FFprobe)
+	tools, err := findTools(ctx, h.cfg)
 	if err != nil {
 		return "", err
 	}

@@ -30,7 +30,7 @@ func (c *Config) check() error {
 	if err := c.checkService(); err != nil {
 		return err
 	}
-	for _, key := range []string{"keys", "state", "work", "download-dir", "token-file"} {
+	for _, key := range []string{"keys", "state", "work", "download-dir", "token-file", "staging"} {
 		s, _ := find(key)
 		if dir := s.value(c).String(); dir != "" && within(c.To, dir) {
 			return c.bad(key, "is "+plaintext.Sanitize(dir)+", inside the destination, where everyone could read it", "name a folder outside "+plaintext.Sanitize(c.To))
@@ -69,6 +69,14 @@ func (c *Config) checkKeyURI() error {
 
 var ladderName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
+// What a rung of a ladder may ask for, and how many a ladder may have. Rates
+// are bits per second.
+const (
+	smallestCRF, largestCRF   = 10, 40
+	smallestRate, largestRate = 50_000, 100_000_000
+	mostRungs                 = 10
+)
+
 // ladders reads the ladders that a file defines: a map of names to lists of
 // rungs, each with size, crf and max-rate in kbit/s.
 func (l *loader) ladders(value any, path string) error {
@@ -83,7 +91,7 @@ func (l *loader) ladders(value any, path string) error {
 			return l.cfg.bad("ladders", "has the name "+shown, "a name has small letters, digits and -, and is not default or classic")
 		}
 		rungs, ok := defined[name].([]any)
-		if !ok || len(rungs) == 0 || len(rungs) > 10 {
+		if !ok || len(rungs) == 0 || len(rungs) > mostRungs {
 			return l.cfg.bad("ladders", shown+" is not a list of 1 to 10 rungs", "a rung is {size: 360, crf: 23, max-rate: 800}")
 		}
 		ladder := make(Ladder, 0, len(rungs))
@@ -160,11 +168,11 @@ func readRung(value any) (r LadderRung, what string) {
 		}
 	}
 	switch {
-	case r.ShortSide < 64 || r.ShortSide > 4320 || r.ShortSide%2 != 0:
+	case r.ShortSide < smallestSide || r.ShortSide > largestSide || r.ShortSide%2 != 0:
 		return r, "whose size is not an even number from 64 to 4320"
-	case r.CRF < 10 || r.CRF > 40:
+	case r.CRF < smallestCRF || r.CRF > largestCRF:
 		return r, "whose crf is not from 10 to 40"
-	case r.MaxRate < 50_000 || r.MaxRate > 100_000_000:
+	case r.MaxRate < smallestRate || r.MaxRate > largestRate:
 		return r, "whose max-rate is not from 50 to 100000"
 	}
 	return r, ""

@@ -44,6 +44,7 @@ type Config struct {
 	AllowPrivate bool           // sources may lie on this machine and its network
 	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
 	Nice         int
+	Sandbox      string // "auto", "off"
 	Progress     string // "auto", "tty", "plain", "json", "none"
 	Verbose      bool
 	YTDLP        string // a path, or a name to be found in PATH
@@ -72,6 +73,8 @@ type Config struct {
 	TokenFile    string        // ask APIToken
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
 	VerifyRead   bool
+	Direct       bool
+	Staging      string                       // a folder or NAME:PATH, or "": sources are not staged
 	RcloneConfig string                       // a file, or "": where rclone keeps its own
 	Remotes      map[string]map[string]string // those that the file defines: name → option → value
 	Ladders      map[string]Ladder            // those that the file defines
@@ -106,6 +109,15 @@ func (c *Config) RemoteTo() (spool.RemotePath, bool) {
 	}
 	at, err := spool.ParseRemotePath(c.To)
 	return at, err == nil
+}
+
+// StagingPlace is where sources for this destination are staged, "" when they
+// are not.
+func (c *Config) StagingPlace() string {
+	if c.Staging == "" {
+		return ""
+	}
+	return strings.TrimSuffix(c.Staging, "/") + "/" + folderName(c.To)
 }
 
 // APIToken is the file in which the API's token lies.

@@ -82,14 +82,15 @@ func (l *loader) put(s setting, value, origin, base string) error {
 	if !isPath || value == "" {
 		return nil
 	}
+	stored := s.key == "to" || s.key == "staging"
 	switch {
-	case s.key == "to" && spool.IsRemotePath(value):
+	case stored && spool.IsRemotePath(value):
 		at, err := spool.ParseRemotePath(value)
 		if err != nil {
 			return err
 		}
 		return s.value(&l.cfg).Set(at.String())
-	case s.key == "to" && strings.Contains(value, "://"):
+	case stored && strings.Contains(value, "://"):
 		return l.cfg.bad(s.key, "is "+plaintext.Show(value)+", which is not a folder", "name a folder, or NAME:BUCKET/FOLDER with a remote of rclone.conf")
 	}
 	abs, err := l.absolute(value, base)

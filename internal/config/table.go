@@ -114,6 +114,12 @@ var settings = []setting{
 		key: "download-dir", path: true, help: "keep sources here, and use what is there",
 		value: func(c *Config) pflag.Value { return text(&c.DownloadDir, "DIR") },
 	}, {
+		key: "direct", help: "read links by ranges where they lie, and copy nothing, if their servers can; each part of the source is asked for when it is encoded",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.Direct) },
+	}, {
+		key: "staging", path: true, help: "keep the sources of links in this folder or NAME:PATH while they are worked on, so that other machines can read them",
+		value: func(c *Config) pflag.Value { return text(&c.Staging, "PLACE") },
+	}, {
 		key: "refresh", help: "ask the servers of ready videos whether their files changed; pages are not asked",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.Refresh) },
 	}, {
@@ -125,6 +131,9 @@ var settings = []setting{
 	}, {
 		key: "nice", usual: "10", help: "how much encoders yield to other programs, 0 to 19",
 		value: func(c *Config) pflag.Value { return number(&c.Nice, 0, 19) },
+	}, {
+		key: "sandbox", usual: "auto", guard: true, help: "hold ffmpeg and yt-dlp to what they need, as far as this system can (auto), or not (off)",
+		value: func(c *Config) pflag.Value { return choice(&c.Sandbox, "MODE", "auto", "off") },
 	}, {
 		key: "state", path: true, help: "ledger and master key; usually below $XDG_STATE_HOME/spool",
 		value: func(c *Config) pflag.Value { return text(&c.State, "DIR") },
@@ -257,7 +266,7 @@ func WorkerKeys() []string {
 
 var ofWorkers = []string{
 	"to", "work", "staging", "downloads", "encodes", "uploads", "per-host", "cookies", "allow-private", "allow-cidr", "grace", "nice",
-	"scratch-limit", "verify-read", "rclone-config", "ytdlp", "ffmpeg", "ffprobe", "progress", "config", "verbose",
+	"scratch-limit", "verify-read", "rclone-config", "ytdlp", "ffmpeg", "ffprobe", "sandbox", "progress", "config", "verbose",
 }
 
 // MainKeys are the settings that the first screen of --help shows.

@@ -164,19 +164,24 @@ func (v *sizes) String() string {
 
 func (v *sizes) Type() string { return "LIST" }
 
+// What a size may be, in pixels, and how many there may be.
+const (
+	smallestSide, largestSide = 64, 4320
+	mostSizes                 = 10
+)
+
 func (v *sizes) Set(s string) error {
-	const most = 10
 	var list sizes
 	for part := range strings.SplitSeq(s, ",") {
 		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(part), "p"))
-		if err != nil || n < 64 || n > 4320 || n%2 != 0 {
-			return fmt.Errorf("allowed are even numbers from 64 to 4320, as 360,720,1080")
+		if err != nil || n < smallestSide || n > largestSide || n%2 != 0 {
+			return fmt.Errorf("allowed are even numbers from %d to %d, as 360,720,1080", smallestSide, largestSide)
 		}
 		list = append(list, n)
 	}
 	slices.Sort(list)
-	if list = slices.Compact(list); len(list) > most {
-		return fmt.Errorf("allowed are at most %d sizes", most)
+	if list = slices.Compact(list); len(list) > mostSizes {
+		return fmt.Errorf("allowed are at most %d sizes", mostSizes)
 	}
 	*v = list
 	return nil

@@ -32,7 +32,7 @@ const (
 
 func mustFind(t testing.TB) Tools {
 	t.Helper()
-	tools, err := Find(t.Context(), "", "")
+	tools, err := Find(t.Context(), "", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestFind(t *testing.T) {
 		{script("broken", "exit 127\n"), "", "no-ffmpeg"},
 		{script("poor", "echo ' A..... aac'\n"), "", "no-libx264"},
 	} {
-		_, err := Find(t.Context(), c.ffmpeg, c.ffprobe)
+		_, err := Find(t.Context(), c.ffmpeg, c.ffprobe, "")
 		var e *spool.Error
 		if !errors.As(err, &e) || e.Code != c.code || e.Class != spool.Environment || e.Hint == "" {
 			t.Errorf("%+v: got %v", c, err)

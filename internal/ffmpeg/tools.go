@@ -38,8 +38,9 @@ const (
 // Find finds both programs (a bare name, or "" for the usual one, in PATH) and
 // makes sure that they start and can encode H.264 and AAC. Errors are
 // *spool.Error of class environment, with the codes no-ffmpeg and no-libx264.
-func Find(ctx context.Context, ffmpegPath, ffprobePath string) (Tools, error) {
-	var t Tools
+// They are confined unless unconfined says why not.
+func Find(ctx context.Context, ffmpegPath, ffprobePath, unconfined string) (Tools, error) {
+	t := Tools{Unconfined: unconfined}
 	var err error
 	if t.FFmpeg, err = find(ffmpegPath, "ffmpeg"); err != nil {
 		return Tools{}, err

@@ -14,6 +14,18 @@ type Master struct {
 	Independent bool // EXT-X-INDEPENDENT-SEGMENTS
 	Audio       []Rendition
 	Variants    []Variant // the first is where players begin
+	IFrames     []IFrames
+}
+
+// IFrames is one EXT-X-I-FRAME-STREAM-INF: a list of pictures to look for a
+// place by.
+type IFrames struct {
+	Bandwidth     int    // bits per second, measured as that of variants
+	Average       int    // bits per second
+	Codec         string // RFC 6381
+	Width, Height int    // pixels
+	VideoRange    string // "SDR"
+	URI           string
 }
 
 // Rendition is one EXT-X-MEDIA of TYPE=AUDIO.
@@ -87,7 +99,26 @@ func (m Master) Encode() ([]byte, error) {
 			return nil, fmt.Errorf("encode master playlist: variant %s: %w", v.URI, err)
 		}
 	}
+	for _, i := range m.IFrames {
+		if err := i.encode(&b); err != nil {
+			return nil, fmt.Errorf("encode master playlist: I-frames %s: %w", i.URI, err)
+		}
+	}
 	return b.Bytes(), nil
+}
+
+func (i IFrames) encode(b *bytes.Buffer) error {
+	for _, s := range []string{i.Codec, i.VideoRange, i.URI} {
+		if s == "" || !quotable(s) {
+			return fmt.Errorf("%q cannot be quoted", s)
+		}
+	}
+	if i.Bandwidth <= 0 || i.Average <= 0 || i.Width <= 0 || i.Height <= 0 {
+		return fmt.Errorf("rates and size must be known")
+	}
+	fmt.Fprintf(b, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s\",RESOLUTION=%dx%d,VIDEO-RANGE=%s,URI=\"%s\"\n",
+		i.Bandwidth, i.Average, i.Codec, i.Width, i.Height, i.VideoRange, i.URI)
+	return nil
 }
 
 func (r Rendition) encode(b *bytes.Buffer) error {

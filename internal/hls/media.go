@@ -17,6 +17,7 @@ type Media struct {
 	Event       bool   // EXT-X-PLAYLIST-TYPE is EVENT: segments are added at its end
 	FromStart   bool   // EXT-X-START with TIME-OFFSET=0: players begin at the start, even of a list that grows
 	Map         string // URI of the init section, or ""
+	IFrames     bool   // EXT-X-I-FRAMES-ONLY: each entry is one picture
 	Segments    []Segment
 	Ended       bool // EXT-X-ENDLIST is there
 }
@@ -26,6 +27,12 @@ type Segment struct {
 	URI      string
 	Duration time.Duration // whole microseconds when written
 	Key      *Key          // nil: clear
+	Range    *Range        // nil: all of it; only in lists of I-frames
+}
+
+// Range is a part of a resource, in bytes.
+type Range struct {
+	Offset, Length int64
 }
 
 // Key is how a segment is encrypted: AES-128, the whole segment, CBC.
@@ -67,6 +74,9 @@ func (m Media) Encode() ([]byte, error) {
 	if m.Independent {
 		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")
 	}
+	if m.IFrames {
+		b.WriteString("#EXT-X-I-FRAMES-ONLY\n")
+	}
 	if m.Map != "" {
 		if !quotable(m.Map) {
 			return nil, fmt.Errorf("encode media playlist: init section %q cannot be quoted", m.Map)
@@ -83,7 +93,11 @@ func (m Media) Encode() ([]byte, error) {
 			key = s.Key
 		}
 		micros := s.Duration / tick
-		fmt.Fprintf(&b, "#EXTINF:%d.%06d,\n%s\n", micros/1e6, micros%1e6, s.URI)
+		fmt.Fprintf(&b, "#EXTINF:%d.%06d,\n", micros/1e6, micros%1e6)
+		if s.Range != nil {
+			fmt.Fprintf(&b, "#EXT-X-BYTERANGE:%d@%d\n", s.Range.Length, s.Range.Offset)
+		}
+		b.WriteString(s.URI + "\n")
 	}
 	if m.Ended {
 		b.WriteString("#EXT-X-ENDLIST\n")
@@ -99,6 +113,8 @@ func (m Media) check(s Segment) error {
 		return fmt.Errorf("duration %v does not round to the target of %d s or less", s.Duration, m.Target)
 	case !standsAlone(s.URI):
 		return fmt.Errorf("URI %q cannot stand on a line", s.URI)
+	case s.Range != nil && (!m.IFrames || s.Range.Offset < 0 || s.Range.Length <= 0 || s.Key != nil):
+		return fmt.Errorf("byte range %+v cannot stand here", *s.Range)
 	case s.Key != nil && !quotable(s.Key.URI):
 		return fmt.Errorf("key URI cannot be quoted")
 	}

@@ -13,8 +13,8 @@ type masterReader struct {
 }
 
 // ParseMaster reads a multivariant playlist as strictly as the rules about
-// its text are. Its errors are *SyntaxError. Other renditions than audio, and
-// I-frame playlists, are passed over.
+// its text are. Its errors are *SyntaxError. Other renditions than audio are
+// passed over.
 func ParseMaster(text []byte) (Master, error) {
 	lines, err := scan(text)
 	if err != nil {
@@ -78,6 +78,8 @@ func (r *masterReader) line(l line) error {
 		return r.rendition(l)
 	case "#EXT-X-STREAM-INF":
 		return r.streamInf(l)
+	case "#EXT-X-I-FRAME-STREAM-INF":
+		return r.iFrames(l)
 	case "#EXTINF", "#EXT-X-TARGETDURATION", "#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-ENDLIST",
 		"#EXT-X-KEY", "#EXT-X-MAP", "#EXT-X-BYTERANGE", "#EXT-X-DISCONTINUITY", "#EXT-X-I-FRAMES-ONLY":
 		return l.errorf(4, "%s does not belong in a multivariant playlist", l.name)
@@ -131,20 +133,36 @@ func (r *masterReader) streamInf(l line) error {
 	if err != nil {
 		return err
 	}
-	v := Variant{
-		VideoRange: list["VIDEO-RANGE"].text, Audio: list["AUDIO"].text,
-		NoCaptions: list["CLOSED-CAPTIONS"] == attribute{text: "NONE"},
+	v, err := l.variant(list)
+	if err != nil {
+		return err
 	}
+	v.Audio, v.NoCaptions = list["AUDIO"].text, list["CLOSED-CAPTIONS"] == attribute{text: "NONE"}
+	if rate, there := list["FRAME-RATE"]; there {
+		if _, ok := parseSeconds(rate.text); !ok {
+			return l.errorf(66, "FRAME-RATE is not a decimal number")
+		}
+		if v.FrameRate, err = strconv.ParseFloat(rate.text, 64); err != nil || v.FrameRate == 0 {
+			return l.errorf(66, "FRAME-RATE is not a positive decimal number")
+		}
+	}
+	r.variant = &v
+	return nil
+}
+
+// variant reads what variants and lists of I-frames have alike.
+func (l line) variant(list map[string]attribute) (v Variant, err error) {
+	v.VideoRange = list["VIDEO-RANGE"].text
 	var ok bool
 	if v.Bandwidth, ok = parseInt(list["BANDWIDTH"].text); !ok || v.Bandwidth == 0 {
-		return l.errorf(60, "BANDWIDTH is not a positive whole number")
+		return v, l.errorf(60, "BANDWIDTH is not a positive whole number")
 	}
 	if v.Average, ok = parseInt(list["AVERAGE-BANDWIDTH"].text); !ok || v.Average == 0 {
-		return l.errorf(62, "AVERAGE-BANDWIDTH is not a positive whole number")
+		return v, l.errorf(62, "AVERAGE-BANDWIDTH is not a positive whole number")
 	}
 	codecs := list["CODECS"]
 	if !codecs.quoted || codecs.text == "" {
-		return l.errorf(64, "no quoted CODECS")
+		return v, l.errorf(64, "no quoted CODECS")
 	}
 	v.Codecs = strings.Split(codecs.text, ",")
 	if size, there := list["RESOLUTION"]; there {
@@ -153,17 +171,35 @@ func (r *masterReader) streamInf(l line) error {
 		var ok2 bool
 		v.Height, ok2 = parseInt(height)
 		if !ok || !ok2 || v.Width == 0 || v.Height == 0 {
-			return l.errorf(65, "RESOLUTION is not WIDTHxHEIGHT")
+			return v, l.errorf(65, "RESOLUTION is not WIDTHxHEIGHT")
 		}
 	}
-	if rate, there := list["FRAME-RATE"]; there {
-		if _, ok = parseSeconds(rate.text); !ok {
-			return l.errorf(66, "FRAME-RATE is not a decimal number")
-		}
-		if v.FrameRate, err = strconv.ParseFloat(rate.text, 64); err != nil || v.FrameRate == 0 {
-			return l.errorf(66, "FRAME-RATE is not a positive decimal number")
+	return v, nil
+}
+
+func (r *masterReader) iFrames(l line) error {
+	list, err := l.attributes()
+	if err != nil {
+		return err
+	}
+	v, err := l.variant(list)
+	if err != nil {
+		return err
+	}
+	if uri := list["URI"]; !uri.quoted || uri.text == "" {
+		return l.errorf(84, "EXT-X-I-FRAME-STREAM-INF has no quoted URI")
+	}
+	if v.Width == 0 {
+		return l.errorf(65, "EXT-X-I-FRAME-STREAM-INF has no RESOLUTION")
+	}
+	for _, name := range []string{"FRAME-RATE", "AUDIO", "SUBTITLES", "CLOSED-CAPTIONS"} {
+		if _, there := list[name]; there {
+			return l.errorf(84, "EXT-X-I-FRAME-STREAM-INF has %s", name)
 		}
 	}
-	r.variant = &v
+	r.master.IFrames = append(r.master.IFrames, IFrames{
+		Bandwidth: v.Bandwidth, Average: v.Average, Codec: strings.Join(v.Codecs, ","),
+		Width: v.Width, Height: v.Height, VideoRange: v.VideoRange, URI: list["URI"].text,
+	})
 	return nil
 }

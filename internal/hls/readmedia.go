@@ -12,6 +12,7 @@ type mediaReader struct {
 	media    Media
 	seen     map[string]bool
 	duration *time.Duration // of the next URI
+	bytes    *Range         // of the next URI
 	key      *Key           // of the segments from here on
 	keyed    bool           // some key was there
 	minimum  int            // the version that the tags need
@@ -27,14 +28,14 @@ var once = map[string]bool{
 // foreign are media tags whose meaning this package does not know; passing
 // them over would misread the playlist.
 var foreign = map[string]bool{
-	"#EXT-X-BYTERANGE": true, "#EXT-X-DISCONTINUITY": true, "#EXT-X-DISCONTINUITY-SEQUENCE": true,
-	"#EXT-X-GAP": true, "#EXT-X-I-FRAMES-ONLY": true, "#EXT-X-PART": true, "#EXT-X-SKIP": true,
-	"#EXT-X-DEFINE": true,
+	"#EXT-X-DISCONTINUITY": true, "#EXT-X-DISCONTINUITY-SEQUENCE": true,
+	"#EXT-X-GAP": true, "#EXT-X-PART": true, "#EXT-X-SKIP": true, "#EXT-X-DEFINE": true,
 }
 
 // ParseMedia reads a media playlist as strictly as the rules about playlist
 // text are. Its errors are *SyntaxError. Tags that nobody knows are passed
-// over; byte ranges, discontinuities and the like are refused.
+// over; discontinuities and the like are refused, and so are byte ranges but
+// for those of I-frames.
 func ParseMedia(text []byte) (Media, error) {
 	lines, err := scan(text)
 	if err != nil {
@@ -53,7 +54,7 @@ func ParseMedia(text []byte) (Media, error) {
 
 func (r *mediaReader) finish(last line) error {
 	switch {
-	case r.duration != nil:
+	case r.duration != nil || r.bytes != nil:
 		return last.errorf(18, "EXTINF without a URI after it")
 	case !r.seen["#EXT-X-TARGETDURATION"]:
 		return last.errorf(6, "no EXT-X-TARGETDURATION")
@@ -100,6 +101,11 @@ func (r *mediaReader) line(l line) error {
 		return r.newKey(l)
 	case "#EXTINF":
 		return r.inf(l)
+	case "#EXT-X-I-FRAMES-ONLY":
+		r.media.IFrames = true
+		r.minimum = max(r.minimum, 4)
+	case "#EXT-X-BYTERANGE":
+		return r.byteRange(l)
 	case "#EXT-X-MEDIA", "#EXT-X-STREAM-INF", "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-SESSION-KEY", "#EXT-X-SESSION-DATA", "#EXT-X-CONTENT-STEERING":
 		return l.errorf(4, "%s does not belong in a media playlist", l.name)
 	}
@@ -128,8 +134,23 @@ func (r *mediaReader) uri(l line) error {
 	if r.duration == nil {
 		return l.errorf(18, "a URI without EXTINF")
 	}
-	r.media.Segments = append(r.media.Segments, Segment{URI: l.value, Duration: *r.duration, Key: r.key})
-	r.duration = nil
+	r.media.Segments = append(r.media.Segments, Segment{URI: l.value, Duration: *r.duration, Key: r.key, Range: r.bytes})
+	r.duration, r.bytes = nil, nil
+	return nil
+}
+
+// byteRange reads which part of its segment an I-frame is.
+func (r *mediaReader) byteRange(l line) error {
+	length, offset, there := strings.Cut(l.value, "@")
+	n, ok := parseInt(length)
+	at, ok2 := parseInt(offset)
+	switch {
+	case !r.media.IFrames:
+		return l.errorf(4, "EXT-X-BYTERANGE is supported for I-frames only")
+	case !there || !ok || !ok2 || n == 0 || r.bytes != nil:
+		return l.errorf(18, "EXT-X-BYTERANGE is not one length@offset")
+	}
+	r.bytes = &Range{Offset: int64(at), Length: int64(n)}
 	return nil
 }
 

@@ -86,7 +86,8 @@ func stamp(info fs.FileInfo) spool.SourceStamp {
 
 // folder is a search for media files below one root.
 type folder struct {
-	skip  []string // absolute folders that hold what Spool itself writes
+	skip  []string  // absolute folders that hold what Spool itself writes
+	known *Contents // nil: files are known by their names alone
 	files []string
 	bad   []*spool.Error
 }
@@ -110,13 +111,23 @@ func (f *folder) walk(dir string) {
 		case strings.HasPrefix(entry.Name(), "."):
 		case entry.IsDir():
 			f.walk(name)
-		case entry.Type().IsRegular() && HasMediaName(name) && !utf8.ValidString(name):
+		case !entry.Type().IsRegular() || !f.media(name, entry):
+		case !utf8.ValidString(name):
 			// The ledger and the queue speak JSON, which would change the name.
 			f.bad = append(f.bad, badSource("source-not-utf8", "the name of the file "+shown(name)+" is not UTF-8", "rename the file"))
-		case entry.Type().IsRegular() && HasMediaName(name):
+		default:
 			f.files = append(f.files, name)
 		}
 	}
+}
+
+// media reports whether a file is media by its name, or by what is in it.
+func (f *folder) media(name string, entry fs.DirEntry) bool {
+	if HasMediaName(name) || f.known == nil {
+		return HasMediaName(name)
+	}
+	info, err := entry.Info()
+	return err == nil && f.known.media(name, stamp(info), func() ([]byte, error) { return localHead(name) })
 }
 
 // published recognises the folder of a published video, whose segments are
@@ -130,7 +141,7 @@ func published(dir string) bool {
 // expandFolder gives the media files of a folder in natural order, and an
 // error for each part of it that could not be searched.
 func (in *Intake) expandFolder(abs, source string) ([]string, []*spool.Error) {
-	f := folder{skip: in.Skip}
+	f := folder{skip: in.Skip, known: in.Contents}
 	f.walk(abs)
 	f.files = slices.DeleteFunc(f.files, func(file string) bool {
 		below, err := filepath.Rel(abs, file)
@@ -138,7 +149,7 @@ func (in *Intake) expandFolder(abs, source string) ([]string, []*spool.Error) {
 	})
 	if len(f.files) == 0 && len(f.bad) == 0 {
 		f.bad = append(f.bad, badSource("folder-empty", "the folder "+shown(source)+" holds no media files",
-			"files are known by their names: .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like; hidden ones and links are left out, and what --include and --exclude leave out"))
+			"files are known by their names, .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like, and by what is in them; hidden ones and links are left out, and what --include and --exclude leave out"))
 	}
 	return f.files, f.bad
 }

@@ -69,6 +69,7 @@ type Intake struct {
 	Skip     []string       // absolute folders that are never searched for sources: the destination, Spool's own
 	Include  []string       // patterns of files below a folder, see docs/lists.md; nil: all media files
 	Exclude  []string       // as Include, of files that are left out
+	Contents *Contents      // what is known of files whose names say nothing; nil: those are left out
 	MaxItems int            // videos that one playlist may hold; 0 = 100
 	Parallel int            // how many pages are asked at a time; 0 = 4
 	// Whole reports whether a file, here or in a store, that looks so is whole;

@@ -104,7 +104,9 @@ func (j *judge) one(ctx context.Context, line Line, it item) Result {
 			return Result{Verdict: Duplicate, Of: h.line}
 		}
 		j.holder[spool.FoldID(known.ID)] = held{known.ID, line}
-		changed := !it.gone && it.stamp != (spool.SourceStamp{}) && it.stamp != known.Stamp
+		before := known.Stamp
+		before.Sum = "" // which was not asked for now
+		changed := !it.gone && it.stamp != (spool.SourceStamp{}) && it.stamp != before
 		return Result{Verdict: Known, Video: *known, Changed: changed, Gone: it.gone, Stamp: it.stamp}
 	}
 	if named, found := j.named[it.canonical]; found && line.ID == "" {

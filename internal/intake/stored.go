@@ -15,6 +15,8 @@ import (
 // all that is below a folder. Nothing at all is no error.
 type stores interface {
 	Look(ctx context.Context, at spool.RemotePath) (files []StoredFile, folder bool, err error)
+	// Head gives the first n bytes of a file.
+	Head(ctx context.Context, at spool.RemotePath, n int64) ([]byte, error)
 }
 
 // StoredFile is a file in a store.
@@ -47,7 +49,7 @@ func (in *Intake) expandStored(ctx context.Context, one item) (items []item, man
 		one.gone = true
 		return []item{one}, false
 	}
-	for _, f := range in.media(at, files) {
+	for _, f := range in.storedMedia(ctx, in.candidates(at, files)) {
 		name := f.At.String()
 		found := item{source: name, canonical: name, stamp: f.Stamp}
 		if _, err := spool.ParseRemotePath(name); err != nil {
@@ -57,15 +59,15 @@ func (in *Intake) expandStored(ctx context.Context, one item) (items []item, man
 	}
 	if len(items) == 0 {
 		one.err = badSource("folder-empty", "there is no file "+shown(one.source)+", and no folder with media files",
-			"files are known by their names: .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like; hidden ones are left out, and what --include and --exclude leave out")
+			"files are known by their names, .mp4, .mkv, .mov, .webm, .ts, .mp3 and the like, and by what is in them; hidden ones are left out, and what --include and --exclude leave out")
 		return []item{one}, false
 	}
 	return items, true
 }
 
-// media are the files that are sources, in natural order: not what is hidden,
-// nor what Spool has published or keeps there, nor what nobody chose.
-func (in *Intake) media(root spool.RemotePath, files []StoredFile) []StoredFile {
+// candidates are the files that may be sources, in natural order: not what is
+// hidden, nor what Spool has published or keeps there, nor what nobody chose.
+func (in *Intake) candidates(root spool.RemotePath, files []StoredFile) []StoredFile {
 	master, card := map[string]bool{}, map[string]bool{} // by folder
 	for _, f := range files {
 		switch dir, name := path.Split(f.At.String()); name {
@@ -83,7 +85,7 @@ func (in *Intake) media(root spool.RemotePath, files []StoredFile) []StoredFile 
 		for dir := path.Dir(name); !inside && dir != "." && dir != "/"; dir = path.Dir(dir) {
 			inside = master[dir+"/"] && card[dir+"/"]
 		}
-		if HasMediaName(name) && !hidden && !inside && in.chosen(strings.TrimPrefix(f.At.Path, root.Path+"/")) {
+		if !hidden && !inside && in.chosen(strings.TrimPrefix(f.At.Path, root.Path+"/")) {
 			found = append(found, f)
 		}
 	}

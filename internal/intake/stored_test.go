@@ -16,6 +16,8 @@ import (
 type bay struct {
 	files []string
 	err   error
+	head  []byte // of each file
+	size  int64  // of each file, beside the length of its name
 
 	mu    sync.Mutex
 	asked []string // owned by mu
@@ -29,7 +31,7 @@ func (s *bay) Look(_ context.Context, at spool.RemotePath) (files []StoredFile, 
 		return nil, false, s.err
 	}
 	for _, name := range s.files {
-		f := StoredFile{At: spool.RemotePath{Remote: at.Remote, Path: name}, Stamp: spool.SourceStamp{Size: int64(len(name)), Tag: name}}
+		f := StoredFile{At: spool.RemotePath{Remote: at.Remote, Path: name}, Stamp: spool.SourceStamp{Size: s.size + int64(len(name)), Tag: name}}
 		switch {
 		case name == at.Path:
 			return []StoredFile{f}, false, nil
@@ -39,6 +41,8 @@ func (s *bay) Look(_ context.Context, at spool.RemotePath) (files []StoredFile, 
 	}
 	return files, true, nil
 }
+
+func (s *bay) Head(context.Context, spool.RemotePath, int64) ([]byte, error) { return s.head, s.err }
 
 func TestSourcesInStores(t *testing.T) {
 	s := &bay{files: []string{

@@ -59,6 +59,10 @@ func Named(uri, revision string) string {
 	return uri[at:end]
 }
 
+// Still is what the n-th I-frame of a rendition's segment counts as when it is
+// encrypted by itself: no rendition has such a name, so no IV is used twice.
+func Still(rendition string, n int) string { return fmt.Sprintf("%s/iframe-%d", rendition, n) }
+
 // IV is the initialisation vector of one segment: the first 16 bytes of
 // HMAC-SHA256(key, rendition ‖ 0 ‖ number as 8 bytes, big-endian).
 func IV(key []byte, rendition string, number int) [16]byte {

@@ -128,6 +128,9 @@ func (r *run) command(options []option, home string) (process.Command, error) {
 	if limit <= 0 {
 		limit = usualMaxBytes
 	}
+	if t.Unconfined {
+		confined = nil
+	}
 	return process.Command{
 		Path: r.path, Args: args, Env: environment(home),
 		Limits: process.Limits{FileSize: uint64(limit)}, Nice: t.Nice, Tag: t.Tag, Confine: confined,

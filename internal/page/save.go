@@ -54,7 +54,9 @@ func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done
 		return "", none, err
 	}
 	cmd.Dir = out
-	cmd.Confine.Write = append(cmd.Confine.Write, out)
+	if cmd.Confine != nil {
+		cmd.Confine.Write = append(cmd.Confine.Write, out)
+	}
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}

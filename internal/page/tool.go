@@ -48,6 +48,9 @@ type Tool struct {
 	// Guard says where pages, and what belongs to them, may lie. The program,
 	// which fetches by itself, is held to public addresses by a proxy of ours.
 	Guard guard.Policy
+	// Unconfined: the program may touch whatever its user may. Else it writes
+	// in folders of its own only, as far as the kernel can hold it to that.
+	Unconfined bool
 
 	mu      sync.Mutex // guards the rest, which prepare fills
 	found   string     // path of the program; "" = not prepared

@@ -89,3 +89,56 @@ window.play = ({ url, native, level, alternate, seekTo, listed, rate, limit }) =
   hls.loadSource(url);
   hls.attachMedia(screen);
 });
+
+// Shows I-frames at some times, as a page does that previews a seek: in an
+// element of their own, by hls.js's own player of I-frame playlists.
+window.look = ({ url, times, limit }) => new Promise((resolve) => {
+  const screen = document.getElementById('screen');
+  const errors = [];
+  const seen = [];
+  const hls = new Hls({ autoStartLoad: false, preferManagedMediaSource: false });
+  let looker = null;
+  const end = () => {
+    clearTimeout(clock);
+    resolve({ seen, errors, lists: (hls.iframeVariants || []).length, width: screen.videoWidth, height: screen.videoHeight });
+  };
+  const clock = setTimeout(() => { errors.push('playtest: not all I-frames were shown in time'); end(); }, limit);
+  const complain = (_, data) => {
+    errors.push(`hls.js: ${data.type}/${data.details}${data.fatal ? ' fatal' : ''}${data.error ? ` (${data.error.message})` : ''}`);
+    if (data.fatal) end();
+  };
+  const next = () => {
+    if (seen.length === times.length) { end(); return; }
+    const at = times[seen.length];
+    const shown = () => {
+      const { buffered } = screen;
+      for (let i = 0; i < buffered.length; i++) {
+        if (!screen.seeking && screen.readyState >= 2 && buffered.start(i) <= at && at < buffered.end(i) && Math.abs(screen.currentTime - at) < 3) {
+          screen.removeEventListener('seeked', shown);
+          screen.removeEventListener('loadeddata', shown);
+          screen.removeEventListener('timeupdate', shown);
+          looker.off(Hls.Events.FRAG_BUFFERED, shown);
+          seen.push([buffered.start(i), buffered.end(i)]);
+          next();
+          return;
+        }
+      }
+    };
+    screen.addEventListener('seeked', shown);
+    screen.addEventListener('loadeddata', shown);
+    screen.addEventListener('timeupdate', shown);
+    looker.on(Hls.Events.FRAG_BUFFERED, shown);
+    looker.loadMediaAt(at);
+    shown();
+  };
+  hls.on(Hls.Events.ERROR, complain);
+  hls.on(Hls.Events.MANIFEST_PARSED, async () => {
+    await null; // hls.js itself hears of the manifest after us
+    looker = hls.createIFramePlayer();
+    if (!looker) { errors.push('hls.js finds no I-frame playlist'); end(); return; }
+    looker.on(Hls.Events.ERROR, complain);
+    looker.on(Hls.Events.MEDIA_ATTACHED, next);
+    looker.attachMedia(screen);
+  });
+  hls.loadSource(url);
+});

@@ -21,8 +21,10 @@ type Plain struct {
 	Number    int    `json:"number"`
 	Units     int    `json:"units"` // video frames, or audio packets
 	KeyFrames int    `json:"keyFrames,omitempty"`
-	Size      int64  `json:"size"`
-	SHA256    string `json:"sha256"`
+	// IFrames are where the key frames lie in the file.
+	IFrames []spool.IFrame `json:"iframes,omitempty"`
+	Size    int64          `json:"size"`
+	SHA256  string         `json:"sha256"`
 }
 
 func (p Plain) file() string { return fmt.Sprintf("%05d-%s.m4s", p.Number, p.Rendition) }

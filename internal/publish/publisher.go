@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -52,6 +53,11 @@ type Target struct {
 	// Careful asks the store for each object first, and puts only what it
 	// does not have: for parts of which some was published before.
 	Careful bool
+	// Still makes the I-frames of the rendition named Stilled, when segments
+	// are encrypted, into objects of their own: nobody can decrypt a part of a
+	// segment. Nil: there are none.
+	Still   func(segment []byte, i spool.IFrame) ([]byte, error)
+	Stilled string
 }
 
 // Target makes the target of a job.
@@ -71,10 +77,48 @@ func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segme
 	if err != nil {
 		return spool.Segment{}, fmt.Errorf("publish segment %d of %s: %w", s.Number, s.Rendition, err)
 	}
+	iframes, err := t.iframes(ctx, s, plain)
+	if err != nil {
+		return spool.Segment{}, err
+	}
 	return spool.Segment{
 		Object: object, Rendition: s.Rendition, Number: s.Number, Units: s.Units,
-		Plain: s.SHA256, KeyFrames: s.KeyFrames,
+		Plain: s.SHA256, KeyFrames: s.KeyFrames, IFrames: iframes,
 	}, nil
+}
+
+// iframes are the I-frames of a segment as players get them: ranges of it, or
+// objects, which are published.
+func (t Target) iframes(ctx context.Context, s Plain, plain []byte) ([]spool.IFrame, error) {
+	if len(t.Keys) == 0 {
+		return s.IFrames, nil
+	}
+	if t.Still == nil || s.Rendition != t.Stilled {
+		return nil, nil
+	}
+	all := slices.Clone(s.IFrames)
+	for n := range all {
+		o, err := t.still(ctx, s, plain, n)
+		if err != nil {
+			return nil, fmt.Errorf("publish I-frame %d of segment %d of %s: %w", n, s.Number, s.Rendition, err)
+		}
+		all[n].Object = &o
+	}
+	return all, nil
+}
+
+// still publishes the n-th I-frame of a segment as an object.
+func (t Target) still(ctx context.Context, s Plain, plain []byte, n int) (spool.Object, error) {
+	body, err := t.Still(plain, s.IFrames[n])
+	if err != nil {
+		return spool.Object{}, err
+	}
+	if body, err = t.encrypt(Plain{Rendition: keys.Still(s.Rendition, n), Number: s.Number}, body); err != nil {
+		return spool.Object{}, err
+	}
+	return t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
+		return fmt.Sprintf("%s/%s/%05d-%d-%s.m4s", t.Revision, s.Rendition, s.Number, n, h8)
+	})
 }
 
 // encrypt gives the bytes of a segment as they are published.
@@ -111,6 +155,11 @@ func (t Target) Has(ctx context.Context, m spool.Made) (bool, error) {
 	}
 	for _, s := range m.Segments {
 		objects = append(objects, s.Object)
+		for _, i := range s.IFrames {
+			if i.Object != nil {
+				objects = append(objects, *i.Object)
+			}
+		}
 	}
 	for _, o := range objects {
 		there, err := t.there(ctx, o)

@@ -40,8 +40,11 @@ func Kept(topic string) bool {
 	return topic != BeatTopic && !strings.HasPrefix(topic, workPrefix) && !strings.HasPrefix(topic, pingPrefix)
 }
 
-// Message is what a worker receives; one field is set.
+// Message is what a worker receives; of the fields after the first one is set.
 type Message struct {
+	// Session is the one of the worker that a job is for. Who has begun anew
+	// since, under the same name, has lost that job, and does not begin it.
+	Session  string          `json:"session,omitempty"`
 	Job      *spool.Job      `json:"job,omitempty"`
 	Stop     *spool.Stop     `json:"stop,omitempty"`
 	Needs    *spool.Needs    `json:"needs,omitempty"`

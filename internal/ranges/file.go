@@ -139,8 +139,11 @@ func (f *file) fetch(ctx context.Context, r *run) {
 		if r.at > before {
 			rest, begun = f.rest(), time.Now()
 		}
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil || err == nil && r.at == r.to {
 			break
+		}
+		if err == nil {
+			continue // an origin may give what it has in parts
 		}
 		why := spool.AsError(err)
 		lasting := why.Class != spool.Transient && why.Class != spool.Environment
@@ -185,12 +188,14 @@ func (f *file) bring(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	buffer := make([]byte, 64<<10)
+	buffer, from := make([]byte, 64<<10), r.at
 	for r.at < r.to {
 		n, err := body.Read(buffer[:min(int64(len(buffer)), r.to-r.at)])
 		f.take(r, buffer[:n])
 		switch {
 		case r.at == r.to:
+		case errors.Is(err, io.EOF) && r.at > from:
+			return nil
 		case errors.Is(err, io.EOF):
 			return &spool.Error{
 				Class: spool.Transient, Code: "source-cut-off", Err: io.ErrUnexpectedEOF,

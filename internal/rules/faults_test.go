@@ -176,7 +176,29 @@ var richFaults = []fault{
 	{"forced subtitles not selected", "S77", onLine(master, subs, instead("AUTOSELECT=YES", "AUTOSELECT=NO,FORCED=YES"))},
 
 	// I-frames and subtitles.
-	{"no I-frame playlists", "S80", onLine(master, trick, dropped)},
+	{"no I-frame playlists", "S80", in(master, trick, "#EXT-X-NOTHING")},
+	{"I-frames of another format alone", "S83", func(_ *testing.T, f files) {
+		lines := strings.SplitAfter(string(f[master]), "\n")
+		for i, l := range lines {
+			if strings.HasPrefix(l, trick) {
+				lines[i] = strings.Replace(l, "avc1.", "hvc1.", 1)
+			}
+		}
+		f[master] = []byte(strings.Join(lines, ""))
+	}},
+	{"I-frame variant without URI", "M84", onLine(master, trick, without("URI"))},
+	{"I-frame variant without RESOLUTION", "M65", onLine(master, trick, without("RESOLUTION"))},
+	{"I-frame variant without CODECS", "M64", onLine(master, trick, without("CODECS"))},
+	{"I-frame variant with a low BANDWIDTH", "M60", onLine(master, trick, instead(":BANDWIDTH=", ":BANDWIDTH=1,X-WAS="))},
+	{"I-frames end early", "M81", func(_ *testing.T, f files) {
+		f.edit(tricks, func(b []byte) []byte { return append(b[:bytes.LastIndex(b, []byte("#EXTINF"))], "#EXT-X-ENDLIST\n"...) })
+	}},
+	{"I-frame range begins within the moof", "M82", onLine(tricks, "#EXT-X-BYTERANGE", instead("@28", "@36"))},
+	{"I-frame range ends with the header", "M82", onLine(tricks, "#EXT-X-BYTERANGE", func(string) string { return "#EXT-X-BYTERANGE:200@28\n" })},
+	{"I-frame of another segment", "M81", func(_ *testing.T, f files) {
+		a, b := path.Base(f.segment(large, 1)), path.Base(f.segment(large, 2))
+		f.edit(tricks, func(text []byte) []byte { return bytes.Replace(text, []byte(a), []byte(b), 1) })
+	}},
 	{"I-frame playlist without its tag", "M80", onLine(tricks, "#EXT-X-I-FRAMES-ONLY", dropped)},
 	{"I-frame durations false", "M81", onLine(tricks, "#EXTINF", instead("1.0", "0.5"))},
 	{"I-frame range short", "M82", onLine(tricks, "#EXT-X-BYTERANGE", func(string) string { return "#EXT-X-BYTERANGE:500@24\n" })},
@@ -202,6 +224,9 @@ var encryptedFaults = []fault{
 	{"no IV", "M101", onLine(large, "#EXT-X-KEY", without("IV"))},
 	{"key without URI", "M106", onLine(large, "#EXT-X-KEY", without("URI"))},
 	{"unknown method", "M106", onLine(large, "#EXT-X-KEY", instead("AES-128", "AES-256"))},
+	{"I-frame of another place", "M101", swapped(segmentOf(stills, 1), segmentOf(stills, 2))},
+	{"I-frame that is a segment", "M101", func(_ *testing.T, f files) { f[f.segment(stills, 1)] = f[f.segment(small, 1)] }},
+	{"an I-frame is not there", "M18", missing(segmentOf(stills, 0))},
 	{"METHOD=NONE with a URI", "M106", onLine(large, "#EXT-X-KEY", instead("METHOD=AES-128", "METHOD=NONE"))},
 	{"MAP behind the key", "M102", func(_ *testing.T, f files) {
 		lines := strings.SplitAfter(string(f[large]), "\n")

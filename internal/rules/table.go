@@ -74,8 +74,9 @@ var Table = []Rule{
 	// I-frames and subtitles.
 	{80, Must, "What EXT-X-I-FRAME-STREAM-INF names has EXT-X-I-FRAMES-ONLY.", "bis 4.4.6.3", []check{eachIFrames(onlyIFrames)}},
 	{80, Should, "There are I-frame playlists, for seeking with pictures.", "Apple 6.1", []check{hasIFrames}},
-	{81, Must, "The EXTINF of an I-frame is the time to the next one.", "bis 4.4.3.6", []check{eachMedia(iFrameDurations)}},
+	{81, Must, "The EXTINF of an I-frame is the time to the next one.", "bis 4.4.3.6", []check{eachMedia(iFrameDurations), iFramesSpan}},
 	{82, Must, "The byte range of an I-frame begins with its moof, or its packets, and holds all of it.", "bis 4.4.3.6; 8216 3.3", []check{eachPart(iFrameRange)}},
+	{83, Should, "Where there are I-frame playlists, one is of H.264, when there are variants of it.", "Apple 6.14", []check{iFramesForAll}},
 	{84, Must, "EXT-X-I-FRAME-STREAM-INF has a URI, and no FRAME-RATE, AUDIO, SUBTITLES or CLOSED-CAPTIONS.", "bis 4.4.6.3", []check{eachIFrames(iFrameAttributes)}},
 	{86, Must, "WebVTT segments have an X-TIMESTAMP-MAP and cues with times.", "8216 3.5; Apple 5.2, 5.3", []check{eachPart(timestampMap), told(86)}},
 	{87, Must, "A cue that is shown over the end of its segment is in the next one, too.", "8216 3.5", []check{eachMedia(cuesCarryOn)}},

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spool-video/spool/internal/survey"
@@ -46,6 +47,37 @@ func iFrameDurations(j judge, l *survey.List) {
 			j.differs(at(l, before.Line), "EXTINF is not the time to the next I-frame", seconds(before.Duration), seconds(d))
 		}
 	})
+}
+
+// iFramesSpan is rule 81: the last I-frame is shown to the end, so that I-frames
+// last as long as the pictures.
+func iFramesSpan(j judge) {
+	var longest time.Duration
+	for _, l := range j.Lists {
+		if isStream(l) && l.Ended && pictures(l) != nil {
+			longest = max(longest, l.Length())
+		}
+	}
+	for _, l := range j.Lists {
+		if l.IFrames && l.Ended && l.Missing == "" && longest > 0 && (l.Length()-longest).Abs() > frame(j.Package)+rounding {
+			j.differs(at(l, 0), "the I-frames do not last as long as the pictures", seconds(l.Length()), seconds(longest))
+		}
+	}
+}
+
+// iFramesForAll is rule 83: where there are I-frames of H.264 to be had, some of
+// them are, since every player shows these.
+func iFramesForAll(j judge) {
+	h264 := func(v survey.Variant) bool { return strings.Contains(v.Get("CODECS"), "avc") }
+	some, want, have := false, false, false
+	for _, v := range j.Variants {
+		some = some || v.IFrames
+		want = want || !v.IFrames && h264(v)
+		have = have || v.IFrames && h264(v)
+	}
+	if some && want && !have {
+		j.says(at(j.Root, 0), "there is no I-frame playlist of H.264")
+	}
 }
 
 // iFrameRange is rule 82: a range holds one whole I-frame with its header.

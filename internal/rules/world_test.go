@@ -121,39 +121,21 @@ const (
 	large  = "r1/v1-180p/index.m3u8"
 	small  = "r1/v0-90p/index.m3u8"
 	sound  = "r1/a0-en/index.m3u8"
-	tricks = "r1/v1-180p/iframes.m3u8"
+	tricks = "r1/v1-180p/iframes.m3u8" // of ranges, when clear
+	stills = "r1/v0-90p/iframes.m3u8"  // of objects, when encrypted
 	words  = "r1/s0-en/index.m3u8"
 )
 
-// rich is a package with all that HLS has and Spool does not publish yet:
-// I-frame playlists, subtitles.
+// rich is a package with what HLS has and Spool does not publish yet:
+// subtitles.
 func rich(t testing.TB) files {
 	t.Helper()
 	base := own(t, verifytest.Options{Language: "en"})
 	return shared(t, "rich", func(t testing.TB) files {
 		f := maps.Clone(base)
-		f.addIFrames(t)
 		f.addSubtitles(t)
 		return f
 	})
-}
-
-// addIFrames describes the key frames of the large rung.
-func (f files) addIFrames(t testing.TB) {
-	p := f.survey(t, master, false)
-	i := slices.IndexFunc(p.Lists, func(l *survey.List) bool { return l.Name == large })
-	l := p.Lists[i]
-	var b strings.Builder
-	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI=\"%s\"\n", path.Base(l.Parts[0].InitName))
-	most := int64(0)
-	for _, part := range l.Parts {
-		k := part.Media.Runs[0].Keys[0]
-		most = max(most, k.Size*8*int64(1e9)/int64(part.Duration))
-		fmt.Fprintf(&b, "#EXTINF:%.6f,\n#EXT-X-BYTERANGE:%d@%d\n%s\n", part.Duration.Seconds(), k.Size, k.Offset, part.URI)
-	}
-	f[tricks] = []byte(b.String() + "#EXT-X-ENDLIST\n")
-	codec := p.Variants[0].Get("CODECS")[:11]
-	f[master] = append(f[master], fmt.Sprintf("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s\",RESOLUTION=320x180,URI=\"%s\"\n", most+most/50, most, codec, tricks)...)
 }
 
 // addSubtitles writes a cue over each segment boundary.

@@ -184,7 +184,9 @@ func learn(v *spool.Video, r *spool.Result) {
 		v.Notes = noted(v.Notes, r.Finished.Notes)
 	}
 	if f := r.Fetched; f != nil && f.Page == nil && (f.SHA256 != "" || f.Remote != nil) { // a link, or a file in a store
-		v.Stamp = spool.SourceStamp{Size: r.Fetched.Size, Tag: r.Fetched.Tag}
+		if v.Stamp.Size != f.Size || v.Stamp.Tag != f.Tag {
+			v.Stamp = spool.SourceStamp{Size: f.Size, Tag: f.Tag}
+		}
 	}
 	if r.Plan == nil {
 		return

@@ -109,7 +109,7 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		return nil
 	}
 	s.have[run.JobKey] = held{have, sound, time.Now()}
-	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings})
+	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings}, stampOf(&rec))
 	if err != nil || planned.plan == nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,6 +18,7 @@ type member struct {
 	name    string
 	beat    spool.Beat
 	heard   time.Time            // its last beat, or when all leases began anew
+	said    time.Time            // its last beat
 	lost    bool                 // its jobs were given to others
 	refused string               // why it gets none
 	former  map[string]time.Time // its sessions that have ended, and when that was seen
@@ -45,16 +47,14 @@ func (s *Scheduler) beat(ctx context.Context, b spool.Beat) error {
 			return err
 		}
 	}
-	m.beat, m.heard, m.lost = b, now, false
+	m.beat, m.heard, m.said, m.lost = b, now, now, false
 	s.classes[b.Class] = now
 	s.Beat(b)
 	if err := s.named(ctx, b); err != nil {
 		return err
 	}
-	for _, key := range s.outInOrder() {
-		if h := s.out[key]; h.worker != b.Worker {
-			continue
-		} else if h.named {
+	for _, key := range s.outAt(b.Worker) {
+		if s.out[key].named {
 			if err := s.alive(ctx, key, now); err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (s *Scheduler) named(ctx context.Context, b spool.Beat) error {
 	}
 	for _, run := range b.Running {
 		h, out := s.out[run.JobKey]
-		if !out && s.Fleet && !run.Over {
+		if s.Fleet && !run.Over && (!out || h.epoch < run.Epoch || h.worker != b.Worker) {
 			var err error
 			if h, out, err = s.adopt(ctx, b.Worker, run); err != nil {
 				return err
@@ -154,6 +154,9 @@ func (s *Scheduler) missed(ctx context.Context, key spool.JobKey, now time.Time)
 
 // takeBack makes jobs ready again that are out.
 func (s *Scheduler) takeBack(ctx context.Context, after time.Duration, keys ...spool.JobKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
 	words := make([]spool.Report, len(keys))
 	for i, key := range keys {
 		h := s.out[key]
@@ -186,4 +189,6 @@ func (s *Scheduler) outInOrder() []spool.JobKey {
 	return keys
 }
 
-func compareKeys(a, b spool.JobKey) int { return strings.Compare(a.String(), b.String()) }
+func compareKeys(a, b spool.JobKey) int {
+	return cmp.Or(strings.Compare(a.Video, b.Video), strings.Compare(a.Revision, b.Revision), strings.Compare(string(a.Kind), string(b.Kind)), cmp.Compare(a.Number, b.Number))
+}

@@ -76,7 +76,7 @@ func (s *Scheduler) rooms(now time.Time) map[spool.Kind][]*seat {
 
 // attends reports whether a worker may be given anything.
 func (s *Scheduler) attends(m *member, now time.Time) bool {
-	return !s.Fleet || m.refused == "" && !m.beat.Draining && !s.view.drained(m.name) && now.Sub(m.heard) < s.Lease
+	return !s.Fleet || m.refused == "" && !m.beat.Draining && !s.view.drained(m.name) && now.Sub(m.said) < s.Lease
 }
 
 // reaches reports whether a worker reaches the destination, where jobs of a
@@ -85,11 +85,13 @@ func (s *Scheduler) reaches(m *member, kind spool.Kind) bool {
 	return !s.Fleet || s.Destination == "" || kind == spool.Fetch || kind == spool.Draft || slices.Contains(m.beat.Reach, s.Destination)
 }
 
-// fits reports whether a job of a place may be given to a worker.
-func (m *member) fits(p spool.Place) bool {
+// fits reports whether a job of a kind and place may be given to a worker. The
+// class of a fetch is a wish: who fetches a source that others cannot read
+// makes its parts, too.
+func (m *member) fits(kind spool.Kind, p spool.Place) bool {
 	return (p.Worker == "" || p.Worker == m.name) &&
 		(p.Store == "" || slices.Contains(m.beat.Reach, p.Store)) &&
-		(p.Class == "" || p.Class == m.beat.Class)
+		(p.Class == "" || p.Class == m.beat.Class || kind == spool.Fetch)
 }
 
 // order is a job on its way to a worker.
@@ -98,6 +100,7 @@ type order struct {
 	seat   *seat
 	number int // of those that the worker gets now, from 0
 	whole  *spool.Job
+	found  stamp // what was found of its source, and planned, by then
 }
 
 // pick chooses ready jobs for workers with room.
@@ -131,7 +134,7 @@ func (s *Scheduler) ready(ctx context.Context, kind spool.Kind, seats []*seat, n
 			return nil, fmt.Errorf("list places of %s jobs: %w", kind, err)
 		}
 		ask.Places = slices.DeleteFunc(places, func(p spool.Place) bool {
-			return !slices.ContainsFunc(seats, func(to *seat) bool { return to.fits(p) })
+			return !slices.ContainsFunc(seats, func(to *seat) bool { return to.fits(kind, p) })
 		})
 		if len(ask.Places) == 0 {
 			return nil, nil
@@ -149,13 +152,16 @@ func (s *Scheduler) ready(ctx context.Context, kind spool.Kind, seats []*seat, n
 func (s *Scheduler) choose(seats []*seat, j spool.JobRecord, now time.Time) *seat {
 	var best *seat
 	rank := func(to *seat) int {
-		if slices.Contains(to.beat.Holds, j.Held()) {
+		switch {
+		case slices.Contains(to.beat.Holds, j.Held()):
+			return 2
+		case j.Place.Class != "" && j.Place.Class == to.beat.Class:
 			return 1
 		}
 		return 0
 	}
 	for _, to := range seats {
-		if to.given >= to.free || s.Fleet && (!to.fits(j.Place) || s.lacks(to.member, j, now)) {
+		if to.given >= to.free || s.Fleet && (!to.fits(j.Kind, j.Place) || s.lacks(to.member, j, now)) {
 			continue
 		}
 		if best == nil || cmp.Or(cmp.Compare(rank(to), rank(best)), cmp.Compare(to.free-to.given, best.free-best.given)) > 0 {
@@ -220,11 +226,11 @@ func (s *Scheduler) handTo(ctx context.Context, picked []*order, now time.Time) 
 		s.tell(videos[i])
 		s.line.handedOut(o.job)
 		s.out[o.whole.JobKey] = handed{worker: o.seat.name, epoch: o.whole.Epoch, since: time.Now()}
-		if err := s.orders.complete(ctx, o.whole); err != nil {
+		if err := s.orders.complete(ctx, o.whole, o.found); err != nil {
 			broken = append(broken, brokenOrder(o.seat.name, o.whole, err))
 			continue
 		}
-		s.send(o.seat.name, queue.Message{Job: o.whole})
+		s.send(o.seat.name, queue.Message{Session: o.seat.beat.Session, Job: o.whole})
 	}
 	if len(broken) == 0 {
 		return nil
@@ -239,7 +245,7 @@ func (s *Scheduler) mark(rec *ledger.Record, o *order, now time.Time) bool {
 		return false
 	}
 	if s.Fleet {
-		if !o.seat.fits(j.Place) {
+		if !o.seat.fits(j.Kind, j.Place) {
 			return false // another one of this batch has bound the video
 		}
 		if isPart(j.Kind) && j.Place.Class == "" {
@@ -249,7 +255,7 @@ func (s *Scheduler) mark(rec *ledger.Record, o *order, now time.Time) bool {
 	j.State, j.Worker, j.Epoch, j.Seen = spool.JobSent, o.seat.name, j.Epoch+1, 0
 	rec.Video.Changed = now
 	settle(rec)
-	o.whole = begun(rec.Video, j.JobRecord)
+	o.whole, o.found = begun(rec.Video, j.JobRecord), stampOf(rec)
 	if j.Kind == spool.Encode {
 		o.whole.Spare = s.spare(o.number, j.Number, o.seat.free-o.seat.given)
 	}

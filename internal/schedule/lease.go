@@ -29,10 +29,38 @@ func (s *Scheduler) lookAfter(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.checked = now
+	if err := s.reconcile(ctx, now); err != nil {
+		return err
+	}
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
 		if err := s.rescue(ctx, kind, now); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// reconcile notes what is out and was handed out by another scheduler, whose
+// place this one takes, or which has not noticed yet that it did.
+func (s *Scheduler) reconcile(ctx context.Context, now time.Time) error {
+	out, err := s.Ledger.Out(ctx)
+	if err != nil {
+		return fmt.Errorf("list jobs that are out: %w", err)
+	}
+	for _, j := range out {
+		if h, known := s.out[j.JobKey]; known && h.epoch >= j.Epoch || s.dead[j.JobKey] {
+			continue
+		}
+		rec, err := s.Ledger.Get(ctx, j.Video)
+		if err != nil && !isNotFound(err) {
+			return fmt.Errorf("look up %s: %w", j.Video, err)
+		}
+		if rec.Video.Revision != j.Revision {
+			s.dead[j.JobKey] = true // nobody asks for it any more
+			continue
+		}
+		s.member(j.Worker)
+		s.out[j.JobKey] = handed{worker: j.Worker, epoch: j.Epoch, since: now}
 	}
 	return nil
 }
@@ -60,7 +88,10 @@ func (s *Scheduler) renew(now time.Time) {
 func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 	var late []spool.JobKey
 	for _, key := range s.outInOrder() {
-		if h := s.out[key]; !h.begun && now.Sub(h.since) >= s.Patience && !s.silent(h.worker, now) {
+		h := s.out[key]
+		// One who has not beaten since may be dead, and then that is what the job
+		// is taken back for.
+		if !h.begun && now.Sub(h.since) >= s.Patience && s.member(h.worker).heard.After(h.since) {
 			late = append(late, key)
 		}
 	}
@@ -68,11 +99,18 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, m := range s.inOrder() {
-		if !s.silent(m.name, now) || m.lost {
+		if !s.silent(m.name, now) {
 			continue
 		}
-		if m.beat.Draining && len(m.beat.Running) == 0 { // it took its leave
+		theirs := s.outAt(m.name)
+		if m.beat.Draining && len(m.beat.Running) == 0 && len(theirs) == 0 { // it took its leave
 			delete(s.members, m.name)
+			continue
+		}
+		if m.lost { // another scheduler did not know
+			if err := s.takeBack(ctx, 0, theirs...); err != nil {
+				return err
+			}
 			continue
 		}
 		m.lost = true
@@ -101,14 +139,8 @@ func (s *Scheduler) inOrder() []*member {
 // lose takes back what a worker has, or had before it began anew.
 func (s *Scheduler) lose(ctx context.Context, m *member, now time.Time) error {
 	var theirs, again []spool.JobKey
-	for _, key := range s.outInOrder() {
-		h := s.out[key]
-		if h.worker != m.name {
-			continue
-		}
-		if h.begun {
-			s.losses.suspects[key]++
-		}
+	for _, key := range s.outAt(m.name) {
+		s.losses.suspects[key]++
 		if s.losses.suspects[key] > 1 {
 			again = append(again, key)
 		} else {
@@ -123,6 +155,11 @@ func (s *Scheduler) lose(ctx context.Context, m *member, now time.Time) error {
 	// What two workers were lost with rests, so that the third loss, if it
 	// comes, comes alone and can be told from a power cut.
 	return s.takeBack(ctx, alone+s.Lease, again...)
+}
+
+// outAt are the jobs that are out at a worker.
+func (s *Scheduler) outAt(worker string) []spool.JobKey {
+	return slices.DeleteFunc(s.outInOrder(), func(key spool.JobKey) bool { return s.out[key].worker != worker })
 }
 
 // rescue looks for ready jobs that wait for somebody who is gone.
@@ -157,9 +194,17 @@ func (s *Scheduler) rescue(ctx context.Context, kind spool.Kind, now time.Time) 
 // they only have to wait.
 func (s *Scheduler) remedy(p spool.Place, now time.Time) func(*ledger.Record) bool {
 	if p.Worker != "" {
-		m := s.members[p.Worker]
-		if since := s.began; m == nil && now.Sub(since) >= s.Forsake || m != nil && now.Sub(m.heard) >= s.Forsake {
+		m, heard := s.members[p.Worker], s.began
+		if m != nil {
+			heard = m.heard
+		}
+		switch {
+		case now.Sub(heard) >= s.Forsake:
 			return func(rec *ledger.Record) bool { return refetch(rec, p.Worker) }
+		case p.Class != "" && m != nil && m.beat.Session != "" && m.beat.Class != p.Class:
+			// The one who has the source encodes otherwise than those who made
+			// the first parts of it.
+			return func(rec *ledger.Record) bool { return unpin(rec, p.Class, now) }
 		}
 	}
 	if p.Class != "" {
@@ -244,14 +289,12 @@ type loss struct {
 // with one another.
 const alone = time.Minute
 
-// add notes that a worker was lost with these jobs, of which those that had
-// begun are suspected.
+// add notes that a worker was lost with these jobs. Those that were only sent
+// are among them: who dies at once says nothing any more.
 func (l *losses) add(m *member, keys []spool.JobKey, out map[spool.JobKey]handed, now time.Time) {
 	lost := loss{worker: m.name, session: m.beat.Session, at: now, jobs: map[spool.JobKey]int{}}
 	for _, key := range keys {
-		if out[key].begun {
-			lost.jobs[key] = out[key].epoch
-		}
+		lost.jobs[key] = out[key].epoch
 	}
 	l.late = append(l.late, lost)
 }

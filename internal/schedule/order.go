@@ -30,20 +30,40 @@ type orders struct {
 // revision is what all encode and audio jobs of a revision need.
 type revision struct {
 	video, name string
+	stamp       stamp
 	fetched     *spool.Fetched
 	plan        *spool.Plan
 }
 
 const knownRevisions = 32
 
-func (o *orders) complete(ctx context.Context, job *spool.Job) error {
+// stamp is what of a record tells that more was found of it since: another
+// scheduler may have taken the report.
+type stamp struct {
+	fetch, draft struct {
+		state       spool.JobState
+		epoch, seen int
+	}
+}
+
+func stampOf(rec *ledger.Record) (s stamp) {
+	if j := rec.Job(spool.Fetch, 0); j != nil {
+		s.fetch.state, s.fetch.epoch, s.fetch.seen = j.State, j.Epoch, j.Seen
+	}
+	if j := rec.Job(spool.Draft, 0); j != nil {
+		s.draft.state, s.draft.epoch, s.draft.seen = j.State, j.Epoch, j.Seen
+	}
+	return s
+}
+
+func (o *orders) complete(ctx context.Context, job *spool.Job, now stamp) error {
 	if job.Kind == spool.Fetch {
 		return o.before(ctx, job)
 	}
 	if job.Kind == spool.Draft || job.Kind == spool.Finish {
 		return o.whole(ctx, job)
 	}
-	r, err := o.revision(ctx, job)
+	r, err := o.revision(ctx, job, now)
 	if err != nil {
 		return err
 	}
@@ -93,9 +113,9 @@ func (o *orders) whole(ctx context.Context, job *spool.Job) error {
 	return o.encrypt(ctx, job, 0, job.Plan.Grid.Segments())
 }
 
-func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error) {
+func (o *orders) revision(ctx context.Context, job *spool.Job, now stamp) (revision, error) {
 	for _, r := range o.known {
-		if r.video == job.Video && r.name == job.Revision {
+		if r.video == job.Video && r.name == job.Revision && r.stamp == now {
 			return r, nil
 		}
 	}
@@ -103,7 +123,8 @@ func (o *orders) revision(ctx context.Context, job *spool.Job) (revision, error)
 	if err := o.whole(ctx, &full); err != nil {
 		return revision{}, err
 	}
-	r := revision{job.Video, job.Revision, full.Fetched, full.Plan}
+	r := revision{job.Video, job.Revision, now, full.Fetched, full.Plan}
+	o.forget(job.JobKey)
 	o.known = append(o.known, r)
 	if len(o.known) > knownRevisions {
 		o.known = o.known[1:]

@@ -98,7 +98,7 @@ func classOf(rec *ledger.Record) string {
 // pin binds the parts of a revision to a class of encoders.
 func pin(rec *ledger.Record, class string) {
 	for i := range rec.Jobs {
-		if j := &rec.Jobs[i]; isPart(j.Kind) {
+		if j := &rec.Jobs[i]; isPart(j.Kind) || j.Kind == spool.Fetch {
 			j.Place.Class = class
 		}
 	}
@@ -134,7 +134,9 @@ func refetch(rec *ledger.Record, gone string) bool {
 	if !needed {
 		return false
 	}
+	class := classOf(rec)
 	fetch.State, fetch.Worker, fetch.Place = spool.JobReady, "", fetchPlace(rec.Video)
+	fetch.Place.Class = class
 	hold(rec)
 	settle(rec)
 	return true

@@ -21,7 +21,7 @@ func TestIndexIsThatOfFFmpeg(t *testing.T) {
 }
 
 // find finds ffmpeg and ffprobe once.
-var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), "", "") })
+var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), "", "", "") })
 
 // sameIndex compares the index of a film with ffmpeg's; with whole set there
 // must be none. The end may be up to guessed ticks later than ffmpeg's.

@@ -87,6 +87,7 @@ type Rendition struct {
 	Packets        []int             `json:"packets,omitempty"`
 	PrimingSamples int               `json:"primingSamples,omitempty"`
 	Playlist       spool.Object      `json:"playlist"`
+	IFrames        *spool.Object     `json:"iframes,omitempty"` // the playlist of the I-frames, where there is one
 	Init           spool.InitSection `json:"init"`
 	Segments       []Segment         `json:"segments"`
 }
@@ -136,8 +137,16 @@ func (m Manifest) Objects() []spool.Object {
 		all = append(all, r.Init.Object)
 		for _, s := range r.Segments {
 			all = append(all, s.Object)
+			for _, i := range s.IFrames {
+				if i.Object != nil {
+					all = append(all, *i.Object)
+				}
+			}
 		}
 		all = append(all, r.Playlist)
+		if r.IFrames != nil {
+			all = append(all, *r.IFrames)
+		}
 	}
 	return append(append(all, m.glance()...), m.Beside...)
 }

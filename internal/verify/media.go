@@ -14,6 +14,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
+	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
 )
@@ -108,6 +109,10 @@ func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
 		return err
 	}
 	whole := c.hash(s.Object, content)
+	stills, err := c.readStills(ctx, s)
+	if err != nil {
+		return err
+	}
 	plain := c.decrypt(r, number, content)
 	if plain == nil {
 		return nil
@@ -125,12 +130,20 @@ func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
 	if !c.inspect(r, number, init, plain) {
 		return nil
 	}
+	if err := c.stills(r, number, plain, stills); err != nil {
+		return err
+	}
 	return c.decode(ctx, r, number, append(bytes.Clone(init), plain...))
 }
 
 // decrypt gives the clear segment; nil when it cannot, which is reported.
 func (c *checker) decrypt(r Rendition, number int, content []byte) []byte {
-	s, media := r.Segments[number], c.lists[r.Name].media
+	media := c.lists[r.Name].media
+	return c.open(r.Segments[number].Name, media, number, content)
+}
+
+// open decrypts an entry of a playlist; nil when it cannot, which is reported.
+func (c *checker) open(name string, media hls.Media, number int, content []byte) []byte {
 	key := media.Segments[number].Key
 	if key == nil {
 		return content
@@ -140,7 +153,7 @@ func (c *checker) decrypt(r Rendition, number int, content []byte) []byte {
 	}
 	secret, err := c.o.Keys(key.URI)
 	if err != nil {
-		c.fail(s.Name, "key", "its key cannot be had: "+spool.AsError(err).Reason, key.URI, "")
+		c.fail(name, "key", "its key cannot be had: "+spool.AsError(err).Reason, key.URI, "")
 		return nil
 	}
 	var iv [16]byte
@@ -151,7 +164,7 @@ func (c *checker) decrypt(r Rendition, number int, content []byte) []byte {
 	}
 	plain, err := keys.Decrypt(secret, iv, content)
 	if err != nil {
-		c.fail(s.Name, "100", "it does not decrypt: "+err.Error(), "", "")
+		c.fail(name, "100", "it does not decrypt: "+err.Error(), "", "")
 		return nil
 	}
 	return plain

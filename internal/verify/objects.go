@@ -66,6 +66,9 @@ func (c *checker) smallObjects(ctx context.Context) error {
 	small := append(c.manifest.glance(), c.manifest.Beside...)
 	for _, r := range c.manifest.Renditions {
 		small = append(small, r.Init.Object, r.Playlist)
+		if r.IFrames != nil {
+			small = append(small, *r.IFrames)
+		}
 	}
 	for _, o := range small {
 		if _, there := c.sizes[o.Name]; !there && c.texts[o.Name] == nil {

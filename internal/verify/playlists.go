@@ -169,6 +169,7 @@ func (c *checker) master(m hls.Master) {
 		}
 		c.variant(v, r.with(groups[v.Audio]))
 	}
+	c.looked(m, renditions)
 }
 
 // with adds the heaviest sounds of a group, of which a variant may be one, and

@@ -117,9 +117,10 @@ type checker struct {
 	o        Options
 	report   Report
 	manifest Manifest
-	texts    map[string][]byte  // small objects by name below the video, as read
-	sizes    map[string]int64   // what the store lists, by name below the video
-	lists    map[string]hlsList // parsed media playlists by rendition
+	texts    map[string][]byte    // small objects by name below the video, as read
+	sizes    map[string]int64     // what the store lists, by name below the video
+	lists    map[string]hlsList   // parsed media playlists by rendition
+	looks    map[string]hls.Media // parsed I-frame playlists by rendition
 }
 
 type hlsList struct {
@@ -133,7 +134,7 @@ type hlsList struct {
 func Package(ctx context.Context, s store.Store, video string, o Options) (Report, error) {
 	c := &checker{
 		store: s, video: video, o: o, report: Report{Video: video, Findings: []Finding{}},
-		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{},
+		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{}, looks: map[string]hls.Media{},
 	}
 	if c.o.Tools.FFmpeg == "" {
 		c.o.Tools.FFmpeg = "ffmpeg"
@@ -181,6 +182,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	for _, r := range c.manifest.Renditions {
 		c.rendition(r)
+		c.iframes(r)
 	}
 	c.storyboard()
 	c.master(*master)
@@ -205,6 +207,9 @@ func (c *checker) readMaster(ctx context.Context) (*hls.Master, error) {
 	}
 	for _, a := range master.Audio {
 		c.oneRevision(a.URI)
+	}
+	for _, i := range master.IFrames {
+		c.oneRevision(i.URI)
 	}
 	if c.report.Revision == "" {
 		return nil, nil

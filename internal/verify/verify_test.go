@@ -80,7 +80,11 @@ func TestEveryDamageToEveryObjectIsFound(t *testing.T) {
 			if r := undecoded(t, whole); len(r.Findings) > 0 {
 				t.Fatalf("the whole package: %v", r.Findings)
 			}
-			if n := len(whole.Names()); n != 3*6+1+3+storyboard { // three renditions of init, four segments, playlist; manifest; beside
+			iframes := 2 // a playlist of each size; or one of the smaller, and four pictures
+			if o.Encrypted {
+				iframes = 1 + 4
+			}
+			if n := len(whole.Names()); n != 3*6+iframes+1+3+storyboard { // three renditions of init, four segments, playlist; manifest; beside
 				t.Fatalf("the package has %d objects: %v", n, whole.Names())
 			}
 			for _, object := range whole.Names() {
@@ -122,8 +126,8 @@ func TestWrongKeyIsFoundForEverySegment(t *testing.T) {
 		report := check(t, m, verify.Options{Keys: keys, Deep: true})
 		segments := 0
 		for _, object := range m.Names() {
-			if path.Ext(object) != ".m4s" {
-				continue
+			if path.Ext(object) != ".m4s" || strings.Count(path.Base(object), "-") > 1 {
+				continue // I-frames are held against what their segments decrypt to
 			}
 			segments++
 			if len(findingsFor(report, object)) != 1 {
@@ -182,6 +186,9 @@ func rewrite(t *testing.T, m *verifytest.Memory, object string, edit func(string
 		}
 		for i := range manifest.Renditions {
 			agree(&manifest.Renditions[i].Playlist)
+			if list := manifest.Renditions[i].IFrames; list != nil {
+				agree(list)
+			}
 		}
 		agree(&manifest.Storyboard.Index)
 	})
@@ -211,6 +218,7 @@ func replace(old, with string) func(string) string {
 func TestFalseDeclarationsAreFound(t *testing.T) {
 	whole := published(t, verifytest.Options{})
 	const master, video, board = "vid/master.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/storyboard/index.vtt"
+	const looks = "vid/r1/v0-90p/iframes.m3u8"
 	for _, c := range []struct {
 		name, object string
 		edit         func(string) string
@@ -226,6 +234,16 @@ func TestFalseDeclarationsAreFound(t *testing.T) {
 		{"independent", master, replace("#EXT-X-INDEPENDENT-SEGMENTS\n", ""), "68"},
 		{"another revision", master, replace("r1/v0-90p", "r2/v0-90p"), "18"},
 		{"outside", master, replace("r1/v0-90p", "../r1/v0-90p"), "18"},
+		{"I-frames: peak", master, replace("I-FRAME-STREAM-INF:BANDWIDTH=", "I-FRAME-STREAM-INF:BANDWIDTH=1"), "61"},
+		{"I-frames: size", master, replace("RESOLUTION=320x180,VIDEO-RANGE=SDR,URI", "RESOLUTION=320x184,VIDEO-RANGE=SDR,URI"), "65"},
+		{"I-frames: not offered", master, replace("#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-NOTHING"), "80"},
+		{"I-frames: with sound", master, replace("I-FRAME-STREAM-INF:", "I-FRAME-STREAM-INF:AUDIO=\"audio\","), "84"},
+		{"I-frames: not said", looks, replace("#EXT-X-I-FRAMES-ONLY\n", ""), "4"},
+		{"I-frames: duration", looks, replace("#EXTINF:1.000000", "#EXTINF:0.900000"), "81"},
+		{"I-frames: range", looks, replace("@28", "@29"), "82"},
+		{"I-frames: another segment", looks, replace("00001-", "00002-"), "82"},
+		{"I-frames: init", looks, replace("init-", "init0-"), "41"},
+		{"I-frames: one fewer", looks, func(s string) string { return s[:strings.LastIndex(s, "#EXTINF")] + "#EXT-X-ENDLIST\n" }, "80"},
 		{"target", video, replace("TARGETDURATION:1", "TARGETDURATION:2"), "11"},
 		{"not VOD", video, replace("#EXT-X-PLAYLIST-TYPE:VOD\n", ""), "13"},
 		{"no end", video, replace("#EXT-X-ENDLIST\n", ""), "13"},

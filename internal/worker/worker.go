@@ -83,6 +83,7 @@ type Worker struct {
 	draining bool                  // owned by mu
 	told     bool                  // owned by mu: the scheduler wants it to drain and end
 	serial   int                   // owned by mu: of the last beat
+	epochs   map[spool.JobKey]int  // owned by mu: the last epoch of jobs that came of late
 
 	changed chan struct{} // something in running changed: beat now
 	jobs    sync.WaitGroup
@@ -112,6 +113,9 @@ var errDrained = errors.New("drained")
 // reportDeadline bounds how long a worker that ends tries to say so.
 const reportDeadline = 5 * time.Second
 
+// remembered is of how many jobs the worker knows that they came.
+const remembered = 1 << 12
+
 // New makes a worker that is ready to Run.
 func New(cfg Config) *Worker {
 	if cfg.Every == 0 {
@@ -129,7 +133,7 @@ func New(cfg Config) *Worker {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	w := &Worker{cfg: cfg, session: rand.Text(), running: map[spool.JobKey]*run{}, changed: make(chan struct{}, 1)}
+	w := &Worker{cfg: cfg, session: rand.Text(), running: map[spool.JobKey]*run{}, epochs: map[spool.JobKey]int{}, changed: make(chan struct{}, 1)}
 	w.outbox = newOutbox(cfg.Name, w.session)
 	w.link.tell = cfg.Away
 	w.jobsCtx, w.stopAll = context.WithCancelCause(context.Background())
@@ -228,6 +232,7 @@ func (w *Worker) message(ctx context.Context, body []byte) error {
 		w.cfg.Log.WarnContext(ctx, "message cannot be read", "error", err)
 	}
 	switch {
+	case m.Session != "" && m.Session != w.session: // for one of the same name that has died
 	case m.Job != nil:
 		w.start(*m.Job)
 	case m.Stop != nil:
@@ -258,8 +263,8 @@ func (w *Worker) start(job spool.Job) {
 }
 
 // take runs a job in a goroutine of its own, and reports whether the worker
-// still does so. A job that is running already, because its message came
-// twice, is left alone; one that was handed out anew begins when the old one
+// still does so. A job that ran already, because its message came twice, is
+// left alone; one that was handed out anew begins when the old one
 // has let go.
 func (w *Worker) take(job spool.Job) bool {
 	w.mu.Lock()
@@ -267,10 +272,14 @@ func (w *Worker) take(job spool.Job) bool {
 	if w.draining {
 		return false
 	}
-	before := w.running[job.JobKey]
-	if before != nil && before.job.Epoch >= job.Epoch {
+	if w.epochs[job.JobKey] >= job.Epoch {
 		return true
 	}
+	if len(w.epochs) >= remembered {
+		clear(w.epochs) // a message that comes again comes soon, or is stopped
+	}
+	w.epochs[job.JobKey] = job.Epoch
+	before := w.running[job.JobKey]
 	ctx, cancel := context.WithCancelCause(w.jobsCtx)
 	r := &run{job: job, cancel: cancel, ended: make(chan struct{})}
 	w.running[job.JobKey] = r

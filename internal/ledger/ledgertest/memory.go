@@ -32,7 +32,8 @@ type Memory struct {
 // kept is a video with all its jobs, of all revisions.
 type kept struct {
 	seq   int64
-	video []byte // JSON: nobody shares anything with it
+	video []byte      // JSON: nobody shares anything with it
+	seen  spool.Video // the same, for who only looks
 	jobs  map[spool.JobKey]ledger.Job
 }
 
@@ -105,7 +106,10 @@ func (k *kept) put(r ledger.Record) error {
 	if err != nil {
 		return err
 	}
-	k.video = text
+	k.video, k.seen = text, spool.Video{}
+	if err := json.Unmarshal(text, &k.seen); err != nil {
+		return err
+	}
 	for _, j := range r.Jobs {
 		if j.Result == nil {
 			j.Result = k.jobs[j.JobKey].Result
@@ -185,7 +189,7 @@ func (p *Process) UpdateAll(ctx context.Context, changes []ledger.Change) ([]err
 			continue
 		}
 		if drafts[k] == nil {
-			drafts[k] = &kept{seq: k.seq, video: k.video, jobs: maps.Clone(k.jobs)}
+			drafts[k] = &kept{seq: k.seq, video: k.video, seen: k.seen, jobs: maps.Clone(k.jobs)}
 		}
 		refused[i] = p.try(drafts[k], c)
 	}
@@ -193,7 +197,7 @@ func (p *Process) UpdateAll(ctx context.Context, changes []ledger.Change) ([]err
 		return nil, err
 	}
 	for k, draft := range drafts {
-		p.noteReplaced(k.record().Video, draft.record().Video)
+		p.noteReplaced(k.seen, draft.seen)
 		*k = *draft
 	}
 	if slices.Contains(refused, nil) {

@@ -43,7 +43,7 @@ func (m *Memory) Find(ctx context.Context, canonical string) (spool.Video, error
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range slices.Backward(m.inOrder()) {
-		if v := k.record().Video; v.Canonical == canonical {
+		if v := k.seen; v.Canonical == canonical {
 			return v, ctx.Err()
 		}
 	}
@@ -64,7 +64,7 @@ func (m *Memory) List(ctx context.Context, f ledger.Filter) ([]spool.Video, erro
 	}
 	var all []spool.Video
 	for _, k := range m.inOrder() {
-		v := k.record().Video
+		v := k.seen
 		cause := ""
 		if v.Failure != nil {
 			cause = v.Failure.Code
@@ -116,13 +116,12 @@ func (m *Memory) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, er
 // caller holds the lock.
 func (m *Memory) live(kind spool.Kind, visit func(*kept, spool.Video, spool.JobRecord)) {
 	for _, k := range m.videos {
-		r := k.record()
-		if r.Video.Status.Ended() {
+		if k.seen.Status.Ended() {
 			continue
 		}
-		for _, j := range r.Jobs {
-			if j.Kind == kind && j.State == spool.JobReady {
-				visit(k, r.Video, j.JobRecord)
+		for _, j := range k.jobs {
+			if j.Revision == k.seen.Revision && j.Kind == kind && j.State == spool.JobReady {
+				visit(k, k.seen, j.JobRecord)
 			}
 		}
 	}

@@ -65,6 +65,9 @@ func (c *copier) copy(ctx context.Context) (publish.Init, error) {
 			return init, fmt.Errorf("copy %s: segment %d: %w", c.rung.Name, s.number, err)
 		}
 		frames += plain.Units
+		if plain.IFrames, err = cmaf.IFrames(data); err != nil {
+			return init, err
+		}
 		if plain, err = c.part.Write(plain, data); err != nil {
 			return init, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -296,7 +297,7 @@ func TestCopyAlone(t *testing.T) {
 	}
 	h.stage.Tools.FFmpeg = "ffmpeg"
 	again, err := h.stage.Run(t.Context(), s.job(0), nil)
-	if err != nil || again.Made.Segments[0] != r.Made.Segments[0] {
+	if err != nil || !reflect.DeepEqual(again.Made.Segments[0], r.Made.Segments[0]) {
 		t.Errorf("again: %+v, %v", again.Made, err)
 	}
 }

@@ -77,6 +77,9 @@ func (c *cutter) segments(r *cmaf.Reader) (publish.Init, error) {
 		if err != nil {
 			return init, fmt.Errorf("segment %d: %w", s.number, err)
 		}
+		if plain.IFrames, err = cmaf.IFrames(data); err != nil {
+			return init, err
+		}
 		if plain, err = c.part.Write(plain, data); err != nil {
 			return init, err
 		}

@@ -6,6 +6,7 @@ package encode
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -48,7 +49,9 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, err
 	}
 	capacity := job.Chunk.Segments * rungsMade(job.Plan)
-	made, err := s.Publisher.Target(job).Run(ctx, part, capacity, progress,
+	target := s.Publisher.Target(job)
+	target.Still, target.Stilled = cmaf.Still, lowest(job.Plan)
+	made, err := target.Run(ctx, part, capacity, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
 			c, err := s.prepare(ctx, job, work, part, progress)
 			if err != nil {
@@ -94,6 +97,16 @@ func markOf(job spool.Job) mark {
 		m.Pictures = p.Timeline.SourceFrames
 	}
 	return m
+}
+
+// lowest names the smallest rung that is made.
+func lowest(p *spool.Plan) string {
+	for _, r := range slices.Backward(p.Rungs) {
+		if r.Action != spool.SkipRung {
+			return r.Name
+		}
+	}
+	return ""
 }
 
 // canToneMap makes sure that HDR can be turned into what all players show.

@@ -173,7 +173,9 @@ func newHouse(t testing.TB) *house {
 	return h
 }
 
-func tools(testing.TB) ffmpeg.Tools { return ffmpeg.Tools{FFmpeg: "ffmpeg", FFprobe: "ffprobe"} }
+func tools(testing.TB) ffmpeg.Tools {
+	return ffmpeg.Tools{FFmpeg: "ffmpeg", FFprobe: "ffprobe", Unconfined: "what stands in for it leaves notes for the test"}
+}
 
 func (s *source) job(chunk int) spool.Job {
 	plan := s.plan

@@ -21,6 +21,7 @@ import (
 	"github.com/spool-video/spool/internal/download"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/scratch"
+	"github.com/spool-video/spool/internal/staging"
 	"github.com/spool-video/spool/internal/tap"
 )
 
@@ -45,6 +46,9 @@ type Stage struct {
 	Sources *tap.Desk
 	// Direct: what servers give by ranges is read there, and not downloaded.
 	Direct bool
+	// Staging is where sources by link are kept, for other workers to read. Nil:
+	// they lie here.
+	Staging *staging.Place
 	// DownloadDir, when it is not "", keeps sources as DownloadDir/<id>.<ext>,
 	// and what lies there under that name is used as it is.
 	DownloadDir string
@@ -92,7 +96,7 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 		progress(spool.Progress{Phase: spool.Downloading, Done: got.Size, Total: got.Size})
 		return result(got, nil)
 	}
-	if job.Fetched != nil && !begun(job.Fetched.Path) {
+	if job.Fetched != nil && job.Fetched.Remote == nil && !begun(job.Fetched.Path) {
 		return spool.Result{}, gone()
 	}
 	if s.Slots != nil {
@@ -138,8 +142,10 @@ type get struct {
 }
 
 func (g *get) run(ctx context.Context) (spool.Fetched, error) {
-	if f, err := g.inPlace(ctx); f != nil || err != nil {
-		return *cmp.Or(f, &spool.Fetched{}), err
+	for _, elsewhere := range []func(context.Context) (*spool.Fetched, error){g.inPlace, g.staged} {
+		if f, err := elsewhere(ctx); f != nil || err != nil {
+			return *cmp.Or(f, &spool.Fetched{}), err
+		}
 	}
 	res, path, err := g.direct(ctx)
 	if err == nil && res.Gone {

@@ -13,6 +13,7 @@ import (
 type parcel struct {
 	manifest verify.Manifest
 	media    map[string]hls.Media // by rendition
+	looks    []hls.IFrames        // highest first
 	revision []document           // below the revision, in the order of putting
 	outside  []document           // beside it, the master last
 }

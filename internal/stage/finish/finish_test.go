@@ -104,7 +104,8 @@ func TestOrderAndHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"vid/r1/v1-180p/index.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/a0-und/index.m3u8",
+		"vid/r1/v1-180p/index.m3u8", "vid/r1/v1-180p/iframes.m3u8", "vid/r1/v0-90p/index.m3u8", "vid/r1/v0-90p/iframes.m3u8",
+		"vid/r1/a0-und/index.m3u8",
 		"vid/r1/storyboard/00000-" + short(m, "vid/r1/storyboard/00000-") + ".jpg", "vid/r1/storyboard/index.vtt", "vid/r1/manifest.json",
 		"vid/poster.jpg", "vid/video.json", "vid/master.m3u8",
 	}

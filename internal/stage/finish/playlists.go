@@ -25,6 +25,9 @@ func (p *parcel) playlists(job spool.Job) error {
 		r.Playlist = d.Object
 		p.media[r.Name] = media
 		p.revision = append(p.revision, d)
+		if err := p.iframes(job, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -56,7 +59,9 @@ func (p *parcel) master() hls.Master {
 		s.FrameRate = p.manifest.Timeline.Rate.Float()
 		pictures = append(pictures, s)
 	}
-	return hls.Offer(pictures, sounds)
+	m := hls.Offer(pictures, sounds)
+	m.IFrames = p.looks
+	return m
 }
 
 func (p *parcel) stream(r verify.Rendition) hls.Stream {

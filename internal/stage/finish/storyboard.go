@@ -12,7 +12,6 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/storyboard"
 	"github.com/spool-video/spool/internal/verify"
@@ -192,16 +191,14 @@ func (b *board) add(name, kind string, content []byte) spool.Object {
 // tile lets ffmpeg make a JPEG of pictures. One that does not decode ends it:
 // without it the others would be shown at wrong times.
 func (s Stage) tile(ctx context.Context, media []byte, filter string) ([]byte, error) {
-	picture, err := process.Run(ctx, process.Command{
-		Path: cmp.Or(s.Tools.FFmpeg, "ffmpeg"),
-		Args: []string{
-			"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1",
-			"-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
-			"-f", "mp4", "-i", "pipe:0", "-map", "0:0", "-fps_mode", "passthrough",
-			"-vf", filter, "-frames:v", "1", "-q:v", "4", "-f", "mjpeg", "pipe:1",
-		},
-		Stdin: bytes.NewReader(media), Limits: ffmpeg.Limits(), Nice: s.Tools.Nice, Tag: s.Tools.Tag,
+	command := s.Tools.Command(cmp.Or(s.Tools.FFmpeg, "ffmpeg"), []string{
+		"-nostdin", "-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1",
+		"-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
+		"-f", "mp4", "-i", "pipe:0", "-map", "0:0", "-fps_mode", "passthrough",
+		"-vf", filter, "-frames:v", "1", "-q:v", "4", "-f", "mjpeg", "pipe:1",
 	})
+	command.Stdin = bytes.NewReader(media)
+	picture, err := process.Run(ctx, command)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("make a storyboard: %w", context.Cause(ctx))

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), "", "") })
+var find = sync.OnceValues(func() (ffmpeg.Tools, error) { return ffmpeg.Find(context.Background(), "", "", "") })
 
 func tools(t testing.TB) ffmpeg.Tools {
 	t.Helper()

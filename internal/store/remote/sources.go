@@ -78,6 +78,48 @@ func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, 
 	return files, true, err
 }
 
+// Head gives the first n bytes of a file, or all that it has.
+func (s *Sources) Head(ctx context.Context, at spool.RemotePath, n int64) ([]byte, error) {
+	in, name, err := s.folder(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	r, err := in.Open(ctx, name, 0, n)
+	if err != nil {
+		return nil, err
+	}
+	head, err := io.ReadAll(io.LimitReader(r, n))
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, in.problem(ctx, "read", name, err)
+	}
+	return head, nil
+}
+
+// Sum is the checksum that a store has of a file, as "md5:…"; "" when it has
+// none, or the file has another stamp than that.
+func (s *Sources) Sum(ctx context.Context, at spool.RemotePath, stamp spool.SourceStamp) (string, error) {
+	in, name, err := s.folder(ctx, at)
+	if err != nil {
+		return "", err
+	}
+	f, err := in.live(ctx)
+	if err != nil {
+		return "", err
+	}
+	in.mu.Lock()
+	kind := sumOf(f) // rclone finds it out without a lock
+	in.mu.Unlock()
+	o, tag, err := in.seen(ctx, name)
+	if err != nil || kind == hash.None || (spool.SourceStamp{Size: o.Size(), Tag: tag}) != stamp {
+		return "", err
+	}
+	sum, err := o.Hash(ctx, kind)
+	if err != nil || sum == "" {
+		return "", in.problem(ctx, "sum up", name, err)
+	}
+	return kind.String() + ":" + sum, nil
+}
+
 // bucket reports whether a place is a whole bucket or share, which lies in no
 // folder.
 func (s *Sources) bucket(at spool.RemotePath) (bool, error) {

@@ -167,9 +167,39 @@ func add(t testing.TB, s store.Store, job *spool.Job, r raw, init spool.InitSect
 		}
 		if init.Width > 0 {
 			segment.KeyFrames = 1
+			segment.IFrames = stills(t, s, job, segment, plain)
 		}
 		job.Made.Segments = append(job.Made.Segments, segment)
 	}
+}
+
+// stills are the I-frames of a segment: ranges, or objects of the smallest rung.
+func stills(t testing.TB, s store.Store, job *spool.Job, segment spool.Segment, plain []byte) []spool.IFrame {
+	t.Helper()
+	all, err := cmaf.IFrames(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := job.Keys.Of(segment.Number)
+	if key == nil {
+		return all
+	}
+	if !strings.HasPrefix(segment.Rendition, "v0-") {
+		return nil
+	}
+	for n := range all {
+		body, err := cmaf.Still(plain, all[n])
+		if err == nil {
+			body, err = keys.Encrypt(key.Bytes, keys.Still(segment.Rendition, n), segment.Number, body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("%s/%s/%05d-%d-%%s.m4s", job.Revision, segment.Rendition, segment.Number, n)
+		o := put(t, s, name, "video/iso.segment", body)
+		all[n].Object = &o
+	}
+	return all
 }
 
 func put(t testing.TB, s store.Store, name, kind string, content []byte) spool.Object {
