@@ -47,8 +47,7 @@ type Config struct {
 	// Nil: nobody wants to know. It must not block.
 	Needs func(spool.Needs)
 
-	// Ended is told of videos of which nothing needs to be kept on this disk any
-	// more. Nil: nobody wants to know. It must not block for long.
+	// Ended is told of videos of which nothing needs to be kept here. It may be nil.
 	Ended func(video string)
 
 	// What beats say of the worker; spool.Beat has what they mean.
