@@ -79,4 +79,16 @@ type SubtitleStream struct {
 	Index    int    `json:"index"`
 	Codec    string `json:"codec"`
 	Language string `json:"language,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Role     Role   `json:"role,omitempty"`
+	Forced   bool   `json:"forced,omitempty"` // only what is spoken in a language that the film's viewers do not know
+}
+
+// Text reports whether the subtitles are text; others are pictures of it.
+func (s SubtitleStream) Text() bool {
+	switch s.Codec {
+	case "subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text":
+		return true
+	}
+	return false
 }

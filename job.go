@@ -16,6 +16,7 @@ const (
 	Draft  Kind = "plan" // makes the Plan
 	Encode Kind = "encode"
 	Audio  Kind = "audio"
+	Texts  Kind = "subtitles" // all of them
 	Finish Kind = "finish"
 )
 
@@ -90,6 +91,15 @@ type Job struct {
 	Published string      `json:"published,omitempty"` // finish: the revision that the master names now
 }
 
+// SubtitleFile is a file of subtitles beside a source.
+type SubtitleFile struct {
+	Path     string `json:"path"` // on the worker's disk
+	Language string `json:"language,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Role     Role   `json:"role,omitempty"`
+	Forced   bool   `json:"forced,omitempty"`
+}
+
 // ContentKey is an AES-128 key of a revision.
 type ContentKey struct {
 	ID    string `json:"id"` // names the key in its URI and file
@@ -145,6 +155,8 @@ type Fetched struct {
 	// apart; this one's own sound is then not heard. Each file has a clock of
 	// its own, and both clocks begin at the same time.
 	Sound *Fetched `json:"sound,omitempty"`
+	// Subtitles are files of subtitles that belong to the source.
+	Subtitles []SubtitleFile `json:"subtitles,omitempty"`
 	// Remote is where any worker can read the source by ranges, in place of
 	// Path. Nil: only the worker that fetched it can.
 	Remote *Remote `json:"remote,omitempty"`

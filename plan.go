@@ -10,10 +10,12 @@ type Plan struct {
 	Rungs    []Rung       `json:"rungs,omitempty"` // highest first; none for audio-only
 	Grid     Grid         `json:"grid"`
 	Chunks   []Chunk      `json:"chunks,omitempty"`
-	Sounds   []Sound      `json:"sounds,omitempty"`  // the main track's first, stereo before 5.1; none when the source has no audio
-	Pieces   []AudioPiece `json:"pieces,omitempty"`  // of all sounds
-	LeftOut  []string     `json:"leftOut,omitempty"` // in words: "subtitles (eng)"
-	Notes    []string     `json:"notes,omitempty"`   // in words, for a person: "HDR is tone-mapped to SDR"
+	Sounds   []Sound      `json:"sounds,omitempty"` // the main track's first, stereo before 5.1; none when the source has no audio
+	Pieces   []AudioPiece `json:"pieces,omitempty"` // of all sounds
+	// Subtitles are all tracks of text; one job makes them.
+	Subtitles []Subtitle `json:"subtitles,omitempty"`
+	LeftOut   []string   `json:"leftOut,omitempty"` // in words: "subtitles (eng)"
+	Notes     []string   `json:"notes,omitempty"`   // in words, for a person: "HDR is tone-mapped to SDR"
 	// Sequential is set when seeking in this source was proved wrong: one
 	// process decodes from the start.
 	Sequential bool `json:"sequential,omitempty"`
@@ -122,6 +124,27 @@ func (p *Plan) SoundGrid(n int) Grid {
 	return g
 }
 
+// SegmentEnds are the times at which segments end, from the timeline's 0.
+func (p *Plan) SegmentEnds() []time.Duration {
+	unit, counts, n := p.Timeline.Rate.Invert(), p.Grid.Frames, int64(0)
+	if len(counts) == 0 && len(p.Sounds) > 0 {
+		laid := p.SoundGrid(0)
+		const packet = 1024 // samples
+		unit = Ratio{packet, int64(p.SampleRate())}
+		counts = laid.Packets
+	}
+	var ends []time.Duration
+	for _, c := range counts {
+		n += int64(c)
+		end := unit.Duration(n)
+		if len(p.Grid.Frames) == 0 {
+			end -= Ratio{1, int64(p.SampleRate())}.Duration(int64(p.Grid.PrimingSamples))
+		}
+		ends = append(ends, end)
+	}
+	return ends
+}
+
 // SoundStream is the source's track that one of the plan's sounds is made of;
 // nil when the facts do not have it.
 func (p *Plan) SoundStream(n int) *AudioStream {
@@ -161,6 +184,21 @@ type Sound struct {
 	Packets        []int  `json:"packets,omitempty"`
 	PrimingSamples int    `json:"primingSamples,omitempty"`
 	Why            string `json:"why,omitempty"` // one clause for a person, when one is due
+}
+
+// Subtitle is how a rendition of subtitles is made.
+type Subtitle struct {
+	Name     string `json:"name"`           // folder: "s0-eng"
+	Stream   int    `json:"stream"`         // stream index in the source; -1 when they lie in File
+	File     string `json:"file,omitempty"` // a file of their own, on the worker's disk
+	Codec    string `json:"codec,omitempty"`
+	Language string `json:"language,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Role     Role   `json:"role,omitempty"`
+	Forced   bool   `json:"forced,omitempty"`
+	// OriginSeconds is the timeline's 0 on the clock of the source or the file,
+	// in seconds.
+	OriginSeconds float64 `json:"originSeconds"`
 }
 
 // AudioPiece is some consecutive audio segments that one process encodes.

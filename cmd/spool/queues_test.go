@@ -25,7 +25,7 @@ func TestWrongQueues(t *testing.T) {
 		{"localhost:4222", queue.CodeURL, "no queue that Spool knows"},
 		{"postgres://u:hidden@127.0.0.1/db", queue.CodeURL, "begins with postgres:"},
 		{"nats://", queue.CodeURL, "names no host"},
-		{"nats://u:hid%den@127.0.0.1", queue.CodeURL, "cannot be read"},
+		{"nats://u:hid%zzden@127.0.0.1", queue.CodeURL, "cannot be read"},
 		{"nats://broker.example:4222", "fleet-key-missing", "in clear"},
 		{"tls://127.0.0.1:4222?ca=/nowhere.pem", queue.CodeTLS, "/nowhere.pem cannot be read"},
 		{"tls://127.0.0.1:4222?ca=" + url.QueryEscape(noPEM), queue.CodeTLS, "holds no certificate"},

@@ -30,6 +30,7 @@ import (
 	"github.com/spool-video/spool/internal/stage/fetch"
 	"github.com/spool-video/spool/internal/stage/finish"
 	"github.com/spool-video/spool/internal/stage/plan"
+	"github.com/spool-video/spool/internal/stage/subtitles"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/tap"
@@ -151,9 +152,10 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		spool.Draft:  &plan.Stage{Tools: tools, Ladders: ladders(h.cfg), Sources: h.sources},
 		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
+		spool.Texts:  &subtitles.Stage{Tools: tools, Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version},
 	}
-	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = present{stages[kind], h.sources}
 	}
 	return stages, h.room(encoders), nil
@@ -280,7 +282,7 @@ func (h *house) room(encoders int) func(spool.Kind, []spool.Progress) int {
 		case spool.Draft:
 			// The plan of a stream goes on for as long as its download.
 			return h.cfg.Downloads + others - len(running)
-		case spool.Audio, spool.Finish:
+		case spool.Audio, spool.Texts, spool.Finish:
 		}
 		return others - len(running)
 	}

@@ -36,7 +36,7 @@ func (h *house) workshop(ctx context.Context) (worker.Config, error) {
 	}
 	c := &caretaker{house: h, videos: map[string]*cared{}}
 	stages[spool.Fetch] = c.watch(stages[spool.Fetch], true)
-	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = c.watch(stages[kind], false)
 	}
 	return worker.Config{

@@ -1,6 +1,5 @@
 // Package brokertest starts real message brokers on 127.0.0.1 for tests:
-// Redis, RabbitMQ, and NATS as Debian has them. Each has ports and a folder of
-// its own, can be killed, started again and robbed of its data, and ends with
+// Redis and NATS as Debian has them. Each has ports and a folder of its own, can be killed, started again and robbed of its data, and ends with
 // its test.
 package brokertest
 

@@ -52,6 +52,7 @@ type stream struct {
 		Comment     int `json:"comment"`
 		Described   int `json:"visual_impaired"`
 		Impaired    int `json:"hearing_impaired"`
+		Forced      int `json:"forced"`
 	} `json:"disposition"`
 	Tags struct {
 		Language string `json:"language"`
@@ -102,7 +103,10 @@ func (a answer) facts() (spool.Facts, error) {
 				facts.Audio = append(facts.Audio, s.audio())
 			}
 		case "subtitle":
-			facts.Subtitles = append(facts.Subtitles, spool.SubtitleStream{Index: s.Index, Codec: s.Codec, Language: language(s.Tags.Language)})
+			facts.Subtitles = append(facts.Subtitles, spool.SubtitleStream{
+				Index: s.Index, Codec: s.Codec, Language: language(s.Tags.Language), Title: clean(s.Tags.Title, 80),
+				Role: s.role(), Forced: s.Disposition.Forced == 1,
+			})
 		}
 	}
 	return facts, a.judge(&facts, pictures)

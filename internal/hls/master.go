@@ -13,6 +13,7 @@ type Master struct {
 	Version     int
 	Independent bool // EXT-X-INDEPENDENT-SEGMENTS
 	Audio       []Rendition
+	Subtitles   []Rendition
 	Variants    []Variant // the first is where players begin
 	IFrames     []IFrames
 }
@@ -28,7 +29,7 @@ type IFrames struct {
 	URI           string
 }
 
-// Rendition is one EXT-X-MEDIA of TYPE=AUDIO.
+// Rendition is one EXT-X-MEDIA, of TYPE=AUDIO or SUBTITLES.
 type Rendition struct {
 	Group      string
 	Name       string // as people read it: "English"
@@ -38,7 +39,8 @@ type Rendition struct {
 	// Characteristics are media characteristic tags, separated by commas:
 	// "public.accessibility.describes-video".
 	Characteristics string
-	Channels        int
+	Channels        int  // of audio
+	Forced          bool // of subtitles
 	URI             string
 }
 
@@ -52,6 +54,7 @@ type Variant struct {
 	FrameRate  float64  // frames per second, to 3 decimals; 0 for audio alone
 	VideoRange string   // "SDR"; "" for audio alone
 	Audio      string   // group, or ""
+	Subtitles  string   // group, or ""
 	NoCaptions bool     // CLOSED-CAPTIONS=NONE
 	URI        string
 }
@@ -90,8 +93,13 @@ func (m Master) Encode() ([]byte, error) {
 		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")
 	}
 	for _, r := range m.Audio {
-		if err := r.encode(&b); err != nil {
+		if err := r.encode(&b, "AUDIO"); err != nil {
 			return nil, fmt.Errorf("encode master playlist: audio %s: %w", r.URI, err)
+		}
+	}
+	for _, r := range m.Subtitles {
+		if err := r.encode(&b, "SUBTITLES"); err != nil {
+			return nil, fmt.Errorf("encode master playlist: subtitles %s: %w", r.URI, err)
 		}
 	}
 	for _, v := range m.Variants {
@@ -121,7 +129,7 @@ func (i IFrames) encode(b *bytes.Buffer) error {
 	return nil
 }
 
-func (r Rendition) encode(b *bytes.Buffer) error {
+func (r Rendition) encode(b *bytes.Buffer, kind string) error {
 	for _, s := range []string{r.Group, r.Name, r.Language, r.URI} {
 		if s == "" || !quotable(s) {
 			return fmt.Errorf("%q cannot be quoted", s)
@@ -130,8 +138,11 @@ func (r Rendition) encode(b *bytes.Buffer) error {
 	if !quotable(r.Characteristics) {
 		return fmt.Errorf("%q cannot be quoted", r.Characteristics)
 	}
-	fmt.Fprintf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"%s\",NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=%s,AUTOSELECT=%s",
-		r.Group, r.Name, r.Language, yesNo(r.Default), yesNo(r.Autoselect))
+	fmt.Fprintf(b, "#EXT-X-MEDIA:TYPE=%s,GROUP-ID=\"%s\",NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=%s,AUTOSELECT=%s",
+		kind, r.Group, r.Name, r.Language, yesNo(r.Default), yesNo(r.Autoselect))
+	if r.Forced {
+		b.WriteString(",FORCED=YES")
+	}
 	if r.Characteristics != "" {
 		fmt.Fprintf(b, ",CHARACTERISTICS=\"%s\"", r.Characteristics)
 	}
@@ -144,7 +155,7 @@ func (r Rendition) encode(b *bytes.Buffer) error {
 
 func (v Variant) encode(b *bytes.Buffer) error {
 	codecs := strings.Join(v.Codecs, ",")
-	for _, s := range []string{codecs, v.Audio, v.VideoRange} {
+	for _, s := range []string{codecs, v.Audio, v.Subtitles, v.VideoRange} {
 		if !quotable(s) {
 			return fmt.Errorf("%q cannot be quoted", s)
 		}
@@ -167,6 +178,9 @@ func (v Variant) encode(b *bytes.Buffer) error {
 	}
 	if v.Audio != "" {
 		fmt.Fprintf(b, ",AUDIO=\"%s\"", v.Audio)
+	}
+	if v.Subtitles != "" {
+		fmt.Fprintf(b, ",SUBTITLES=\"%s\"", v.Subtitles)
 	}
 	if v.NoCaptions {
 		b.WriteString(",CLOSED-CAPTIONS=NONE")

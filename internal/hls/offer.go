@@ -24,6 +24,8 @@ type Track struct {
 	Language string // as its file tagged it: "eng", or ""
 	Title    string
 	Role     spool.Role
+	Text     bool // subtitles
+	Forced   bool // of subtitles
 }
 
 // The names of the audio groups. In both are all tracks; the second has those
@@ -31,6 +33,7 @@ type Track struct {
 const (
 	stereoGroup   = "audio"
 	surroundGroup = "surround"
+	textGroup     = "subtitles"
 )
 
 // Offer makes the master playlist of a video's renditions: every size with

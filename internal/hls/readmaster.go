@@ -38,24 +38,40 @@ func (r *masterReader) finish(last line) error {
 	if len(r.master.Variants) == 0 {
 		return last.errorf(60, "no EXT-X-STREAM-INF")
 	}
+	sounds, err := last.groups(r.master.Audio)
+	if err != nil {
+		return err
+	}
+	texts, err := last.groups(r.master.Subtitles)
+	if err != nil {
+		return err
+	}
+	for _, v := range r.master.Variants {
+		if v.Audio != "" && !sounds[v.Audio] {
+			return last.errorf(72, "audio group %q has no EXT-X-MEDIA", v.Audio)
+		}
+		if v.Subtitles != "" && !texts[v.Subtitles] {
+			return last.errorf(72, "group of subtitles %q has no EXT-X-MEDIA", v.Subtitles)
+		}
+	}
+	return nil
+}
+
+// groups are the names of the groups that renditions of one type make.
+func (l line) groups(renditions []Rendition) (map[string]bool, error) {
 	groups := map[string]bool{}
 	names := map[[2]string]bool{}
 	defaults := map[string]bool{}
-	for _, a := range r.master.Audio {
+	for _, a := range renditions {
 		groups[a.Group] = true
 		name := [2]string{a.Group, a.Name}
 		if names[name] || (a.Default && (defaults[a.Group] || !a.Autoselect)) {
-			return last.errorf(73, "audio group %q: a name twice, two defaults, or a default that is not selected by itself", a.Group)
+			return nil, l.errorf(73, "group %q: a name twice, two defaults, or a default that is not selected by itself", a.Group)
 		}
 		names[name] = true
 		defaults[a.Group] = defaults[a.Group] || a.Default
 	}
-	for _, v := range r.master.Variants {
-		if v.Audio != "" && !groups[v.Audio] {
-			return last.errorf(72, "audio group %q has no EXT-X-MEDIA", v.Audio)
-		}
-	}
-	return nil
+	return groups, nil
 }
 
 func (r *masterReader) line(l line) error {
@@ -107,13 +123,14 @@ func (r *masterReader) rendition(l line) error {
 			return l.errorf(73, "EXT-X-MEDIA has no quoted %s", name)
 		}
 	}
-	if list["TYPE"].text != "AUDIO" {
+	kind := list["TYPE"].text
+	if kind != "AUDIO" && kind != "SUBTITLES" {
 		return nil
 	}
 	out := Rendition{
 		Group: list["GROUP-ID"].text, Name: list["NAME"].text, Language: list["LANGUAGE"].text, URI: list["URI"].text,
 		Default: list["DEFAULT"].text == "YES", Autoselect: list["AUTOSELECT"].text == "YES",
-		Characteristics: list["CHARACTERISTICS"].text,
+		Characteristics: list["CHARACTERISTICS"].text, Forced: list["FORCED"].text == "YES",
 	}
 	if out.Language == "" || out.URI == "" {
 		return l.errorf(74, "EXT-X-MEDIA has no LANGUAGE or no URI")
@@ -124,7 +141,11 @@ func (r *masterReader) rendition(l line) error {
 			return l.errorf(74, "CHANNELS does not begin with a number")
 		}
 	}
-	r.master.Audio = append(r.master.Audio, out)
+	if kind == "AUDIO" {
+		r.master.Audio = append(r.master.Audio, out)
+	} else {
+		r.master.Subtitles = append(r.master.Subtitles, out)
+	}
 	return nil
 }
 
@@ -137,7 +158,8 @@ func (r *masterReader) streamInf(l line) error {
 	if err != nil {
 		return err
 	}
-	v.Audio, v.NoCaptions = list["AUDIO"].text, list["CLOSED-CAPTIONS"] == attribute{text: "NONE"}
+	v.Audio, v.Subtitles = list["AUDIO"].text, list["SUBTITLES"].text
+	v.NoCaptions = list["CLOSED-CAPTIONS"] == attribute{text: "NONE"}
 	if rate, there := list["FRAME-RATE"]; there {
 		if _, ok := parseSeconds(rate.text); !ok {
 			return l.errorf(66, "FRAME-RATE is not a decimal number")

@@ -28,8 +28,18 @@ func (t Track) Name() string {
 	if tag := t.tag(); tag != language.Und {
 		name = cmp.Or(display.English.Tags().Name(tag), name)
 	}
+	if t.Text {
+		name = cmp.Or(name, "Subtitles")
+	}
 	name = cmp.Or(name, "Audio")
-	if role := roles[t.Role]; role != "" {
+	role := roles[t.Role]
+	if t.Text && t.Role == spool.Impaired {
+		role = "for the hard of hearing"
+	}
+	if t.Forced {
+		role = "forced"
+	}
+	if role != "" {
 		name += " (" + role + ")"
 	}
 	return name

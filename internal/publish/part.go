@@ -21,6 +21,7 @@ type Plain struct {
 	Number    int    `json:"number"`
 	Units     int    `json:"units"` // video frames, or audio packets
 	KeyFrames int    `json:"keyFrames,omitempty"`
+	Type      string `json:"type,omitempty"` // content type; fragmented MP4's when ""
 	// IFrames are where the key frames lie in the file.
 	IFrames []spool.IFrame `json:"iframes,omitempty"`
 	Size    int64          `json:"size"`
@@ -30,7 +31,8 @@ type Plain struct {
 func (p Plain) file() string { return fmt.Sprintf("%05d-%s.m4s", p.Number, p.Rendition) }
 
 // Init is a rendition's init section in scratch: the section without its
-// object, and its bytes.
+// object, and its bytes. There are none in a container that needs no init
+// section.
 type Init struct {
 	spool.InitSection
 	Bytes []byte `json:"bytes"`

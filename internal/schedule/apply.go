@@ -309,7 +309,7 @@ func open(rec *ledger.Record, keys []spool.JobKey, by spool.Report) {
 			continue
 		}
 		state := spool.JobReady
-		if (k.Kind == spool.Encode || k.Kind == spool.Audio) && arriving(rec) {
+		if isPart(k.Kind) && arriving(rec) {
 			state = spool.JobWaiting
 		}
 		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: k, State: state, Place: placeFor(rec, k, by)}})

@@ -33,6 +33,16 @@ func plan(chunks, pieces int) *spool.Plan {
 	return p
 }
 
+func titled(p *spool.Plan) *spool.Plan {
+	p.Subtitles = []spool.Subtitle{{Name: "s0-eng"}}
+	return p
+}
+
+func grows(p *spool.Plan) *spool.Plan {
+	p.Open = true
+	return p
+}
+
 func TestNext(t *testing.T) {
 	key := func(kind spool.Kind, n int) spool.JobKey {
 		return spool.JobKey{Video: "v", Revision: "r1", Kind: kind, Number: n}
@@ -52,6 +62,20 @@ func TestNext(t *testing.T) {
 		{"fetched", spool.Working, nil, Event{Done: did(spool.Fetch)}, []string{"plan-0"}},
 		{"planned", spool.Working, nil, Event{Done: did(spool.Draft), Plan: plan(2, 1)}, []string{"encode-0", "encode-1", "audio-0"}},
 		{"audio only", spool.Working, nil, Event{Done: did(spool.Draft), Plan: plan(0, 1)}, []string{"audio-0"}},
+		{"subtitles", spool.Working, nil, Event{Done: did(spool.Draft), Plan: titled(plan(1, 1))}, []string{"encode-0", "audio-0", "subtitles-0"}},
+		{"subtitles of a plan that grows", spool.Working, nil, Event{Arrived: did(spool.Draft), Plan: grows(titled(plan(1, 1)))}, []string{"encode-0", "audio-0"}},
+		{
+			"subtitles are missing", spool.Working,
+			[]spool.JobRecord{job(spool.Encode, 0, spool.JobDone), job(spool.Texts, 0, spool.JobRunning)},
+			Event{Done: did(spool.Encode)},
+			nil,
+		},
+		{
+			"a plan has ended, and all but its subtitles is made", spool.Working,
+			[]spool.JobRecord{job(spool.Draft, 0, spool.JobDone), job(spool.Encode, 0, spool.JobDone)},
+			Event{Done: did(spool.Draft), Plan: titled(plan(1, 0))},
+			[]string{"encode-0", "subtitles-0"},
+		},
 		{
 			"one of two chunks", spool.Working,
 			[]spool.JobRecord{job(spool.Encode, 0, spool.JobDone), job(spool.Encode, 1, spool.JobRunning)},

@@ -19,7 +19,7 @@ func isNotFound(err error) bool { return errors.Is(err, ledger.ErrNotFound) }
 
 // kinds in the order in which free slots are filled: what ends a video first,
 // then what feeds the others.
-var kinds = []spool.Kind{spool.Finish, spool.Audio, spool.Encode, spool.Draft, spool.Fetch}
+var kinds = []spool.Kind{spool.Finish, spool.Texts, spool.Audio, spool.Encode, spool.Draft, spool.Fetch}
 
 // handOut gives ready jobs to workers that have room for them. All that is
 // handed out at a time is one transaction.

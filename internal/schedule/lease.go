@@ -32,7 +32,7 @@ func (s *Scheduler) lookAfter(ctx context.Context, now time.Time) error {
 	if err := s.reconcile(ctx, now); err != nil {
 		return err
 	}
-	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio} {
+	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		if err := s.rescue(ctx, kind, now); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func needs(rec *ledger.Record, p *spool.Plan, apart bool) spool.Needs {
 	n := spool.Needs{Whole: p.Open, Made: largestPart(p)}
 	for _, j := range rec.Jobs {
 		switch window := window(p, j.JobKey); {
-		case j.Kind != spool.Encode && j.Kind != spool.Audio:
+		case !isPart(j.Kind):
 		case j.State == spool.JobDone:
 			n.Done++
 		case window.Len() == 0:

@@ -16,8 +16,8 @@ type Event struct {
 
 // Next says which jobs an event makes ready; those that are there already are
 // not meant anew. It is the whole of what follows what in a video's life: a
-// fetch; a plan as soon as the source can be read; all chunks and audio pieces
-// side by side; and a finish once the last of them is done and the source has
+// fetch; a plan as soon as the source can be read; all chunks, audio pieces and
+// subtitles side by side; and a finish once the last of them is done and the source has
 // wholly arrived.
 func Next(v spool.Video, jobs []spool.JobRecord, ev Event) []spool.JobKey {
 	key := func(kind spool.Kind, n int) spool.JobKey {
@@ -46,6 +46,9 @@ func Next(v spool.Video, jobs []spool.JobRecord, ev Event) []spool.JobKey {
 		for _, p := range ev.Plan.Pieces {
 			next = append(next, key(spool.Audio, p.Number))
 		}
+		if len(ev.Plan.Subtitles) > 0 && !ev.Plan.Open { // they are cut where all segments end
+			next = append(next, key(spool.Texts, 0))
+		}
 		return next
 	}
 	return nil
@@ -62,7 +65,7 @@ func allDone(jobs []spool.JobRecord) bool {
 		if j.State != spool.JobDone {
 			return false
 		}
-		if j.Kind == spool.Encode || j.Kind == spool.Audio {
+		if isPart(j.Kind) {
 			parts++
 		}
 	}
@@ -76,9 +79,13 @@ func more(jobs []spool.JobRecord, p *spool.Plan) bool {
 	}
 	parts := 0
 	for _, j := range jobs {
-		if j.Kind == spool.Encode || j.Kind == spool.Audio {
+		if isPart(j.Kind) {
 			parts++
 		}
 	}
-	return len(p.Chunks)+len(p.Pieces) > parts
+	planned := len(p.Chunks) + len(p.Pieces)
+	if len(p.Subtitles) > 0 {
+		planned++
+	}
+	return planned > parts
 }

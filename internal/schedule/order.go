@@ -82,6 +82,9 @@ func (o *orders) complete(ctx context.Context, job *spool.Job, now stamp) error 
 		job.Piece = &r.plan.Pieces[job.Number]
 		return o.encrypt(ctx, job, job.Piece.FirstSegment, job.Piece.Segments)
 	}
+	if job.Kind == spool.Texts {
+		return o.encrypt(ctx, job, 0, plan.Grid.Segments())
+	}
 	return fmt.Errorf("complete job %s: the plan has no such part", job.JobKey)
 }
 

@@ -65,7 +65,10 @@ func readsSource(kind spool.Kind) bool {
 	return kind == spool.Draft || isPart(kind)
 }
 
-func isPart(kind spool.Kind) bool { return kind == spool.Encode || kind == spool.Audio }
+// isPart reports whether jobs of a kind make media of a source.
+func isPart(kind spool.Kind) bool {
+	return kind == spool.Encode || kind == spool.Audio || kind == spool.Texts
+}
 
 // placeFor is the place of a job that is opened beside others.
 func placeFor(rec *ledger.Record, key spool.JobKey, by spool.Report) spool.Place {

@@ -45,7 +45,7 @@ func doing(rec ledger.Record) string {
 	for _, p := range []struct {
 		kind spool.Kind
 		text string
-	}{{spool.Fetch, "downloading"}, {spool.Draft, "planning"}, {spool.Encode, "encoding" + sofar(rec)}, {spool.Audio, "encoding audio"}, {spool.Finish, "verifying"}} {
+	}{{spool.Fetch, "downloading"}, {spool.Draft, "planning"}, {spool.Encode, "encoding" + sofar(rec)}, {spool.Audio, "encoding audio"}, {spool.Texts, "reading subtitles"}, {spool.Finish, "verifying"}} {
 		if out[p.kind] > 0 {
 			parts = append(parts, p.text)
 		}
@@ -87,7 +87,7 @@ func waitingFor(rec ledger.Record, now time.Time) string {
 		switch j.Kind {
 		case spool.Fetch:
 			return "waits for a download slot"
-		case spool.Encode, spool.Audio:
+		case spool.Encode, spool.Audio, spool.Texts:
 			return "waits for a free encoder" + sofar(rec)
 		case spool.Draft, spool.Finish:
 			return "waits for its turn"

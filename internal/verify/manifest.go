@@ -37,6 +37,7 @@ type Manifest struct {
 	Keys       []Key       `json:"keys,omitempty"`
 	LeftOut    []string    `json:"leftOut,omitempty"`
 	Renditions []Rendition `json:"renditions"` // pictures, highest first; then sound
+	Subtitles  []Rendition `json:"subtitles,omitempty"`
 	Storyboard *Storyboard `json:"storyboard,omitempty"`
 	// Beside are master.m3u8, video.json and poster.jpg, which lie outside the
 	// revision's folder.
@@ -86,9 +87,11 @@ type Rendition struct {
 	// grid has them.
 	Packets        []int             `json:"packets,omitempty"`
 	PrimingSamples int               `json:"primingSamples,omitempty"`
+	Text           bool              `json:"text,omitempty"`   // subtitles, in WebVTT: units of segments are cues, and there is no init section
+	Forced         bool              `json:"forced,omitempty"` // of subtitles
 	Playlist       spool.Object      `json:"playlist"`
 	IFrames        *spool.Object     `json:"iframes,omitempty"` // the playlist of the I-frames, where there is one
-	Init           spool.InitSection `json:"init"`
+	Init           spool.InitSection `json:"init"`              // without a name in a container that needs none
 	Segments       []Segment         `json:"segments"`
 }
 
@@ -113,6 +116,9 @@ func (m Manifest) GridOf(r Rendition) spool.Grid {
 // Ticks gives the lengths of the rendition's segments as they play, without
 // priming, and the seconds a tick.
 func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
+	if r.Text {
+		return m.textTicks()
+	}
 	if !r.Sound() {
 		for _, s := range r.Segments {
 			ticks = append(ticks, int64(s.Units))
@@ -129,12 +135,26 @@ func (m Manifest) Ticks(r Rendition) (ticks []int64, base spool.Ratio) {
 	return ticks, spool.Ratio{Num: 1, Den: int64(r.SampleRate)}
 }
 
+// textTicks are those of subtitles: of the pictures, or of the first sound where
+// there are none.
+func (m Manifest) textTicks() (ticks []int64, base spool.Ratio) {
+	if len(m.Grid.Frames) == 0 && len(m.Renditions) > 0 {
+		return m.Ticks(m.Renditions[0])
+	}
+	for _, n := range m.Grid.Frames {
+		ticks = append(ticks, int64(n))
+	}
+	return ticks, m.Timeline.Rate.Invert()
+}
+
 // Objects lists everything that the manifest names, below the video's folder;
 // the manifest itself is not among it.
 func (m Manifest) Objects() []spool.Object {
 	var all []spool.Object
 	for _, r := range m.Renditions {
-		all = append(all, r.Init.Object)
+		if r.Init.Name != "" {
+			all = append(all, r.Init.Object)
+		}
 		for _, s := range r.Segments {
 			all = append(all, s.Object)
 			for _, i := range s.IFrames {
@@ -147,6 +167,12 @@ func (m Manifest) Objects() []spool.Object {
 		if r.IFrames != nil {
 			all = append(all, *r.IFrames)
 		}
+	}
+	for _, r := range m.Subtitles {
+		for _, s := range r.Segments {
+			all = append(all, s.Object)
+		}
+		all = append(all, r.Playlist)
 	}
 	return append(append(all, m.glance()...), m.Beside...)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
 )
 
@@ -33,9 +34,10 @@ func (c *checker) rendition(r Rendition) {
 	if media.Target != c.manifest.Grid.Target {
 		c.fail(name, "11", "the target duration differs from the plan's", fmt.Sprint(media.Target), fmt.Sprint(c.manifest.Grid.Target))
 	}
-	if below(name, media.Map) != r.Init.Name {
-		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
+	if !r.Text && (r.Init.Name == "") != (c.manifest.Settings.Container == spool.TS) {
+		c.fail(name, "manifest", "the container and the init section do not go together", c.manifest.Settings.Container, r.Init.Name)
 	}
+	c.mapped(name, media.Map, r)
 	if !list.ok {
 		c.fail(name, "18", "the number of segments differs from the manifest's", fmt.Sprint(len(media.Segments)), fmt.Sprint(len(r.Segments)))
 		return
@@ -61,12 +63,23 @@ func (c *checker) keyed(playlist string, number int, s hls.Segment) {
 	}
 }
 
+// mapped checks that a playlist names the rendition's init section, or none
+// where there is none.
+func (c *checker) mapped(playlist, uri string, r Rendition) {
+	if uri == "" && r.Init.Name != "" || uri != "" && below(playlist, uri) != r.Init.Name {
+		c.fail(playlist, "41", "EXT-X-MAP names another init section", uri, r.Init.Name)
+	}
+}
+
 // durations checks rule 12: the sums of EXTINF are within a frame of the truth.
 func (c *checker) durations(r Rendition, media hls.Media) {
 	ticks, base := c.manifest.Ticks(r)
 	slack := time.Second / 30
 	if rate := c.manifest.Timeline.Rate; rate.Known() {
 		slack = rate.Invert().Duration(1)
+	}
+	if len(ticks) != len(media.Segments) {
+		return // it was reported
 	}
 	var total int64
 	var sum time.Duration
@@ -83,6 +96,12 @@ func (c *checker) durations(r Rendition, media hls.Media) {
 
 // planned checks that the manifest holds what was planned, all of it once.
 func (c *checker) planned(r Rendition) {
+	if r.Text {
+		if ticks, _ := c.manifest.Ticks(r); len(ticks) != len(r.Segments) {
+			c.fail(c.report.Revision+"/"+ManifestName, "plan", r.Name+": the segments are not those of the grid", fmt.Sprint(len(ticks), " segments"), fmt.Sprint(len(r.Segments), " segments"))
+		}
+		return
+	}
 	want, planned := c.manifest.Grid.Frames, c.manifest.Timeline.Frames
 	if r.Sound() {
 		want, planned = c.manifest.GridOf(r).Packets, 0
@@ -161,13 +180,18 @@ func (c *checker) master(m hls.Master) {
 	if want := max(pictures, 1) * max(len(groups), 1); len(m.Variants) != want {
 		c.fail(MasterName, "69", "there are not as many variants as rungs", fmt.Sprint(len(m.Variants)), fmt.Sprint(want))
 	}
+	texts := c.subtitles(m)
 	for _, v := range m.Variants {
 		r, known := renditions[v.URI]
 		if !known {
 			c.fail(MasterName, "18", "a variant is not in the manifest", v.URI, "")
 			continue
 		}
-		c.variant(v, r.with(groups[v.Audio]))
+		r = r.with(groups[v.Audio])
+		if v.Subtitles != "" {
+			r.peak, r.average = r.peak+texts.peak, r.average+texts.average
+		}
+		c.variant(v, r)
 	}
 	c.looked(m, renditions)
 }
@@ -193,14 +217,19 @@ func (m measured) with(group []measured) measured {
 
 func (c *checker) measure(r Rendition) measured {
 	got := measured{Rendition: r, codec: r.Init.Codec, width: r.Init.Width, height: r.Init.Height}
-	if track, err := initTrack(c.texts[r.Init.Name]); err == nil {
+	if track, ok := c.track(r); ok {
 		got.width, got.height = track.Width, track.Height
 		if codec, err := track.Codec(); err == nil {
 			got.codec = codec
 		}
-	} else if c.texts[r.Init.Name] != nil {
-		c.fail(r.Init.Name, "41", "the init section cannot be read", "", "")
 	}
+	rates := c.rates(r)
+	got.peak, got.average = rates.peak, rates.average
+	return got
+}
+
+// rates measures a rendition's segments.
+func (c *checker) rates(r Rendition) (got measured) {
 	list := c.lists[r.Name]
 	if !list.ok {
 		return got

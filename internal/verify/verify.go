@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,7 +181,7 @@ func (c *checker) run(ctx context.Context) error {
 	if err := c.smallObjects(ctx); err != nil {
 		return err
 	}
-	for _, r := range c.manifest.Renditions {
+	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
 		c.rendition(r)
 		c.iframes(r)
 	}
@@ -205,7 +206,7 @@ func (c *checker) readMaster(ctx context.Context) (*hls.Master, error) {
 	for _, v := range master.Variants {
 		c.oneRevision(v.URI)
 	}
-	for _, a := range master.Audio {
+	for _, a := range slices.Concat(master.Audio, master.Subtitles) {
 		c.oneRevision(a.URI)
 	}
 	for _, i := range master.IFrames {

@@ -65,7 +65,7 @@ func (m *model) ready(kind spool.Kind, now time.Time, limit int) []string {
 }
 
 var (
-	kinds    = []spool.Kind{spool.Fetch, spool.Draft, spool.Encode, spool.Audio, spool.Finish}
+	kinds    = []spool.Kind{spool.Fetch, spool.Draft, spool.Encode, spool.Audio, spool.Texts, spool.Finish}
 	states   = []spool.JobState{spool.JobReady, spool.JobSent, spool.JobRunning, spool.JobDone, spool.JobFailed}
 	statuses = []spool.Status{spool.Waiting, spool.Working, spool.Paused, spool.Ready, spool.Failed, spool.Cancelled}
 	errNo    = errors.New("the change says no")

@@ -11,7 +11,7 @@ import (
 )
 
 // ranks is the order of kinds within a video.
-var ranks = map[spool.Kind]int{spool.Fetch: 0, spool.Draft: 1, spool.Encode: 2, spool.Audio: 3, spool.Finish: 4}
+var ranks = map[spool.Kind]int{spool.Fetch: 0, spool.Draft: 1, spool.Encode: 2, spool.Audio: 3, spool.Texts: 4, spool.Finish: 5}
 
 // videoRow is a video as its table has it, without seq.
 type videoRow struct {

@@ -1,6 +1,7 @@
 package finish
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -64,7 +65,10 @@ func assemble(job spool.Job) (*parcel, error) {
 			return nil, err
 		}
 	}
-	if total := count(p.manifest.Renditions); total != len(job.Made.Segments) {
+	if err := p.subtitles(job); err != nil {
+		return nil, err
+	}
+	if total := count(p.manifest.Renditions) + count(p.manifest.Subtitles); total != len(job.Made.Segments) {
 		return nil, broken(fmt.Sprintf("%d segments were made that no rendition has", len(job.Made.Segments)-total))
 	}
 	p.manifest.Seconds = plan.Timeline.Duration(plan.SampleRate()).Seconds()
@@ -93,7 +97,8 @@ func collect(r *verify.Rendition, m verify.Manifest, made spool.Made) error {
 		if section.Rendition != r.Name {
 			continue
 		}
-		if found && (section.Name != r.Init.Name || section.SHA256 != r.Init.SHA256 || section.Codec != r.Init.Codec) {
+		if found && (section.Name != r.Init.Name || section.SHA256 != r.Init.SHA256 || section.Codec != r.Init.Codec ||
+			!bytes.Equal(section.Config, r.Init.Config)) {
 			return &spool.Error{
 				Class: spool.Replan, Code: "parts-differ",
 				Reason: "parts of " + r.Name + " were encoded with different parameters, so they cannot be joined",

@@ -14,8 +14,14 @@ const indexName = "index.m3u8"
 
 // playlists writes the media playlists.
 func (p *parcel) playlists(job spool.Job) error {
+	var all []*verify.Rendition
 	for i := range p.manifest.Renditions {
-		r := &p.manifest.Renditions[i]
+		all = append(all, &p.manifest.Renditions[i])
+	}
+	for i := range p.manifest.Subtitles {
+		all = append(all, &p.manifest.Subtitles[i])
+	}
+	for _, r := range all {
 		media := p.mediaPlaylist(r, job.Keys)
 		text, err := media.Encode()
 		if err != nil {
@@ -33,7 +39,7 @@ func (p *parcel) playlists(job spool.Job) error {
 }
 
 func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.Media {
-	m := hls.Media{Version: hls.Version, Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: path.Base(r.Init.Name)}
+	m := hls.Media{Version: p.version(), Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: initOf(r)}
 	ticks, base := p.manifest.Ticks(*r)
 	for i, d := range hls.Durations(ticks, base) {
 		s := hls.Segment{URI: path.Base(r.Segments[i].Name), Duration: d}
@@ -45,6 +51,18 @@ func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.M
 		r.Segments[i].Seconds = d.Seconds()
 	}
 	return m
+}
+
+// version is the protocol version of all playlists.
+func (p *parcel) version() int { return hls.VersionOf(p.manifest.Renditions[0].Init.Name) }
+
+// initOf is how a rendition's playlists name its init section; "" when it has
+// none.
+func initOf(r *verify.Rendition) string {
+	if r.Init.Name == "" {
+		return ""
+	}
+	return path.Base(r.Init.Name)
 }
 
 // master makes the master playlist, with rates measured on the segments.
@@ -60,6 +78,12 @@ func (p *parcel) master() hls.Master {
 		pictures = append(pictures, s)
 	}
 	m := hls.Offer(pictures, sounds)
+	m.Version = p.version()
+	var texts []hls.Stream
+	for _, r := range p.manifest.Subtitles {
+		texts = append(texts, p.stream(r))
+	}
+	m.OfferText(texts)
 	m.IFrames = p.looks
 	return m
 }
@@ -71,7 +95,8 @@ func (p *parcel) stream(r verify.Rendition) hls.Stream {
 	}
 	s := hls.Stream{
 		URI: r.Playlist.Name, Codec: r.Init.Codec, Width: r.Init.Width, Height: r.Init.Height,
-		Channels: r.Channels, Track: hls.Track{Number: r.Track, Language: r.Language, Title: r.Title, Role: r.Role},
+		Channels: r.Channels,
+		Track:    hls.Track{Number: r.Track, Language: r.Language, Title: r.Title, Role: r.Role, Text: r.Text, Forced: r.Forced},
 	}
 	s.Peak, s.Average = hls.Rates(weights, p.manifest.Grid.Target)
 	return s

@@ -35,6 +35,7 @@ func (s Stage) arriving(ctx context.Context, job spool.Job) (*spool.Plan, error)
 	if err := lay(p, index, top, 0); err != nil {
 		return nil, err
 	}
+	laySubtitles(p, index, job.Fetched.Subtitles)
 	windows(p, m)
 	return p, nil
 }

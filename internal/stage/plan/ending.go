@@ -33,6 +33,7 @@ func (g *growth) end(x *ffmpeg.Growing) (*spool.Plan, error) {
 		return nil, err
 	}
 	g.plan.Open = false
+	laySubtitles(&g.plan, view, g.beside)
 	p := g.plan
 	return &p, g.kept()
 }

@@ -23,7 +23,8 @@ type growth struct {
 	units  *tap.Units
 	tell   func(spool.Progress)
 	before *spool.Plan // as far as it had grown when the job was interrupted
-	plan   spool.Plan  // so far
+	beside []spool.SubtitleFile
+	plan   spool.Plan // so far
 
 	begun   bool
 	awaits  int                  // output frames that must be settled before there is another chunk

@@ -59,6 +59,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err := lay(p, index, top, careful); err != nil {
 		return spool.Result{}, err
 	}
+	laySubtitles(p, index, job.Fetched.Subtitles)
 	return spool.Result{Plan: p}, nil
 }
 

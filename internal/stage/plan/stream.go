@@ -31,7 +31,7 @@ func (s Stage) streamed(ctx context.Context, job spool.Job, progress func(spool.
 	if errors.Is(err, tap.ErrUnsupported) && !begun {
 		return nil, nil
 	}
-	g := &growth{ctx: ctx, source: source, tell: progress}
+	g := &growth{ctx: ctx, source: source, tell: progress, beside: job.Fetched.Subtitles}
 	if begun {
 		g.before = job.Plan
 	}

@@ -18,9 +18,30 @@ func leftOut(facts spool.Facts, sounds []spool.Sound) []string {
 		}
 	}
 	for _, s := range facts.Subtitles {
-		words = append(words, "subtitles"+inBrackets(s.Language))
+		if !s.Text() {
+			words = append(words, "subtitles that are "+notText(s.Codec)+inBrackets(s.Language))
+		}
 	}
 	return words
+}
+
+// notText says what subtitles are that are no text.
+func notText(codec string) string {
+	switch codec {
+	case "hdmv_pgs_subtitle":
+		return "pictures (PGS)"
+	case "dvd_subtitle":
+		return "pictures (VobSub)"
+	case "dvb_subtitle":
+		return "pictures (DVB)"
+	case "xsub":
+		return "pictures (XSUB)"
+	case "eia_608":
+		return "closed captions"
+	case "dvb_teletext":
+		return "teletext"
+	}
+	return "neither text nor known"
 }
 
 func ordinal(n int) string {
@@ -118,6 +139,9 @@ func shortened(words []string, p *spool.Plan, x *ffmpeg.FrameIndex) []string {
 		measured = max(measured, s.TimeBase.Duration(s.End-s.Start()))
 	}
 	said := p.Facts.Duration
+	if len(p.Facts.Subtitles) > 0 {
+		return words // their last cue may be what lasts so long
+	}
 	if missing := said - measured; missing < 500*time.Millisecond || missing < said/50 {
 		return words
 	}
