@@ -86,7 +86,7 @@ func TestFleet(t *testing.T) {
 	if said := h.do(t, exitReady, "verify", "--all"); strings.Count(said, "good") != 2 {
 		t.Errorf("verify:\n%s", said)
 	}
-	if said := h.do(t, exitReady, "workers"); !regexp.MustCompile(dead + ` +lost`).MatchString(said) || !regexp.MustCompile(alive + ` +(idle|working)`).MatchString(said) {
+	if said := h.do(t, exitReady, "workers"); !regexp.MustCompile(dead+` +lost`).MatchString(said) || !regexp.MustCompile(alive+` +(idle|working)`).MatchString(said) {
 		t.Errorf("workers:\n%s", said)
 	}
 	h.do(t, exitReady, "drain", alive)

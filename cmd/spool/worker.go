@@ -232,7 +232,9 @@ func settle(ctx context.Context, cfg config.Config) (*house, error) {
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), store: store, stores: &remote.Sources{Remotes: remotes(cfg)}}
 	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
-	h.close = func() error { return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), store.Close(), h.stores.Close()) }
+	h.close = func() error {
+		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), store.Close(), h.stores.Close())
+	}
 	return h, nil
 }
 
