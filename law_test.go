@@ -35,7 +35,8 @@ var law = map[string][]string{
 	"internal/grid":          {"."},
 	"internal/hls":           {".", text},
 	"internal/cmaf":          {".", mp4ff},
-	"internal/mpegts":        {"internal/cmaf", mp4ff},
+	"internal/mpegts":        {".", "internal/cmaf", mp4ff},
+	"internal/wrap":          {".", "internal/cmaf", "internal/mpegts"},
 	"internal/estimate":      {"."},
 	"internal/storyboard":    {},
 	"internal/rules":         {"internal/hls", "internal/survey", "internal/survey/m3u8", "internal/survey/stream"},
@@ -83,13 +84,13 @@ var law = map[string][]string{
 	// nor one another.
 	"internal/stage/fetch":     {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
 	"internal/stage/plan":      {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
-	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap"},
-	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", text},
-	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify"},
-	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store"},
+	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
+	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", "internal/wrap", text},
+	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify", "internal/wrap"},
+	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
 	"internal/publish":         {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/store", "internal/storyboard", "internal/webvtt"},
+	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/webvtt", "internal/wrap"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},
@@ -156,7 +157,7 @@ var nevers = []struct {
 		"a worker runs without a database; what it needs is in the job",
 	},
 	{
-		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
+		[]string{"internal/ladder", "internal/grid", "internal/hls", "internal/cmaf", "internal/mpegts", "internal/wrap", "internal/estimate", "internal/plaintext", "internal/rules", "internal/spelling", "internal/survey/m3u8", "internal/survey/stream"},
 		nil,
 		[]string{"os", "net", "net/http", "time/tzdata"},
 		"pure knowledge touches neither files nor network",

@@ -39,11 +39,16 @@ type Settings struct {
 	// Storyboard is StoryboardAlways, StoryboardOff, or "" for one of each video
 	// that is not encrypted.
 	Storyboard string `json:"storyboard,omitempty"`
+	// Container is what segments are wrapped in: TS, or "" for fragmented MP4.
+	Container string `json:"container,omitempty"`
 }
 
 // UsualSegment is how long segments are, in seconds, when nothing else is
 // asked for.
 const UsualSegment = 6
+
+// TS is the value of Settings.Container for MPEG-TS, and packed audio beside it.
+const TS = "ts"
 
 // CopyNever is the value of Settings.Copy that has every rung encoded.
 const CopyNever = "never"

@@ -62,5 +62,5 @@ func differs(before, now spool.SourceStamp) bool {
 func sameSettings(a, b spool.Settings) bool {
 	return a.Ladder == b.Ladder && slices.Equal(a.Sizes, b.Sizes) && a.Preset == b.Preset &&
 		a.Encrypt == b.Encrypt && a.KeyURI == b.KeyURI && a.KeyRotation == b.KeyRotation && a.Copy == b.Copy &&
-		a.Segment == b.Segment && a.Storyboard == b.Storyboard
+		a.Segment == b.Segment && a.Container == b.Container && a.Storyboard == b.Storyboard
 }

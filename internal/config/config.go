@@ -35,6 +35,7 @@ type Config struct {
 	Copy         string // "auto" or "never": ask VideoSettings
 	Storyboard   string // "auto", "always" or "off": likewise
 	Segment      int    // seconds
+	Container    string // "cmaf" or "ts": ask VideoSettings
 	Early        string // "auto", "soon", "off"
 	Downloads    int
 	Encodes      int // 0: chosen from the cores
@@ -208,6 +209,9 @@ func (c *Config) VideoSettings() (spool.Settings, error) {
 	}
 	if c.Copy == spool.CopyNever {
 		s.Copy = spool.CopyNever
+	}
+	if c.Container == spool.TS {
+		s.Container = spool.TS
 	}
 	if c.Storyboard != "auto" {
 		s.Storyboard = c.Storyboard

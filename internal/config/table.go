@@ -75,6 +75,9 @@ var settings = []setting{
 		key: "segment", usual: "6s", help: "how long segments are, 2s to 10s in whole seconds: short ones start sooner, long ones are fewer",
 		value: func(c *Config) pflag.Value { return &seconds{to: &c.Segment, smallest: 2, largest: 10} },
 	}, {
+		key: "container", usual: "cmaf", help: "cmaf (fragmented MP4), or ts (MPEG-TS and packed audio) for players that are older",
+		value: func(c *Config) pflag.Value { return choice(&c.Container, "KIND", "cmaf", spool.TS) },
+	}, {
 		key: "early", usual: "auto", help: "watch while it is made: auto (when nobody has to wait), soon (from the first segment) or off",
 		value: func(c *Config) pflag.Value { return choice(&c.Early, "MODE", "auto", "soon", "off") },
 	}, {

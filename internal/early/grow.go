@@ -169,7 +169,9 @@ func (s *show) offer(ctx context.Context, g *growth) error {
 			pictures = append(pictures, l.stream(g.revision, g.plan))
 		}
 	}
-	text, err := hls.Offer(pictures, sounds).Encode()
+	master := hls.Offer(pictures, sounds)
+	master.Version = hls.VersionOf(g.lists[0].init.Name)
+	text, err := master.Encode()
 	if err != nil {
 		return &unfitError{err}
 	}

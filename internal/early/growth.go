@@ -43,7 +43,7 @@ type meter struct {
 
 func newGrowth(v spool.Video, p *spool.Plan, keys spool.ContentKeys, now time.Time) *growth {
 	return &growth{
-		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p),
+		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p, v.Settings.Container),
 		meter: meter{begun: now, advanced: now},
 	}
 }

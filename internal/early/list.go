@@ -10,6 +10,7 @@ import (
 	"github.com/spool-video/spool/internal/grid"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/keys"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // list is one rendition: what of it is in the store, and what its playlist
@@ -26,15 +27,17 @@ type list struct {
 // newLists are those of a plan in the order of writing: sound first, of the
 // main track alone, then pictures, the smallest first. A player that changes to a larger size finds
 // at least what it had.
-func newLists(p *spool.Plan) []*list {
+func newLists(p *spool.Plan, container string) []*list {
 	var lists []*list
 	if len(p.Sounds) > 0 {
 		s := &p.Sounds[0]
-		lists = append(lists, &list{rendition: s.Name, cap: s.BitRate, sound: s, segments: map[int]spool.Segment{}})
+		most := wrap.Rate(container, false, s.BitRate, float64(s.SampleRate)/grid.PacketSamples)
+		lists = append(lists, &list{rendition: s.Name, cap: most, sound: s, segments: map[int]spool.Segment{}})
 	}
 	for _, r := range slices.Backward(p.Rungs) {
 		if r.Action != spool.SkipRung {
-			lists = append(lists, &list{rendition: r.Name, cap: r.MaxRate, segments: map[int]spool.Segment{}})
+			most := wrap.Rate(container, true, r.MaxRate, p.Timeline.Rate.Float())
+			lists = append(lists, &list{rendition: r.Name, cap: most, segments: map[int]spool.Segment{}})
 		}
 	}
 	return lists
@@ -112,11 +115,14 @@ func (l *list) durations(n int, p *spool.Plan) []time.Duration {
 // playlist is the standing one with segments added until there are n. What
 // stands is not touched.
 func (l *list) playlist(n int, p *spool.Plan, all spool.ContentKeys) (hls.Media, error) {
-	m := l.standing
-	if len(m.Segments) == 0 {
-		m = hls.Media{Version: hls.Version, Target: p.Grid.Target, Event: true, FromStart: true, Map: up(l.init.Name)}
+	m, init := l.standing, ""
+	if l.init.Name != "" {
+		init = up(l.init.Name)
 	}
-	if m.Map != up(l.init.Name) {
+	if len(m.Segments) == 0 {
+		m = hls.Media{Version: hls.VersionOf(init), Target: p.Grid.Target, Event: true, FromStart: true, Map: init}
+	}
+	if m.Map != init {
 		return hls.Media{}, fmt.Errorf("parts of %s were encoded with different parameters", l.rendition)
 	}
 	m.Segments = slices.Clone(m.Segments)

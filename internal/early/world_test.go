@@ -342,7 +342,7 @@ func (w *world) whole(revision string, p *spool.Plan, n int) spool.Made {
 
 func renditionsOf(p *spool.Plan) []string {
 	var all []string
-	for _, l := range newLists(p) {
+	for _, l := range newLists(p, "") {
 		all = append(all, l.rendition)
 	}
 	return all
@@ -366,7 +366,7 @@ func (w *world) publish(revision string, p *spool.Plan, made []spool.Made) spool
 			files[fmt.Sprint(s.Rendition, s.Number)] = path.Base(s.Name)
 		}
 	}
-	for _, l := range newLists(p) {
+	for _, l := range newLists(p, "") {
 		m := hls.Media{Version: hls.Version, Target: p.Grid.Target, VOD: true, Ended: true, Map: "init-00000000.mp4"}
 		for i, d := range l.durations(p.Grid.Segments(), p) {
 			s := hls.Segment{URI: files[fmt.Sprint(l.rendition, i)], Duration: d}

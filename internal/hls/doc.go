@@ -24,6 +24,19 @@ const ContentType = "application/vnd.apple.mpegurl"
 // (6 or above, RFC 8216 section 7) as players know it best.
 const Version = 7
 
+// VersionWithoutInit is the protocol version of playlists whose segments need
+// no init section. The features that they use ask for 3; but up to 5 a target
+// duration of 6 s means that no segment is longer, and not 6.006 s.
+const VersionWithoutInit = 6
+
+// VersionOf is the protocol version of a playlist that names this init section.
+func VersionOf(init string) int {
+	if init == "" {
+		return VersionWithoutInit
+	}
+	return Version
+}
+
 // tick is the smallest duration in a playlist: six decimals of a second.
 const tick = time.Microsecond
 

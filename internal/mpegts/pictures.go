@@ -107,6 +107,34 @@ func (s sets) decoded(decode, duration int64) (at, parts int64) {
 	return max((decode-int64(s.reorder)*duration)*parts, decode), parts
 }
 
+// Decodes are the DTS of so many pictures of a stream, from the one on that is
+// decoded at a tick of the timeline in fragmented MP4; all last equally long.
+func Decodes(config []byte, timescale int, first, duration int64, pictures int) ([]int64, error) {
+	sets, err := parse(config)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]int64, pictures)
+	for i := range all {
+		at, parts := sets.decoded(first+int64(i)*duration, duration)
+		all[i] = Time(at, timescale*int(parts))
+	}
+	return all, nil
+}
+
+// PictureRate is what coded pictures of a rate, in bits per second, have at
+// most in segments of two seconds and more: every picture has headers, and half
+// a packet that is empty on the average; every segment has tables and stuffing.
+func PictureRate(rate int, pictures float64) int {
+	const (
+		each    = clockSize + pesHeaderSize + bodySize/2
+		segment = (2*counters + counters/2) * packetSize
+		seconds = 2
+	)
+	bytes := float64(rate)/8 + pictures*each
+	return int(8 * (bytes*packetSize/bodySize + segment/seconds))
+}
+
 // pesHeaderSize is that of a PES packet with PTS and DTS.
 const pesHeaderSize = 19
 

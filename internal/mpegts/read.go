@@ -58,6 +58,26 @@ func ReadPictures(config, segment []byte) ([]Picture, error) {
 	return r.pictures, nil
 }
 
+// First gives the first picture of a segment of which the start is at hand, as
+// Picture.Data. ErrUnfit is also wrapped when more is needed: the packet that
+// follows the picture.
+func First(config, start []byte) ([]byte, error) {
+	sets, err := parse(config)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{sets: sets, count: map[int]int{}, last: -1}
+	for n := 0; n+packetSize <= len(start) && len(r.pictures) < 2; n += packetSize {
+		if err := r.packet(start[n : n+packetSize]); err != nil {
+			return nil, unfit("packet %d: %v", n/packetSize, err)
+		}
+	}
+	if len(r.pictures) == 0 || r.pictures[0].Data == nil {
+		return nil, unfit("the first picture is not whole")
+	}
+	return r.pictures[0].Data, nil
+}
+
 func (r *reader) packet(b []byte) error {
 	pid := int(b[1]&0x1f)<<8 | int(b[2])
 	switch {

@@ -60,6 +60,11 @@ func Sound(config []byte, priming int64, f cmaf.Fragment) ([]byte, error) {
 	return out, nil
 }
 
+// SoundRate is what AAC of a rate, in bits per second, has as packed audio.
+func SoundRate(rate int, packets float64) int {
+	return rate + int(8*adtsHeaderSize*packets+8*float64(tagSize))
+}
+
 // adtsHeader is the header of all packets, but for their length.
 func adtsHeader(config []byte) (head [adtsHeaderSize]byte, rate int, err error) {
 	conf, err := aac.DecodeAudioSpecificConfigHeader(bytes.NewReader(config))

@@ -31,7 +31,8 @@ type Plain struct {
 func (p Plain) file() string { return fmt.Sprintf("%05d-%s.m4s", p.Number, p.Rendition) }
 
 // Init is a rendition's init section in scratch: the section without its
-// object, and its bytes.
+// object, and its bytes. There are none in a container that needs no init
+// section.
 type Init struct {
 	spool.InitSection
 	Bytes []byte `json:"bytes"`

@@ -36,7 +36,7 @@ const (
 )
 
 // endings are those of segments' names, by content type.
-var endings = map[string]string{TypeSegment: "m4s", TypeText: "vtt"}
+var endings = map[string]string{TypeSegment: "m4s", TypeText: "vtt", "video/mp2t": "ts", "audio/aac": "aac"}
 
 const (
 	attempts   = 6
@@ -122,8 +122,9 @@ func (t Target) still(ctx context.Context, s Plain, plain []byte, n int) (spool.
 	if body, err = t.encrypt(Plain{Rendition: keys.Still(s.Rendition, n), Number: s.Number}, body); err != nil {
 		return spool.Object{}, err
 	}
-	return t.object(ctx, body, TypeSegment, t.Careful, func(h8 string) string {
-		return fmt.Sprintf("%s/%s/%05d-%d-%s.m4s", t.Revision, s.Rendition, s.Number, n, h8)
+	kind := cmp.Or(s.Type, TypeSegment)
+	return t.object(ctx, body, kind, t.Careful, func(h8 string) string {
+		return fmt.Sprintf("%s/%s/iframe-%05d-%d-%s.%s", t.Revision, s.Rendition, s.Number, n, h8, endings[kind])
 	})
 }
 
@@ -140,8 +141,12 @@ func (t Target) encrypt(s Plain, plain []byte) ([]byte, error) {
 }
 
 // Init publishes an init section, which is never encrypted, unless it is
-// there: every part of a rendition makes the same one.
+// there: every part of a rendition makes the same one. One without bytes has no
+// object.
 func (t Target) Init(ctx context.Context, i Init) (spool.InitSection, error) {
+	if len(i.Bytes) == 0 {
+		return i.InitSection, nil
+	}
 	object, err := t.object(ctx, i.Bytes, TypeInit, true, func(h8 string) string {
 		return fmt.Sprintf("%s/%s/init-%s.mp4", t.Revision, i.Rendition, h8)
 	})
@@ -157,7 +162,9 @@ func (t Target) Init(ctx context.Context, i Init) (spool.InitSection, error) {
 func (t Target) Has(ctx context.Context, m spool.Made) (bool, error) {
 	var objects []spool.Object
 	for _, i := range m.Inits {
-		objects = append(objects, i.Object)
+		if i.Name != "" {
+			objects = append(objects, i.Object)
+		}
 	}
 	for _, s := range m.Segments {
 		objects = append(objects, s.Object)

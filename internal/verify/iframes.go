@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/store"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // Stills gives how long each I-frame of a rendition is shown, in frames: to the
@@ -67,9 +67,7 @@ func (c *checker) iframes(r Rendition) {
 		c.fail(name, "80", "the playlist is not a finished VOD of I-frames", "", "")
 		return
 	}
-	if below(name, m.Map) != r.Init.Name {
-		c.fail(name, "41", "EXT-X-MAP names another init section", m.Map, r.Init.Name)
-	}
+	c.mapped(name, m.Map, r)
 	lengths, ok := r.Stills()
 	if !ok || len(lengths) != len(m.Segments) {
 		c.fail(name, "80", "there are not as many I-frames as key frames", fmt.Sprint(len(m.Segments)), fmt.Sprint(len(lengths)))
@@ -182,7 +180,8 @@ func (c *checker) stills(r Rendition, number int, plain []byte, contents [][]byt
 	if r.Sound() || len(s.IFrames) == 0 {
 		return nil
 	}
-	found, err := cmaf.IFrames(plain)
+	track := wrap.Track{Container: c.manifest.Settings.Container, Video: true}
+	found, err := track.IFrames(plain)
 	if err != nil || len(found) != len(s.IFrames) {
 		c.fail(s.Name, "82", "its I-frames are not those of the manifest", fmt.Sprint(len(s.IFrames)), fmt.Sprint(len(found)))
 		return nil //nolint:nilerr // it is a finding
@@ -201,7 +200,7 @@ func (c *checker) stills(r Rendition, number int, plain []byte, contents [][]byt
 		if contents[n] == nil || !listed {
 			continue
 		}
-		want, err := cmaf.Still(plain, i)
+		want, err := track.Still(plain, i)
 		if err != nil {
 			return fmt.Errorf("look at I-frames of %s: %w", r.Name, err)
 		}

@@ -91,7 +91,7 @@ type Rendition struct {
 	Forced         bool              `json:"forced,omitempty"` // of subtitles
 	Playlist       spool.Object      `json:"playlist"`
 	IFrames        *spool.Object     `json:"iframes,omitempty"` // the playlist of the I-frames, where there is one
-	Init           spool.InitSection `json:"init"`
+	Init           spool.InitSection `json:"init"`              // without a name in a container that needs none
 	Segments       []Segment         `json:"segments"`
 }
 
@@ -152,7 +152,9 @@ func (m Manifest) textTicks() (ticks []int64, base spool.Ratio) {
 func (m Manifest) Objects() []spool.Object {
 	var all []spool.Object
 	for _, r := range m.Renditions {
-		all = append(all, r.Init.Object)
+		if r.Init.Name != "" {
+			all = append(all, r.Init.Object)
+		}
 		for _, s := range r.Segments {
 			all = append(all, s.Object)
 			for _, i := range s.IFrames {

@@ -65,7 +65,10 @@ func (c *checker) present(ctx context.Context, o spool.Object) error {
 func (c *checker) smallObjects(ctx context.Context) error {
 	small := append(c.manifest.glance(), c.manifest.Beside...)
 	for _, r := range c.manifest.Renditions {
-		small = append(small, r.Init.Object, r.Playlist)
+		if r.Init.Name != "" {
+			small = append(small, r.Init.Object)
+		}
+		small = append(small, r.Playlist)
 		if r.IFrames != nil {
 			small = append(small, *r.IFrames)
 		}

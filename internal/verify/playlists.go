@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
 )
 
@@ -33,9 +34,10 @@ func (c *checker) rendition(r Rendition) {
 	if media.Target != c.manifest.Grid.Target {
 		c.fail(name, "11", "the target duration differs from the plan's", fmt.Sprint(media.Target), fmt.Sprint(c.manifest.Grid.Target))
 	}
-	if r.Text && media.Map != "" || !r.Text && below(name, media.Map) != r.Init.Name {
-		c.fail(name, "41", "EXT-X-MAP names another init section", media.Map, r.Init.Name)
+	if !r.Text && (r.Init.Name == "") != (c.manifest.Settings.Container == spool.TS) {
+		c.fail(name, "manifest", "the container and the init section do not go together", c.manifest.Settings.Container, r.Init.Name)
 	}
+	c.mapped(name, media.Map, r)
 	if !list.ok {
 		c.fail(name, "18", "the number of segments differs from the manifest's", fmt.Sprint(len(media.Segments)), fmt.Sprint(len(r.Segments)))
 		return
@@ -58,6 +60,14 @@ func (c *checker) keyed(playlist string, number int, s hls.Segment) {
 		c.fail(playlist, "106", fmt.Sprintf("segment %d: the playlist and the manifest differ about encryption", number), "", "")
 	case s.Key != nil && !strings.Contains(s.Key.URI, id):
 		c.fail(playlist, "106", fmt.Sprintf("segment %d has another key than in the manifest", number), s.Key.URI, id)
+	}
+}
+
+// mapped checks that a playlist names the rendition's init section, or none
+// where there is none.
+func (c *checker) mapped(playlist, uri string, r Rendition) {
+	if uri == "" && r.Init.Name != "" || uri != "" && below(playlist, uri) != r.Init.Name {
+		c.fail(playlist, "41", "EXT-X-MAP names another init section", uri, r.Init.Name)
 	}
 }
 
@@ -207,13 +217,11 @@ func (m measured) with(group []measured) measured {
 
 func (c *checker) measure(r Rendition) measured {
 	got := measured{Rendition: r, codec: r.Init.Codec, width: r.Init.Width, height: r.Init.Height}
-	if track, err := initTrack(c.texts[r.Init.Name]); err == nil {
+	if track, ok := c.track(r); ok {
 		got.width, got.height = track.Width, track.Height
 		if codec, err := track.Codec(); err == nil {
 			got.codec = codec
 		}
-	} else if c.texts[r.Init.Name] != nil {
-		c.fail(r.Init.Name, "41", "the init section cannot be read", "", "")
 	}
 	rates := c.rates(r)
 	got.peak, got.average = rates.peak, rates.average

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/webvtt"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // subtitles checks that the master offers the subtitles of the manifest, and
@@ -42,8 +43,9 @@ func (c *checker) subtitles(m hls.Master) measured {
 // and holds the cues that are shown during it.
 func (c *checker) cues(r Rendition, number int, text []byte) {
 	s := r.Segments[number]
-	if !bytes.HasPrefix(text, []byte("WEBVTT\nX-TIMESTAMP-MAP=")) {
-		c.fail(s.Name, "86", "it does not begin with WEBVTT and X-TIMESTAMP-MAP", "", "")
+	head := fmt.Sprintf("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:%d,", wrap.Origin(c.manifest.Settings.Container))
+	if !bytes.HasPrefix(text, []byte(head)) {
+		c.fail(s.Name, "86", "it does not begin with WEBVTT and an X-TIMESTAMP-MAP of its media", "", "")
 		return
 	}
 	cues, err := webvtt.Parse(bytes.NewReader(text))

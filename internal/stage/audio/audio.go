@@ -81,6 +81,8 @@ type mark struct {
 	Head    spool.Spans
 	Piece   spool.AudioPiece
 	Key     string
+
+	Container string `json:",omitempty"`
 }
 
 // markOf leaves out what changes while a plan grows.
@@ -88,7 +90,7 @@ func markOf(job spool.Job) mark {
 	p, piece := job.Plan, *job.Piece
 	laid := p.SoundGrid(piece.Sound)
 	m := mark{
-		Stream: p.SoundStream(piece.Sound), Sound: p.Sounds[piece.Sound], Priming: laid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
+		Container: job.Settings.Container, Stream: p.SoundStream(piece.Sound), Sound: p.Sounds[piece.Sound], Priming: laid.PrimingSamples, Head: p.Head, Piece: piece, Key: job.Keys.IDs(),
 		Packets: laid.Packets[:min(piece.FirstSegment+piece.Segments, len(laid.Packets))],
 	}
 	m.Sound.Packets = nil

@@ -68,7 +68,7 @@ func (s Stage) own(ctx context.Context, job spool.Job, cut cutter) (publish.Reco
 		}
 		return data, nil
 	}
-	record, err := cut.segments(packet)
+	record, err := cut.segments(packets{packet, func() []byte { return track.Config }})
 	if err != nil {
 		return record, err
 	}

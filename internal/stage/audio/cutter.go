@@ -2,7 +2,6 @@ package audio
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,63 +11,72 @@ import (
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 var errProof = errors.New("what the encoder wrote is not what was planned")
 
 // cutter turns a piece's AAC packets into segments.
 type cutter struct {
-	plan     *spool.Plan
-	sound    spool.Sound
-	grid     spool.Grid // of the sound
-	piece    spool.AudioPiece
-	part     *publish.Part
-	done     func(publish.Plain) error // called for each segment whose file is written
-	alive    func()
-	progress func(spool.Progress)
+	container string
+	plan      *spool.Plan
+	sound     spool.Sound
+	grid      spool.Grid // of the sound
+	piece     spool.AudioPiece
+	part      *publish.Part
+	done      func(publish.Plain) error // called for each segment whose file is written
+	alive     func()
+	progress  func(spool.Progress)
+}
+
+// packets gives AAC packets one by one, io.EOF when there are no more, and what
+// is known of them after the first.
+type packets struct {
+	next   func() ([]byte, error)
+	config func() []byte // AudioSpecificConfig
 }
 
 func newCutter(job spool.Job) cutter {
 	return cutter{
-		plan: job.Plan, piece: *job.Piece, sound: job.Plan.Sounds[job.Piece.Sound], grid: job.Plan.SoundGrid(job.Piece.Sound),
+		container: job.Settings.Container,
+		plan:      job.Plan, piece: *job.Piece, sound: job.Plan.Sounds[job.Piece.Sound], grid: job.Plan.SoundGrid(job.Piece.Sound),
 	}
 }
 
 // cut reads the encoder's pipe to its end. The pre-roll is dropped, and what
 // follows the piece's last packet.
 func (c *cutter) cut(pipe io.Reader) (publish.Record, error) {
-	packets := cmaf.NewADTS(bufio.NewReader(pipe))
+	adts := cmaf.NewADTS(bufio.NewReader(pipe))
 	for range ffmpeg.Preroll(c.piece) {
-		if _, err := packets.Next(); err != nil {
+		if _, err := adts.Next(); err != nil {
 			return publish.Record{}, fmt.Errorf("cut pre-roll of %s: %w", c.sound.Name, err)
 		}
 	}
-	record, err := c.segments(packets.Next)
+	record, err := c.segments(packets{adts.Next, adts.Config})
 	if err != nil {
 		return record, err
 	}
 	for {
-		if _, err := packets.Next(); errors.Is(err, io.EOF) {
+		if _, err := adts.Next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return record, fmt.Errorf("cut %s: %w", c.sound.Name, err)
 		}
 	}
-	init, err := c.init(packets.Config())
+	init, err := c.init(adts.Config())
 	record.Inits = []publish.Init{init}
 	return record, err
 }
 
-// segments makes all segments of the piece; next gives its packets, io.EOF when
-// there are no more.
-func (c *cutter) segments(next func() ([]byte, error)) (publish.Record, error) {
+// segments makes all segments of the piece.
+func (c *cutter) segments(from packets) (publish.Record, error) {
 	var record publish.Record
 	grid, at := c.grid.Packets, c.piece.FirstPacket
 	for n := c.piece.FirstSegment; n < c.piece.FirstSegment+c.piece.Segments; n++ {
 		if n < 0 || n >= len(grid) {
 			return record, fmt.Errorf("cut segment %d of %s: it is not on the grid", n, c.sound.Name)
 		}
-		plain, err := c.segment(next, n, at, grid[n])
+		plain, err := c.segment(from, n, at, grid[n])
 		if err != nil {
 			return record, fmt.Errorf("cut segment %d of %s: %w", n, c.sound.Name, err)
 		}
@@ -87,14 +95,14 @@ func (c *cutter) segments(next func() ([]byte, error)) (publish.Record, error) {
 	return record, nil
 }
 
-func (c *cutter) segment(next func() ([]byte, error), number, first, count int) (publish.Plain, error) {
+func (c *cutter) segment(from packets, number, first, count int) (publish.Plain, error) {
 	plain := publish.Plain{Rendition: c.sound.Name, Number: number, Units: count}
 	f := cmaf.Fragment{
 		Sequence: uint32(number) + 1, Decode: uint64(first) * cmaf.PacketSamples,
 		Samples: make([]cmaf.Sample, count),
 	}
 	for i := range f.Samples {
-		data, err := next()
+		data, err := from.next()
 		if errors.Is(err, io.EOF) {
 			return plain, fmt.Errorf("%w: %d packets, want %d", errProof, i, count)
 		}
@@ -103,14 +111,21 @@ func (c *cutter) segment(next func() ([]byte, error), number, first, count int) 
 		}
 		f.Samples[i] = cmaf.Sample{Duration: cmaf.PacketSamples, Sync: true, Data: data}
 	}
-	var out bytes.Buffer
-	if err := cmaf.WriteSegmentStart(&out); err != nil {
+	track := c.wrapped(from.config())
+	plain.Type = track.Type()
+	data, err := track.Segment(f)
+	if err != nil {
 		return plain, err
 	}
-	if err := cmaf.WriteFragment(&out, f); err != nil {
-		return plain, err
+	return c.part.Write(plain, data)
+}
+
+// wrapped is the sound as it is published.
+func (c *cutter) wrapped(config []byte) wrap.Track {
+	return wrap.Track{
+		Container: c.container, Config: config, Timescale: c.sound.SampleRate,
+		Priming: c.grid.PrimingSamples, Language: c.sound.Language,
 	}
-	return c.part.Write(plain, out.Bytes())
 }
 
 func (c *cutter) init(config []byte) (publish.Init, error) {
@@ -119,7 +134,7 @@ func (c *cutter) init(config []byte) (publish.Init, error) {
 	if err != nil {
 		return publish.Init{}, err
 	}
-	data, err := cmaf.AudioInit(config, c.grid.PrimingSamples, sound.Language)
+	data, err := c.wrapped(config).Init()
 	if err != nil {
 		return publish.Init{}, err
 	}

@@ -170,7 +170,7 @@ func (c *chunk) encode(ctx context.Context, row ffmpeg.Row, skip int, done func(
 		})
 		for i, r := range rungs {
 			cut := cutter{
-				rung: r, spans: ahead, timescale: c.timescale, ticks: c.ticks, config: c.configs[r.Name],
+				rung: r, spans: ahead, timescale: c.timescale, ticks: c.ticks, config: c.configs[r.Name], container: c.job.Settings.Container,
 				part: c.part, alive: alive, began: c.began, done: func(p publish.Plain) error { return c.finished(p, len(all), done) },
 			}
 			g.Go(func(context.Context) (err error) {

@@ -1,7 +1,6 @@
 package encode
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/publish"
 	"github.com/spool-video/spool/internal/tap"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // pictures are the coded pictures of a source as its index names them.
@@ -28,6 +28,7 @@ type pictures struct {
 // neither holes nor open GOPs, so that both are in the same order.
 type copier struct {
 	rung             spool.Rung
+	container        string
 	line             spool.Timeline
 	spans            []span
 	timescale, ticks int
@@ -65,7 +66,7 @@ func (c *copier) copy(ctx context.Context) (publish.Init, error) {
 			return init, fmt.Errorf("copy %s: segment %d: %w", c.rung.Name, s.number, err)
 		}
 		frames += plain.Units
-		if plain.IFrames, err = cmaf.IFrames(data); err != nil {
+		if plain.IFrames, err = c.wrapped().IFrames(data); err != nil {
 			return init, err
 		}
 		if plain, err = c.part.Write(plain, data); err != nil {
@@ -94,7 +95,7 @@ func (c *copier) init() (publish.Init, error) {
 	if err != nil {
 		return publish.Init{}, unfit("%v", err)
 	}
-	data, err := cmaf.VideoInit(c.source.config, c.timescale)
+	data, err := c.wrapped().Init()
 	if err != nil {
 		return publish.Init{}, unfit("%v", err)
 	}
@@ -104,17 +105,20 @@ func (c *copier) init() (publish.Init, error) {
 	}}, nil
 }
 
+// wrapped is the rung as it is published.
+func (c *copier) wrapped() wrap.Track {
+	return wrap.Track{Container: c.container, Video: true, Config: c.source.config, Timescale: c.timescale}
+}
+
 // segment fills one segment with whole GOPs, a fragment each. before is how
 // many frames were made already.
 func (c *copier) segment(ctx context.Context, s span, before int) (publish.Plain, []byte, error) {
-	plain := publish.Plain{Rendition: c.rung.Name, Number: s.number}
+	track := c.wrapped()
+	plain := publish.Plain{Rendition: c.rung.Name, Number: s.number, Type: track.Type()}
 	if s.first < 0 || s.first+s.frames > len(c.source.samples) {
 		return plain, nil, unfit("it ends before frame %d", s.first+s.frames)
 	}
-	var out bytes.Buffer
-	if err := cmaf.WriteSegmentStart(&out); err != nil {
-		return plain, nil, err
-	}
+	var gops []cmaf.Fragment
 	sequence := c.gopsBefore(s.first) + 1
 	for plain.Units < s.frames {
 		f, err := c.gop(ctx, s.first+plain.Units)
@@ -124,15 +128,17 @@ func (c *copier) segment(ctx context.Context, s span, before int) (publish.Plain
 		if plain.Units+len(f.Samples) > s.frames {
 			return plain, nil, unfit("no key frame at frame %d", s.first+s.frames)
 		}
-		f.Sequence = uint32(sequence + plain.KeyFrames)
-		if err := cmaf.WriteFragment(&out, f); err != nil {
-			return plain, nil, err
-		}
+		f.Sequence = uint32(2*(sequence+plain.KeyFrames) - 1) // a GOP is two fragments
+		gops = append(gops, f)
 		plain.Units += len(f.Samples)
 		plain.KeyFrames++
 		c.alive(before + plain.Units)
 	}
-	return plain, out.Bytes(), nil
+	data, err := track.Segment(gops...)
+	if err != nil {
+		return plain, nil, unfit("%v", err)
+	}
+	return plain, data, nil
 }
 
 // gopsBefore is how many GOPs lie before a frame: fragments of a rendition are

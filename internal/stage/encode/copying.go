@@ -44,7 +44,7 @@ func (c *chunk) copy(ctx context.Context, done func(publish.Plain) error) ([]pub
 	defer end()
 	alone := rungsMade(c.job.Plan) == 1
 	k := copier{
-		rung: rung, line: c.job.Plan.Timeline, timescale: c.timescale, ticks: c.ticks, source: source, part: c.part,
+		rung: rung, container: c.job.Settings.Container, line: c.job.Plan.Timeline, timescale: c.timescale, ticks: c.ticks, source: source, part: c.part,
 		spans: spans(c.job.Plan.Grid, c.job.Chunk.FirstSegment, c.job.Chunk.FirstSegment+c.job.Chunk.Segments),
 		began: c.began,
 		done:  func(p publish.Plain) error { return c.finished(p, rungsMade(c.job.Plan), done) },

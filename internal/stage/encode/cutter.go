@@ -9,6 +9,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/publish"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // span is one segment that a cutter has to fill.
@@ -16,7 +17,7 @@ type span struct {
 	number   int
 	first    int    // output frame number of its first frame
 	frames   int    // how many
-	sequence uint32 // of its first fragment
+	sequence uint32 // of its first GOP, from 1 on
 }
 
 // spans are the segments from..to (exclusive) of a grid.
@@ -46,6 +47,7 @@ type cutter struct {
 	timescale int
 	ticks     int    // of one frame
 	config    []byte // what the avcC must be; nil when nobody knows yet
+	container string
 	part      *publish.Part
 	began     func(publish.Init)        // called when the codec configuration is known
 	done      func(publish.Plain) error // called for each segment whose file is written
@@ -73,11 +75,11 @@ func (c *cutter) segments(r *cmaf.Reader) (publish.Init, error) {
 	c.began(init)
 	var at timing
 	for _, s := range c.spans {
-		plain, data, err := c.segment(r, s, &at, track.Config)
+		plain, data, err := c.segment(r, s, &at, c.wrapped(track.Config))
 		if err != nil {
 			return init, fmt.Errorf("segment %d: %w", s.number, err)
 		}
-		if plain.IFrames, err = cmaf.IFrames(data); err != nil {
+		if plain.IFrames, err = c.wrapped(track.Config).IFrames(data); err != nil {
 			return init, err
 		}
 		if plain, err = c.part.Write(plain, data); err != nil {
@@ -109,7 +111,7 @@ func (c *cutter) init(t cmaf.Track) (publish.Init, error) {
 	if err != nil {
 		return publish.Init{}, err
 	}
-	data, err := cmaf.VideoInit(t.Config, c.timescale)
+	data, err := c.wrapped(t.Config).Init()
 	if err != nil {
 		return publish.Init{}, err
 	}
@@ -119,13 +121,15 @@ func (c *cutter) init(t cmaf.Track) (publish.Init, error) {
 	}}, nil
 }
 
+// wrapped is the rung as it is published.
+func (c *cutter) wrapped(config []byte) wrap.Track {
+	return wrap.Track{Container: c.container, Video: true, Config: config, Timescale: c.timescale}
+}
+
 // segment fills one segment from whole fragments.
-func (c *cutter) segment(r *cmaf.Reader, s span, at *timing, config []byte) (publish.Plain, []byte, error) {
-	plain := publish.Plain{Rendition: c.rung.Name, Number: s.number}
-	var out bytes.Buffer
-	if err := cmaf.WriteSegmentStart(&out); err != nil {
-		return plain, nil, err
-	}
+func (c *cutter) segment(r *cmaf.Reader, s span, at *timing, track wrap.Track) (publish.Plain, []byte, error) {
+	plain := publish.Plain{Rendition: c.rung.Name, Number: s.number, Type: track.Type()}
+	var gops []cmaf.Fragment
 	for sequence := s.sequence; plain.Units < s.frames; sequence++ {
 		f, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -137,21 +141,20 @@ func (c *cutter) segment(r *cmaf.Reader, s span, at *timing, config []byte) (pub
 		if plain.Units+len(f.Samples) > s.frames {
 			return plain, nil, disproved("no key frame after frame %d", s.first+plain.Units)
 		}
-		if !cmaf.IsIDR(f.Samples[0].Data, config) {
+		if !cmaf.IsIDR(f.Samples[0].Data, track.Config) {
 			return plain, nil, disproved("frame %d is not an IDR picture", s.first+plain.Units)
 		}
 		if err := at.retime(&f, s.first+plain.Units, c.ticks); err != nil {
 			return plain, nil, err
 		}
-		f.Sequence = sequence
-		if err := cmaf.WriteFragment(&out, f); err != nil {
-			return plain, nil, err
-		}
+		f.Sequence = 2*sequence - 1 // a GOP is two fragments
+		gops = append(gops, f)
 		plain.Units += len(f.Samples)
 		plain.KeyFrames++
 		c.alive()
 	}
-	return plain, out.Bytes(), nil
+	data, err := track.Segment(gops...)
+	return plain, data, err
 }
 
 // timing maps an encoder's own clock to frame numbers.

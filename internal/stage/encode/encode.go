@@ -14,6 +14,7 @@ import (
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/publish"
 	"github.com/spool-video/spool/internal/tap"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // slots are rights to use a CPU.
@@ -50,7 +51,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}
 	capacity := job.Chunk.Segments * rungsMade(job.Plan)
 	target := s.Publisher.Target(job)
-	target.Still, target.Stilled = cmaf.Still, lowest(job.Plan)
+	target.Still, target.Stilled = wrap.Track{Container: job.Settings.Container, Video: true}.Still, lowest(job.Plan)
 	made, err := target.Run(ctx, part, capacity, progress,
 		func(ctx context.Context, done func(publish.Plain) error) (publish.Record, error) {
 			c, err := s.prepare(ctx, job, work, part, progress)
@@ -82,6 +83,7 @@ type mark struct {
 	Key      string
 
 	Sequential bool
+	Container  string `json:",omitempty"`
 }
 
 // markOf leaves out what changes while a plan grows.
@@ -91,7 +93,7 @@ func markOf(job spool.Job) mark {
 		Video: *p.Facts.Video, Rungs: p.Rungs, Origin: p.Timeline.Origin, TimeBase: p.Timeline.TimeBase, Rate: p.Timeline.Rate,
 		Last: c.FirstFrame+c.Frames >= p.Timeline.Frames, GOP: p.Grid.GOP, Head: p.Head, Chunk: c,
 		Frames: p.Grid.Frames[:min(c.FirstSegment+c.Segments, len(p.Grid.Frames))],
-		Preset: job.Settings.Preset, Key: job.Keys.IDs(), Sequential: p.Sequential,
+		Preset: job.Settings.Preset, Key: job.Keys.IDs(), Sequential: p.Sequential, Container: job.Settings.Container,
 	}
 	if _, ok := copiedRung(p); ok {
 		m.Pictures = p.Timeline.SourceFrames

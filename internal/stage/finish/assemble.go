@@ -1,6 +1,7 @@
 package finish
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -96,7 +97,8 @@ func collect(r *verify.Rendition, m verify.Manifest, made spool.Made) error {
 		if section.Rendition != r.Name {
 			continue
 		}
-		if found && (section.Name != r.Init.Name || section.SHA256 != r.Init.SHA256 || section.Codec != r.Init.Codec) {
+		if found && (section.Name != r.Init.Name || section.SHA256 != r.Init.SHA256 || section.Codec != r.Init.Codec ||
+			!bytes.Equal(section.Config, r.Init.Config)) {
 			return &spool.Error{
 				Class: spool.Replan, Code: "parts-differ",
 				Reason: "parts of " + r.Name + " were encoded with different parameters, so they cannot be joined",

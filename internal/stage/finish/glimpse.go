@@ -1,7 +1,6 @@
 package finish
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
-	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/storyboard"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 const (
@@ -59,49 +58,39 @@ func (b *board) glimpses(ctx context.Context, number int) ([]glimpse, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b.several(content)
+		keys, err := b.track.Keys(content)
+		if err != nil {
+			return nil, fmt.Errorf("look at segment %d of %s: %w", number, b.rung.Name, err)
+		}
+		return b.glimpsed(number, keys...), nil
 	}
 	content, err := b.clear(ctx, number, headSize)
 	if err != nil {
 		return nil, err
 	}
-	f, err := cmaf.First(b.init, content)
-	if errors.Is(err, cmaf.ErrMalformed) && len(content) >= headSize {
-		if content, err = b.clear(ctx, number, -1); err == nil {
-			f, err = cmaf.First(b.init, content)
+	key, err := b.track.First(content)
+	if err != nil && len(content) >= headSize {
+		if content, err = b.clear(ctx, number, -1); err != nil {
+			return nil, err
+		}
+		if keys, unfit := b.track.Keys(content); unfit == nil {
+			key, err = keys[0], nil
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at segment %d of %s: %w", number, b.rung.Name, err)
 	}
-	return []glimpse{b.glimpse(f.Decode, f.Samples[0])}, nil
+	return b.glimpsed(number, key), nil
 }
 
-// several gives the key frames of a segment.
-func (b *board) several(content []byte) ([]glimpse, error) {
-	r := cmaf.NewReader(io.MultiReader(bytes.NewReader(b.init), bytes.NewReader(content)))
+// glimpsed are key frames of a segment.
+func (b *board) glimpsed(number int, keys ...wrap.Key) []glimpse {
+	base := spool.Ratio{Num: 1, Den: int64(b.track.Timescale)}
 	var all []glimpse
-	for {
-		f, err := r.Next()
-		if errors.Is(err, io.EOF) && len(all) > 0 {
-			return all, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look at a segment of %s: %w", b.rung.Name, err)
-		}
-		decode := f.Decode
-		for _, sample := range f.Samples {
-			if sample.Sync {
-				all = append(all, b.glimpse(decode, sample))
-			}
-			decode += uint64(sample.Duration)
-		}
+	for _, k := range keys {
+		all = append(all, glimpse{at: b.starts[number] + base.Duration(k.After), coded: k.Data})
 	}
-}
-
-func (b *board) glimpse(decode uint64, sample cmaf.Sample) glimpse {
-	base := spool.Ratio{Num: 1, Den: int64(b.rung.Init.Timescale)}
-	return glimpse{at: max(0, base.Duration(int64(decode)+int64(sample.Offset))), coded: sample.Data}
+	return all
 }
 
 // clear reads the start of a segment, at least most bytes of it; all of it when

@@ -20,8 +20,8 @@ func (p *parcel) iframes(job spool.Job, r *verify.Rendition) error {
 		return nil
 	}
 	m := hls.Media{
-		Version: hls.Version, Target: p.manifest.Grid.Target, VOD: true, Ended: true, IFrames: true,
-		Map: path.Base(r.Init.Name),
+		Version: p.version(), Target: p.manifest.Grid.Target, VOD: true, Ended: true, IFrames: true,
+		Map: initOf(r),
 	}
 	durations := hls.Durations(lengths, p.manifest.Timeline.Rate.Invert())
 	for number, segment := range r.Segments {

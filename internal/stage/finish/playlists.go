@@ -39,10 +39,7 @@ func (p *parcel) playlists(job spool.Job) error {
 }
 
 func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.Media {
-	m := hls.Media{Version: hls.Version, Target: p.manifest.Grid.Target, VOD: true, Ended: true}
-	if !r.Text {
-		m.Map = path.Base(r.Init.Name)
-	}
+	m := hls.Media{Version: p.version(), Target: p.manifest.Grid.Target, VOD: true, Ended: true, Map: initOf(r)}
 	ticks, base := p.manifest.Ticks(*r)
 	for i, d := range hls.Durations(ticks, base) {
 		s := hls.Segment{URI: path.Base(r.Segments[i].Name), Duration: d}
@@ -54,6 +51,18 @@ func (p *parcel) mediaPlaylist(r *verify.Rendition, all spool.ContentKeys) hls.M
 		r.Segments[i].Seconds = d.Seconds()
 	}
 	return m
+}
+
+// version is the protocol version of all playlists.
+func (p *parcel) version() int { return hls.VersionOf(p.manifest.Renditions[0].Init.Name) }
+
+// initOf is how a rendition's playlists name its init section; "" when it has
+// none.
+func initOf(r *verify.Rendition) string {
+	if r.Init.Name == "" {
+		return ""
+	}
+	return path.Base(r.Init.Name)
 }
 
 // master makes the master playlist, with rates measured on the segments.
@@ -69,6 +78,7 @@ func (p *parcel) master() hls.Master {
 		pictures = append(pictures, s)
 	}
 	m := hls.Offer(pictures, sounds)
+	m.Version = p.version()
 	var texts []hls.Stream
 	for _, r := range p.manifest.Subtitles {
 		texts = append(texts, p.stream(r))

@@ -13,6 +13,7 @@ import (
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 const (
@@ -50,17 +51,20 @@ func (s Stage) poster(ctx context.Context, job spool.Job, p *parcel) ([]byte, er
 	if media == nil {
 		return nil, nil
 	}
-	return s.frame(ctx, media)
+	return s.frame(ctx, wrap.Demuxer(job.Settings.Container, true), media)
 }
 
 // clear reads one segment of a rung, from the first third of the video where
-// titles are over, with its init section before it. Nil: it is not what was
+// titles are over, with its init section, if there is one, before it. Nil: it is not what was
 // published.
 func (s Stage) clear(ctx context.Context, job spool.Job, r verify.Rendition) ([]byte, error) {
 	number := len(r.Segments) / 3
-	init, err := read(ctx, s.Store, job.Video+"/"+r.Init.Name, maxPoster)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.Init.Name, err)
+	var init []byte
+	if r.Init.Name != "" {
+		var err error
+		if init, err = read(ctx, s.Store, job.Video+"/"+r.Init.Name, maxPoster); err != nil {
+			return nil, fmt.Errorf("read %s: %w", r.Init.Name, err)
+		}
 	}
 	content, err := read(ctx, s.Store, job.Video+"/"+r.Segments[number].Name, maxSegment)
 	if err != nil {
@@ -79,14 +83,14 @@ func (s Stage) clear(ctx context.Context, job spool.Job, r verify.Rendition) ([]
 }
 
 // frame gives the frame that is most like all others of a segment.
-func (s Stage) frame(ctx context.Context, media []byte) ([]byte, error) {
+func (s Stage) frame(ctx context.Context, format string, media []byte) ([]byte, error) {
 	program := s.Tools.FFmpeg
 	if program == "" {
 		program = "ffmpeg"
 	}
 	command := s.Tools.Command(program, []string{
 		"-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "pipe", "-codec_whitelist", "h264",
-		"-f", "mp4", "-i", "pipe:0", "-map", "0:0",
+		"-f", format, "-i", "pipe:0", "-map", "0:0",
 		"-vf", "thumbnail=50,scale=in_range=tv:out_range=pc,format=yuvj420p",
 		"-frames:v", "1", "-q:v", "3", "-f", "mjpeg", "pipe:1",
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/storyboard"
 	"github.com/spool-video/spool/internal/verify"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // boardTime is how long a storyboard may take: a video is not kept waiting for
@@ -56,7 +57,9 @@ func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
 		return cmp.Compare(a.Init.Width*a.Init.Height, b.Init.Width*b.Init.Height)
 	})
 	b.width, b.height = storyboard.Size(b.rung.Init.Width, b.rung.Init.Height)
-	if err := b.make(ctx, starts(p.manifest, b.rung)); err != nil {
+	b.starts = starts(p.manifest, b.rung)
+	b.track = wrap.Track{Container: job.Settings.Container, Video: true, Config: b.rung.Init.Config, Timescale: b.rung.Init.Timescale}
+	if err := b.make(ctx); err != nil {
 		return err
 	}
 	p.revision = append(p.revision, b.documents...)
@@ -81,7 +84,8 @@ type board struct {
 	stage         Stage
 	job           spool.Job
 	rung          verify.Rendition
-	init          []byte // of the rung
+	track         wrap.Track
+	starts        []time.Duration // of its segments
 	length        time.Duration
 	width, height int // of a picture, in pixels
 
@@ -91,13 +95,10 @@ type board struct {
 	named     verify.Storyboard
 }
 
-func (b *board) make(ctx context.Context, starts []time.Duration) (err error) {
-	if b.init, err = read(ctx, b.stage.Store, b.job.Video+"/"+b.rung.Init.Name, maxPoster); err != nil {
-		return fmt.Errorf("read %s: %w", b.rung.Init.Name, err)
-	}
+func (b *board) make(ctx context.Context) error {
 	every := storyboard.Every(b.length)
 	var waiting []glimpse
-	for numbers := range slices.Chunk(b.chosen(starts, every), storyboard.PerTile) {
+	for numbers := range slices.Chunk(b.chosen(every), storyboard.PerTile) {
 		seen, err := b.look(ctx, numbers)
 		if err != nil {
 			return err
@@ -127,10 +128,10 @@ func (b *board) make(ctx context.Context, starts []time.Duration) (err error) {
 }
 
 // chosen are the numbers of the segments whose pictures are shown.
-func (b *board) chosen(starts []time.Duration, every time.Duration) []int {
+func (b *board) chosen(every time.Duration) []int {
 	var numbers []int
 	next := time.Duration(0)
-	for i, at := range starts {
+	for i, at := range b.starts {
 		if storyboard.Dense(b.length) || at >= next {
 			numbers = append(numbers, i)
 			next = at + every
@@ -154,13 +155,17 @@ func (b *board) spaced(seen []glimpse, every time.Duration) []glimpse {
 
 // tile makes one JPEG.
 func (b *board) tile(ctx context.Context, pictures []glimpse) error {
-	var media bytes.Buffer
-	media.Write(b.init)
+	// The pictures are in no container now; ffmpeg gets them in its own.
+	init, err := cmaf.VideoInit(b.rung.Init.Config, b.rung.Init.Timescale)
+	if err != nil {
+		return fmt.Errorf("write a storyboard's pictures: %w", err)
+	}
+	media := bytes.NewBuffer(init)
 	f := cmaf.Fragment{Sequence: 1}
 	for _, p := range pictures {
 		f.Samples = append(f.Samples, cmaf.Sample{Duration: uint32(b.rung.Init.Timescale), Sync: true, Data: p.coded})
 	}
-	if err := cmaf.WriteFragment(&media, f); err != nil {
+	if err := cmaf.WriteFragment(media, f); err != nil {
 		return fmt.Errorf("write a storyboard's pictures: %w", err)
 	}
 	tile, err := b.stage.tile(ctx, media.Bytes(), b.filter(len(pictures)))

@@ -23,6 +23,8 @@ type candidate struct {
 	base    spool.Ratio
 	samples []tap.Sample // in the order of decoding
 	heard   float64      // when the sound ends, in seconds on the file's clock
+	// whole: a packet of sound has to begin where the pictures do.
+	whole bool
 }
 
 // candidate reads the source's index, when it matters.
@@ -63,7 +65,7 @@ func newCandidate(facts spool.Facts, rungs []spool.Rung, settings spool.Settings
 		return refused("as asked for")
 	}
 	c := codedOf(facts, rungs, m)
-	c.movies = m
+	c.movies, c.whole = m, settings.Container == spool.TS
 	return c
 }
 

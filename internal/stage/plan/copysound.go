@@ -44,9 +44,15 @@ func (c candidate) hear(p *spool.Plan, t *track, s *spool.Sound) {
 	if !c.movies.known() || p.Timeline.Frames == 0 || !like(*t.stream, s.Channels) {
 		return
 	}
+	was := *s
 	samples, why := c.packets(t)
 	if why == "" {
 		why = copySound(p, t, s, samples)
+	}
+	// Where nothing cuts the first packet, one has to begin with the pictures.
+	if why == "" && c.whole && s.PrimingSamples%grid.PacketSamples != 0 {
+		why = "none of its packets begins with the pictures, as it has to in MPEG-TS"
+		*s = was
 	}
 	if why != "" {
 		s.Why = "encoded: " + why

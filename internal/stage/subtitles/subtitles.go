@@ -18,6 +18,7 @@ import (
 	"github.com/spool-video/spool/internal/publish"
 	"github.com/spool-video/spool/internal/tap"
 	"github.com/spool-video/spool/internal/webvtt"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // Stage does the jobs of subtitles.
@@ -35,7 +36,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		return spool.Result{}, fmt.Errorf("make subtitles of %s: the job lacks plan or source", job.JobKey)
 	}
 	ends := job.Plan.SegmentEnds()
-	part, err := publish.OpenPart(s.Work(job.JobKey), job.JobKey, mark{job.Plan.Subtitles, ends, job.Keys.IDs()})
+	part, err := publish.OpenPart(s.Work(job.JobKey), job.JobKey, mark{job.Plan.Subtitles, ends, job.Keys.IDs(), job.Settings.Container})
 	if err != nil {
 		return spool.Result{}, err
 	}
@@ -56,6 +57,7 @@ type mark struct {
 	Subtitles []spool.Subtitle
 	Ends      []time.Duration
 	Keys      string
+	Container string `json:",omitempty"`
 }
 
 // maker makes the subtitles of one job.
@@ -186,7 +188,7 @@ func (m *maker) write(s spool.Subtitle, cues []webvtt.Cue) error {
 	}
 	for n, segment := range segments {
 		plain := publish.Plain{Rendition: s.Name, Number: n, Units: len(segment), Type: publish.TypeText}
-		plain, err := m.part.Write(plain, webvtt.Encode(segment, 0))
+		plain, err := m.part.Write(plain, webvtt.Encode(segment, wrap.Origin(m.job.Settings.Container)))
 		if err != nil {
 			return err
 		}

@@ -303,6 +303,14 @@ func (e *elementary) pictures(m *Media, r *Run) {
 	if len(e.decodes) > 1 {
 		r.Duration = e.decodes[len(e.decodes)-1] - e.decodes[0] + r.Frame
 	}
+	// A video may begin with pictures that are decoded in quick succession, so
+	// that the first need not wait to be shown. They are counted as if they had
+	// been decoded one by one.
+	for i := 1; i < len(e.decodes) && 4*(e.decodes[i]-e.decodes[i-1]) < 3*r.Frame; i++ {
+		early := r.Frame - (e.decodes[i] - e.decodes[i-1])
+		r.Decode -= early
+		r.Duration += early
+	}
 }
 
 // typical is the median distance of consecutive times.
