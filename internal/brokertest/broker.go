@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +56,17 @@ func NATS(tb testing.TB, settings ...string) *Broker {
 // Kill ends the server at once, as kill -9 does.
 func (b *Broker) Kill(tb testing.TB) {
 	tb.Helper()
+	// A server that its script started aside leaves word of its process.
+	files, _ := filepath.Glob(filepath.Join(b.Dir, "data", "*.pid")) // the pattern is good
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
 	b.kill()
 	_ = b.child.Wait() // it was killed
 }

@@ -18,7 +18,7 @@ type Host struct {
 	// Connect opens a queue on the server at an address: its own, or one from
 	// which the way leads there.
 	Connect func(t *testing.T, address string) queue.Queue
-	Kill    func(t *testing.T) // as kill -9
+	Kill    func(t *testing.T) // as kill -9; nil: only the network is cut
 	Start   func(t *testing.T) // again, at the same address
 	Wipe    func(t *testing.T) // its data, once it is killed
 }
@@ -27,12 +27,15 @@ type Host struct {
 // messages go through. None that is kept is lost but with the data, and every
 // queue goes on by itself.
 func Faults(t *testing.T, h Host) {
-	t.Run("killed in the middle", func(t *testing.T) {
-		flow(t, h, h.Address, func() { h.Kill(t); h.Start(t) })
-	})
 	t.Run("cut in the middle", func(t *testing.T) {
 		p := proxy(t, h.Address)
 		flow(t, h, p.address, p.cut)
+	})
+	if h.Kill == nil {
+		return
+	}
+	t.Run("killed in the middle", func(t *testing.T) {
+		flow(t, h, h.Address, func() { h.Kill(t); h.Start(t) })
 	})
 	t.Run("all data gone", func(t *testing.T) {
 		ctx, q := patient(t, time.Minute), h.Connect(t, h.Address)

@@ -27,7 +27,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("refuses", func(t *testing.T) { refuses(t, b) })
 	t.Run("faults", func(t *testing.T) {
 		queuetest.Faults(t, queuetest.Host{
-			Address: b.Address, Kill: func(t *testing.T) { b.Kill(t) }, Start: func(t *testing.T) { b.Start(t) }, Wipe: func(t *testing.T) { b.Wipe(t) },
+			Address: b.Address,
 			Connect: func(t *testing.T, address string) queue.Queue { return open(t, "amqp://"+address, queue.Link{}) },
 		})
 	})
