@@ -49,7 +49,7 @@ var law = map[string][]string{
 	// What touches the world, one package a part of it.
 	"internal/keys":     {".", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
-	"internal/ffmpeg":   {".", "flow", "internal/process"},
+	"internal/ffmpeg":   {".", "flow", "internal/process", system},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
 	"internal/download": {".", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
 	"internal/page":     {".", "internal/guard", "internal/plaintext", "internal/process"},

@@ -90,6 +90,9 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.DurationVar(&b.patience, "patience", 3*time.Minute, "first, moov: when a viewer gives up")
 	flags.StringVar(&b.chromium, "chromium", "chromium", "first, moov: the browser")
 	flags.StringVar(&b.player, "player", "internal/web/static/vendor/hls-*.min.js", "first, moov: hls.js")
+	flags.IntVar(&b.bucket, "bucket", 120, "ranges, upload: how long the video is")
+	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "upload: how much longer each request to the bucket takes")
+	flags.IntVar(&b.tries, "tries", tries, "ranges: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
 	flags.IntVar(&b.ready, "ready", 100, "again: how many ready videos are run again")
 }
@@ -114,6 +117,8 @@ type bench struct {
 	seconds, big, tall       int
 	cpu, tape, one, moov     int
 	kill, ready              int
+	bucket, tries            int
+	latency                  time.Duration // of a request to a bucket
 	lengths                  []int
 	link                     float64       // MB/s
 	limit                    time.Duration // of one program
@@ -145,6 +150,8 @@ func (b *bench) parts() []part {
 		{"cpu", b.work},
 		{"kill", b.killed},
 		{"again", b.again},
+		{"ranges", b.ranges},
+		{"upload", b.upload},
 	}
 }
 

@@ -54,7 +54,7 @@ func TestPublishedPackagesPlay(t *testing.T) {
 		mediatest.FFmpeg(t, append(strings.Fields(p.args), sources[p.id])...)
 	}
 	s.publish(t, "clear", sources, "--sizes", "90,136,180")
-	s.publish(t, "coded", sources, "--sizes", "90,136,180", "--keys", s.path("keys"))
+	s.publish(t, "coded", sources, "--sizes", "90,136,180", "--keys", s.path("keys"), "--key-rotation", "1")
 	places := map[string]string{"clear": s.preview(t, "clear"), "coded": s.preview(t, "coded", "--keys", s.path("keys"))}
 
 	t.Run("verify", func(t *testing.T) {
@@ -79,6 +79,7 @@ func TestPublishedPackagesPlay(t *testing.T) {
 			t.Run(to, func(t *testing.T) {
 				t.Parallel() // each plays in a tab of its own
 				for _, p := range programmes {
+					p.look(t, browser, address)
 					for level := range p.sizes {
 						p.play(t, browser, address, playtest.Options{Level: level, SeekTo: p.seconds * 0.6, Rate: 4, Limit: 90 * time.Second})
 					}
@@ -118,6 +119,22 @@ func (p programme) play(t *testing.T, browser *playtest.Browser, address string,
 	}
 }
 
+// look shows I-frames: of any size when they are ranges, of the smallest when
+// they are files of their own.
+func (p programme) look(t *testing.T, browser *playtest.Browser, address string) {
+	t.Helper()
+	if p.frames == 0 {
+		return
+	}
+	r := browser.Look(t, address, "media/"+p.id+"/master.m3u8", []float64{1, p.seconds * 0.7, p.seconds * 0.4, p.seconds - 0.3})
+	if len(r.Errors) > 0 || len(r.Seen) != 4 || !slices.Contains(p.sizes, [2]int{r.Width, r.Height}) {
+		t.Errorf("%s at %s: I-frames %+v", p.id, address, r)
+	}
+	if r.Lists != len(p.sizes) && r.Lists != 1 {
+		t.Errorf("%s at %s: %d lists of I-frames", p.id, address, r.Lists)
+	}
+}
+
 // countByFFmpeg decodes every rendition through its playlist, with the keys
 // that the preview hands out.
 func (s studio) countByFFmpeg(t *testing.T, to, address string, p programme) {
@@ -132,6 +149,13 @@ func (s studio) countByFFmpeg(t *testing.T, to, address string, p programme) {
 	}
 	for _, a := range master.Audio {
 		s.decode(t, address+"/media/"+p.id+"/"+a.URI, "0:a:0", packetsIn(p.seconds))
+	}
+	for _, i := range master.IFrames {
+		n := bytes.Count(s.read(t, to, p.id, i.URI), []byte("#EXTINF"))
+		if n < int(p.seconds/2) {
+			t.Errorf("%s, %s has %d I-frames", p.id, i.URI, n)
+		}
+		s.decode(t, address+"/media/"+p.id+"/"+i.URI, "0:v:0", n)
 	}
 }
 
@@ -176,7 +200,7 @@ func (s studio) readByHLSParser(t *testing.T) {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
-	lists := slices.Concat(s.find(t, "c*", "*", "master.m3u8"), s.find(t, "c*", "*", "r*", "*", "index.m3u8"))
+	lists := slices.Concat(s.find(t, "c*", "*", "master.m3u8"), s.find(t, "c*", "*", "r*", "*", "i*.m3u8"))
 	check := exec.CommandContext(t.Context(), "node", append([]string{"check.mjs"}, lists...)...)
 	check.Dir = js
 	out, err := check.CombinedOutput()
@@ -194,7 +218,7 @@ func TestDamageIsTold(t *testing.T) {
 	mediatest.FFmpeg(t, append(strings.Fields(clipKinds["plain"]), source)...)
 	s.publish(t, "bucket", map[string]string{"vid": source}, "--keys", s.path("keys"))
 	objects := slices.Concat(s.find(t, "bucket", "vid", "*.*"), s.find(t, "bucket", "vid", "r*", "*.json"), s.find(t, "bucket", "vid", "r*", "*", "*.*"))
-	if len(objects) != 10 {
+	if len(objects) != 12 {
 		t.Errorf("the package has %d objects: %q", len(objects), objects)
 	}
 	check := func(what string) {

@@ -82,6 +82,12 @@ func TestPublishToABucket(t *testing.T) {
 		t.Errorf("run:\n%s", said)
 	}
 	h.good(t, 1)
+	for _, at := range []string{"far:films/site", "far:films/site/film"} {
+		if said := h.do(t, exitReady, "verify", at); strings.Count(said, "good") != 1 {
+			t.Errorf("verify %s:\n%s", at, said)
+		}
+	}
+	h.do(t, exitUsage, "verify", "far:films/none")
 	all := objects(t, s)
 	kept := 0
 	for name, put := range begun {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,7 @@ import (
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
+	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/survey"
 	"github.com/spool-video/spool/internal/verify"
 )
@@ -36,12 +39,13 @@ type checking struct {
 func newVerify() *cobra.Command {
 	var c checking
 	cmd := &cobra.Command{
-		Use: "verify ID…|--all|FOLDER…|FILE…|URL…", Short: "check what is published, and anybody's HLS, against the rules",
+		Use: "verify ID…|--all|FOLDER…|NAME:PATH…|FILE…|URL…", Short: "check what is published, and anybody's HLS, against the rules",
 		Long: `Reads a package back and holds it against the rules of HLS (docs/rules.md): playlists,
 durations, time stamps, key frames, rates, codecs, encryption; every segment is decoded.
 Of what Spool published it checks, too, that every object is as it was made.
 
-FOLDER is a video's folder, a destination, or any folder with HLS in it; FILE and URL are
+FOLDER is a video's folder, a destination, or any folder with HLS in it; NAME:PATH is such a
+folder in a store, with what Spool published, checked against its manifest; FILE and URL are
 playlists. Keys come from --keys, or from where the playlists say.
 
 A line a finding: place, MUST or SHOULD, number of the rule, what is declared and what was
@@ -73,6 +77,8 @@ func (c *checking) run(ctx context.Context, args []string) error {
 		switch {
 		case strings.Contains(arg, "://"):
 			err = c.foreign(ctx, arg)
+		case err != nil && spool.IsRemotePath(arg):
+			err = c.stored(ctx, arg)
 		case err == nil && info.IsDir():
 			err = c.folder(ctx, arg)
 		case err == nil:
@@ -181,6 +187,62 @@ func (c *checking) folder(ctx context.Context, dir string) error {
 		}
 		c.take(r)
 	}
+	return nil
+}
+
+// stored checks what Spool published to a place in a store: one video, or all
+// that lie right below it.
+func (c *checking) stored(ctx context.Context, arg string) (err error) {
+	at, err := spool.ParseRemotePath(arg)
+	if err != nil {
+		return err
+	}
+	s, err := remote.Open(ctx, at, remote.Options{Remotes: remotes(c.cfg), ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	dir, ids := at.String(), []string{}
+	if _, err := s.Stat(ctx, verify.MasterName); err == nil {
+		return c.oneStored(ctx, at)
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	for object, err := range s.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if id, name := path.Split(object.Name); name == verify.MasterName && spool.ValidID(strings.TrimSuffix(id, "/")) {
+			ids = append(ids, strings.TrimSuffix(id, "/"))
+		}
+	}
+	if len(ids) == 0 {
+		return usage("nothing-there", "nothing that Spool published lies in "+dir, "name a video's folder, or the folder that it was published to; of others give the playlist's URL")
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		r, err := c.check(ctx, s, id, c.keySource(ctx, dir))
+		if err != nil {
+			return err
+		}
+		c.take(r)
+	}
+	return nil
+}
+
+// oneStored checks the video whose folder a place is.
+func (c *checking) oneStored(ctx context.Context, at spool.RemotePath) (err error) {
+	above := spool.RemotePath{Remote: at.Remote, Path: strings.TrimPrefix(path.Dir(at.Path), ".")}
+	s, err := remote.Open(ctx, above, remote.Options{Remotes: remotes(c.cfg), ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	r, err := c.check(ctx, s, path.Base(at.Path), c.keySource(ctx, above.String()))
+	if err != nil {
+		return err
+	}
+	c.take(r)
 	return nil
 }
 

@@ -59,7 +59,7 @@ func TestVideoIsReadAndWrittenAgain(t *testing.T) {
 	}
 	const start = 100 * 512
 	for i, f := range fragments {
-		f.Sequence, f.Decode = uint32(7+i), uint64(start+i*25*512)
+		f.Sequence, f.Decode = uint32(7+2*i), uint64(start+i*25*512)
 		if err := cmaf.WriteFragment(&segment, f); err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +71,12 @@ func TestVideoIsReadAndWrittenAgain(t *testing.T) {
 	offset := int64(fragments[0].Samples[0].Offset)
 	want := cmaf.SegmentInfo{
 		Track: info.Track, Sequence: 7, Decode: start, Duration: 50 * 512, Samples: 50, Sync: []int{0, 25},
-		IDR: true, Start: start + offset, End: start + offset + 50*512, Fragments: 2,
+		IDR: true, Start: start + offset, End: start + offset + 50*512, Fragments: 4,
 	}
 	if diff := cmp.Diff(want, info); diff != "" {
 		t.Error(diff)
 	}
+	checkIFrames(t, init, segment.Bytes(), fragments)
 	if !bytes.Equal(info.Track.Config, track.Config) {
 		t.Error("the avcC changed on its way through the init section")
 	}

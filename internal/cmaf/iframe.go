@@ -35,20 +35,23 @@ func IFrames(segment []byte) ([]spool.IFrame, error) {
 	return found, nil
 }
 
-// Still makes a segment of a key frame alone, which is shown as long as the
-// fragment that it begins.
+// Still makes a segment of a key frame alone, which is shown until the next one
+// of its segment, or the segment's end.
 func Still(segment []byte, i spool.IFrame) ([]byte, error) {
 	if i.Offset < 0 || i.Offset > int64(len(segment)) {
 		return nil, fmt.Errorf("make still: %w", malformed("it does not lie in its segment"))
 	}
-	f, _, err := fragmentAt(segment[i.Offset:])
+	rest := segment[i.Offset:]
+	f, _, err := fragmentAt(rest)
 	if err != nil {
 		return nil, fmt.Errorf("make still: %w", err)
 	}
-	for _, s := range f.Samples[1:] {
-		f.Samples[0].Duration += s.Duration
+	length, err := shown(rest)
+	if err != nil {
+		return nil, fmt.Errorf("make still: %w", err)
 	}
 	f.Samples = f.Samples[:1]
+	f.Samples[0].Duration = length
 	var out bytes.Buffer
 	if err := WriteSegmentStart(&out); err != nil {
 		return nil, err
@@ -57,6 +60,28 @@ func Still(segment []byte, i spool.IFrame) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// shown is how many ticks there are from the key frame that b begins with to
+// the next one, or to the end.
+func shown(b []byte) (ticks uint32, err error) {
+	for at := 0; at < len(b); {
+		name, size, err := head(b[at:])
+		if err != nil {
+			return 0, err
+		}
+		if name == "moof" {
+			f, _, err := fragmentAt(b[at:])
+			if err != nil || at > 0 && f.Samples[0].Sync {
+				return ticks, err
+			}
+			for _, s := range f.Samples {
+				ticks += s.Duration
+			}
+		}
+		at += size
+	}
+	return ticks, nil
 }
 
 // head gives the name and the size of the box that b begins with. Segments of

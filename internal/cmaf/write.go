@@ -101,8 +101,25 @@ func WriteSegmentStart(w io.Writer) error {
 	return nil
 }
 
-// WriteFragment writes one moof and mdat.
+// WriteFragment writes a moof and mdat, or two: a picture that others lean on
+// has a fragment of its own before theirs, so that it is a whole file's worth of
+// media by itself, a range of bytes that any player can show. The second has the
+// next number.
 func WriteFragment(w io.Writer, f Fragment) error {
+	if len(f.Samples) < 2 || !f.Samples[0].Sync || f.Samples[1].Sync {
+		return writeOne(w, f)
+	}
+	key, others := f, f
+	others.Sequence++
+	key.Samples, others.Samples = f.Samples[:1], f.Samples[1:]
+	others.Decode += uint64(f.Samples[0].Duration)
+	if err := writeOne(w, key); err != nil {
+		return err
+	}
+	return writeOne(w, others)
+}
+
+func writeOne(w io.Writer, f Fragment) error {
 	out, err := mp4.CreateFragment(f.Sequence, trackID)
 	if err != nil {
 		return fmt.Errorf("make fragment %d: %w", f.Sequence, err)

@@ -124,7 +124,7 @@ func (t Target) still(ctx context.Context, s Plain, plain []byte, n int) (spool.
 	}
 	kind := cmp.Or(s.Type, TypeSegment)
 	return t.object(ctx, body, kind, t.Careful, func(h8 string) string {
-		return fmt.Sprintf("%s/%s/%05d-%d-%s.%s", t.Revision, s.Rendition, s.Number, n, h8, endings[kind])
+		return fmt.Sprintf("%s/%s/iframe-%05d-%d-%s.%s", t.Revision, s.Rendition, s.Number, n, h8, endings[kind])
 	})
 }
 

@@ -104,15 +104,22 @@ func renamed(box string) func([]byte) []byte {
 	return inBox(box, func(b []byte) { copy(b, "free") })
 }
 
-// later adds ticks to the tfdt of a segment.
+// later adds ticks to every tfdt of a segment.
 func later(ticks uint32) func([]byte) []byte {
-	return inBox("tfdt", func(b []byte) {
-		at := 8 // version 0
-		if b[4] == 1 {
-			at = 12
+	return func(whole []byte) []byte {
+		for b := whole; ; b = b[16:] {
+			box := bytes.Index(b, []byte("tfdt"))
+			if box < 0 {
+				return whole
+			}
+			b = b[box:]
+			at := 8 // version 0
+			if b[4] == 1 {
+				at = 12
+			}
+			binary.BigEndian.PutUint32(b[at:], binary.BigEndian.Uint32(b[at:])+ticks)
 		}
-		binary.BigEndian.PutUint32(b[at:], binary.BigEndian.Uint32(b[at:])+ticks)
-	})
+	}
 }
 
 func half(b []byte) []byte { return b[:len(b)/2] }

@@ -62,6 +62,9 @@ func (s *Scheduler) show() {
 	s.view.workers = s.view.workers[:0:0]
 	present := map[string]bool{}
 	for _, m := range s.inOrder() {
+		if m.left() && s.silent(m.name, now) {
+			continue
+		}
 		b := m.beat
 		b.Worker = m.name
 		present[m.name] = true

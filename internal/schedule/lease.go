@@ -103,8 +103,10 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 			continue
 		}
 		theirs := s.outAt(m.name)
-		if m.beat.Draining && len(m.beat.Running) == 0 && len(theirs) == 0 { // it took its leave
-			delete(s.members, m.name)
+		if m.left() && len(theirs) == 0 { // it may come back to what it has on its disk
+			if now.Sub(m.heard) >= s.Forsake {
+				delete(s.members, m.name)
+			}
 			continue
 		}
 		if m.lost { // another scheduler did not know
@@ -120,6 +122,9 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
+
+// left: the last that was heard of it was that it had drained.
+func (m *member) left() bool { return m.beat.Draining && len(m.beat.Running) == 0 }
 
 // silent reports whether a worker's lease has ended.
 func (s *Scheduler) silent(name string, now time.Time) bool {

@@ -115,7 +115,7 @@ func (w *world) hire(slot string) {
 // trouble lets go wrong what can, for some minutes.
 func (w *world) trouble() {
 	luck := chance(w.seed, "trouble")
-	for range 14 {
+	for range 10 {
 		<-time.After(time.Duration(luck.Int64N(int64(20 * time.Second))))
 		slot := fmt.Sprint("w", luck.IntN(3))
 		switch what := luck.IntN(10); what {
@@ -291,7 +291,7 @@ func play(t *testing.T, from, to uint64) {
 	for seed := from; seed < to; seed++ {
 		w, faults := simulate(t, seed)
 		if len(faults) > 0 {
-			t.Fatalf("seed %d:\n%s\n%s\nto see it again: go test ./internal/schedule -run TestSimulation -seed %d -v",
+			t.Fatalf("seed %d:\n%s\n%s\nto see it again: go test ./internal/schedule -run TestSimulation -v -args -seed %d",
 				seed, strings.Join(faults, "\n"), strings.Join(w.trace, "\n"), seed)
 		}
 	}
@@ -308,7 +308,12 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	play(t, 1, 201)
+	for from := uint64(1); from < 201; from += 100 {
+		t.Run(fmt.Sprint("from ", from), func(t *testing.T) {
+			t.Parallel()
+			play(t, from, from+100)
+		})
+	}
 }
 
 // A seed can be played again: what goes wrong, and when, is a matter of the
@@ -316,7 +321,7 @@ func TestSimulation(t *testing.T) {
 // that of the messages which a new scheduler finds; so most seeds are the same
 // to the letter, and not all.
 func TestSimulationIsTheSameAgain(t *testing.T) {
-	const seeds = 20
+	const seeds = 8
 	same := 0
 	for seed := uint64(1); seed <= seeds; seed++ {
 		first, _ := simulate(t, seed)

@@ -167,7 +167,7 @@ func (h *hand) result(job spool.Job) (spool.Result, error) {
 			h.fault("%s got %d parts, %d different ones", job.JobKey, len(job.Made.Segments), len(have))
 		}
 		return spool.Result{Finished: &spool.Finished{}}, nil
-	case spool.Fetch, spool.Encode, spool.Audio:
+	case spool.Fetch, spool.Encode, spool.Audio, spool.Texts:
 	}
 	return made(job.Number), nil
 }

@@ -14,6 +14,55 @@ import (
 // tells whether a process is at work on the destination: without one, nothing
 // moves however free the slots are.
 func Why(rec ledger.Record, attended bool, now time.Time) string {
+	return why(rec, attended, now, func(ledger.Job) string { return "" })
+}
+
+// Why is the function Why for a fleet: it knows who is here, as of the last
+// tick, and says who is missing.
+func (s *Scheduler) Why(rec ledger.Record) string {
+	return why(rec, true, time.Now(), func(j ledger.Job) string {
+		if !s.Fleet {
+			return ""
+		}
+		s.view.mu.Lock()
+		defer s.view.mu.Unlock()
+		return missing(s.view.workers, j, s.Destination)
+	})
+}
+
+// missing says whom a job waits for who is not here; "" when there is somebody
+// who could do it.
+func missing(workers []Attendance, j ledger.Job, destination string) string {
+	here := slices.DeleteFunc(slices.Clone(workers), func(w Attendance) bool {
+		_, does := w.Free[j.Kind]
+		return w.Lost || w.Refused != "" || w.Drained || w.Draining || !does
+	})
+	narrow := func(fits func(Attendance) bool) bool {
+		here = slices.DeleteFunc(here, func(w Attendance) bool { return !fits(w) })
+		return len(here) == 0
+	}
+	reaches := func(store string) func(Attendance) bool {
+		return func(w Attendance) bool { return store == "" || slices.Contains(w.Reach, store) }
+	}
+	switch p := j.Place; {
+	case len(here) == 0:
+		return "waits for a worker"
+	case j.Kind != spool.Fetch && j.Kind != spool.Draft && narrow(reaches(destination)):
+		return "waits for a worker that can write " + destination
+	case narrow(reaches(p.Store)) && p.Store == spool.LocalFiles:
+		return "waits for a worker that can read the files of the scheduler's machine"
+	case len(here) == 0:
+		return "waits for a worker that can read " + p.Store
+	case p.Worker != "" && narrow(func(w Attendance) bool { return w.Worker == p.Worker }):
+		return "waits for the worker " + p.Worker + ", which has its source"
+	case p.Class != "" && j.Kind != spool.Fetch && narrow(func(w Attendance) bool { return w.Class == p.Class }):
+		return "waits for a worker of encoder class " + p.Class
+	}
+	return ""
+}
+
+// why is Why; lack says whom a ready job waits for who is not here.
+func why(rec ledger.Record, attended bool, now time.Time, lack func(ledger.Job) string) string {
 	v := rec.Video
 	switch {
 	case v.Status == spool.Ready:
@@ -30,7 +79,7 @@ func Why(rec ledger.Record, attended bool, now time.Time) string {
 	if doing := doing(rec); doing != "" {
 		return doing
 	}
-	return waitingFor(rec, now)
+	return waitingFor(rec, now, lack)
 }
 
 // doing says what the jobs that are out do.
@@ -75,7 +124,7 @@ func sofar(rec ledger.Record) string {
 }
 
 // waitingFor says what the first ready job waits for.
-func waitingFor(rec ledger.Record, now time.Time) string {
+func waitingFor(rec ledger.Record, now time.Time, lack func(ledger.Job) string) string {
 	for _, j := range rec.Jobs {
 		if j.State != spool.JobReady {
 			continue
@@ -83,6 +132,9 @@ func waitingFor(rec ledger.Record, now time.Time) string {
 		if j.NotBefore.After(now) && j.Failure != nil {
 			return fmt.Sprintf("tries again at %s (attempt %d of %d failed: %s)",
 				j.NotBefore.Local().Format("15:04:05"), j.Attempts+j.Deaths, maxAttempts, j.Failure.Reason)
+		}
+		if text := lack(j); text != "" {
+			return text + sofar(rec)
 		}
 		switch j.Kind {
 		case spool.Fetch:

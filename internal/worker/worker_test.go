@@ -107,6 +107,7 @@ func result(job spool.Job) (spool.Result, error) {
 		if len(job.Made.Segments) != chunks+1 {
 			return spool.Result{}, fmt.Errorf("finish got %d segments", len(job.Made.Segments))
 		}
+	case spool.Texts:
 	}
 	return spool.Result{Finished: &spool.Finished{}}, nil
 }

@@ -128,7 +128,7 @@ func (c *copier) segment(ctx context.Context, s span, before int) (publish.Plain
 		if plain.Units+len(f.Samples) > s.frames {
 			return plain, nil, unfit("no key frame at frame %d", s.first+s.frames)
 		}
-		f.Sequence = uint32(sequence + plain.KeyFrames)
+		f.Sequence = uint32(2*(sequence+plain.KeyFrames) - 1) // a GOP is two fragments
 		gops = append(gops, f)
 		plain.Units += len(f.Samples)
 		plain.KeyFrames++

@@ -124,13 +124,13 @@ func checkSegments(t *testing.T, s *source, h *house, made spool.Made) {
 		}
 		end := first + s.plan.Grid.Frames[segment.Number]
 		if info.Track.Timescale != timescale || info.Decode != uint64(first*ticks) || info.Start != int64(first*ticks) || info.End != int64(end*ticks) ||
-			info.Samples != end-first || segment.Units != end-first || !info.IDR || len(info.Sync) != segment.KeyFrames || info.Fragments != segment.KeyFrames {
+			info.Samples != end-first || segment.Units != end-first || !info.IDR || len(info.Sync) != segment.KeyFrames || len(segment.IFrames) != segment.KeyFrames {
 			t.Errorf("%s: %+v", segment.Name, info)
 		}
 		if int(info.Sequence) != sequences[segment.Rendition]+1 {
 			t.Errorf("%s: sequence number %d after %d", segment.Name, info.Sequence, sequences[segment.Rendition])
 		}
-		sequences[segment.Rendition] += info.Fragments
+		sequences[segment.Rendition] += 2 * segment.KeyFrames // each GOP's key frame, and the others
 	}
 }
 

@@ -17,7 +17,7 @@ type span struct {
 	number   int
 	first    int    // output frame number of its first frame
 	frames   int    // how many
-	sequence uint32 // of its first fragment
+	sequence uint32 // of its first GOP, from 1 on
 }
 
 // spans are the segments from..to (exclusive) of a grid.
@@ -147,7 +147,7 @@ func (c *cutter) segment(r *cmaf.Reader, s span, at *timing, track wrap.Track) (
 		if err := at.retime(&f, s.first+plain.Units, c.ticks); err != nil {
 			return plain, nil, err
 		}
-		f.Sequence = sequence
+		f.Sequence = 2*sequence - 1 // a GOP is two fragments
 		gops = append(gops, f)
 		plain.Units += len(f.Samples)
 		plain.KeyFrames++

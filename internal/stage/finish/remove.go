@@ -126,7 +126,7 @@ func publishedRevision(ctx context.Context, s store.Store, video string) (string
 // revisions. Nothing of another form is ever removed, but for what package
 // early made: whatever it is, it is somebody else's.
 var madeHere = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}/` +
-	`(manifest\.json|storyboard/(index\.vtt|[0-9]{5,}-[0-9a-f]{8}\.jpg)|[vas][0-9]+-[A-Za-z0-9_-]+/(index\.m3u8|iframes\.m3u8|init-[0-9a-f]{8}\.mp4|[0-9]{5,}(-[0-9]+)?-[0-9a-f]{8}\.(m4s|ts|aac|vtt)))$`)
+	`(manifest\.json|storyboard/(index\.vtt|[0-9]{5,}-[0-9a-f]{8}\.jpg)|[vas][0-9]+-[A-Za-z0-9_-]+/(index\.m3u8|iframes\.m3u8|init-[0-9a-f]{8}\.mp4|([0-9]{5,}|iframe-[0-9]{5,}-[0-9]+)-[0-9a-f]{8}\.(m4s|ts|aac|vtt)))$`)
 
 func anything(string) bool { return true }
 

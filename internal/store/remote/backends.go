@@ -32,6 +32,8 @@ type kind struct {
 	// slash: a path that ends with one is taken for a folder without asking.
 	// These take it for a file when that question fails, for whatever reason.
 	slash bool
+	// usual are options that a remote has unless it says otherwise.
+	usual map[string]string
 	// fixed are options that Spool sets, whatever the remote says.
 	fixed map[string]string
 }
@@ -43,6 +45,8 @@ var kinds = map[string]kind{
 	"s3": {atomicPut: true, buckets: true, slash: true, fixed: map[string]string{
 		"no_head": "true", "no_check_bucket": "true",
 		"disable_checksum": "true", // or the sum of a large object would be what was said of it, not what it is
+	}, usual: map[string]string{
+		"upload_cutoff": "5Gi", // no segment goes in parts: a process that is killed leaves none in the bucket
 	}},
 	"swift":                {atomicPut: true, blinks: true, buckets: true},
 	"b2":                   {atomicPut: true, buckets: true},

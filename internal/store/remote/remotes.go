@@ -100,6 +100,7 @@ func (r Remotes) find(name string) (*rclone.RegInfo, *configmap.Map, error) {
 	}
 	m := rclone.ConfigMap(info.Prefix, info.Options, name, kinds[options["type"]].fixed)
 	m.AddGetter(configmap.Simple(options), configmap.PriorityConfig)
+	m.AddGetter(configmap.Simple(kinds[options["type"]].usual), configmap.PriorityConfig) // asked after those
 	return info, m, nil
 }
 

@@ -213,7 +213,7 @@ func stills(t testing.TB, s store.Store, job *spool.Job, segment spool.Segment, 
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := fmt.Sprintf("%s/%s/%05d-%d-%%s.m4s", job.Revision, segment.Rendition, segment.Number, n)
+		name := fmt.Sprintf("%s/%s/iframe-%05d-%d-%%s.m4s", job.Revision, segment.Rendition, segment.Number, n)
 		o := put(t, s, name, "video/iso.segment", body)
 		all[n].Object = &o
 	}
@@ -272,7 +272,7 @@ func video(t testing.TB, rate spool.Ratio, gop, width, height int) raw {
 		for i := range f.Samples {
 			f.Samples[i].Duration = uint32(frame)
 		}
-		f.Sequence, f.Decode = uint32(len(r.fragments)+1), decode
+		f.Sequence, f.Decode = uint32(2*len(r.fragments)+1), decode
 		decode += uint64(len(f.Samples) * frame)
 		r.fragments = append(r.fragments, f)
 	}
