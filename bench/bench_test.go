@@ -38,7 +38,7 @@ func stub(how string, args []string) int {
 	case how == "stuck":
 		<-time.After(time.Minute)
 		return 1
-	case args[0] == "--help" || how == "lazy":
+	case args[0] == "--help" || args[0] == "verify" || how == "lazy":
 		return 0
 	case args[0] == "plan":
 		fmt.Println(`[{"rungs": [{"action": "encode"}, {"action": "copy"}]}]`)
@@ -124,7 +124,7 @@ func small(t *testing.T, how string) *bench {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else every call of the stub ends a second late under -race
 	return &bench{
 		spool: os.Args[0], preset: "ultrafast", quick: "ultrafast", size: "160x90", clips: 2, seconds: 1, big: 1, tall: 90, cpu: 1, tape: 1, one: 2,
-		kill: 2, slots: 2, ready: 3, limit: time.Minute, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
+		kill: 2, slots: 2, ready: 3, check: 1, limit: time.Minute, rungs: []rung{{80, 46, 100}, {160, 90, 200}}, notes: io.Discard, began: time.Now(),
 	}
 }
 
@@ -141,7 +141,7 @@ func (b *bench) measured(ctx context.Context, only string) ([]figure, error) {
 }
 
 func TestMeasure(t *testing.T) {
-	figures, err := small(t, "good").measured(t.Context(), "cpu,help,batch,one,kill,again")
+	figures, err := small(t, "good").measured(t.Context(), "cpu,help,batch,one,kill,again,verify")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +158,7 @@ func TestMeasure(t *testing.T) {
 		"spool --help", "batch: wall / max(Σ download, Σ encode)", "batch: wall / yardstick's wall", "one video: wall / max(download, encode)",
 		"one video: CPU / three serial runs' CPU", "one video: CPU, top rung copied / encoded",
 		"killed at 50 %: chunks encoded twice / encoders", "killed at 50 %: bytes sent / bytes of the source", "run again with 3 ready videos",
+		"verify: wall / making it", "verify: CPU / making it",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("measured %q\nwant %q", names, want)

@@ -54,7 +54,7 @@ func (b *bench) openS3(ctx context.Context, latency time.Duration) (*s3, error) 
 		}
 	}
 	const access, secret = "spool", "spool-of-film"
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

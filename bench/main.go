@@ -94,6 +94,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "upload: how much longer each request to the bucket takes")
 	flags.IntVar(&b.tries, "tries", tries, "ranges: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
+	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
 	flags.IntVar(&b.ready, "ready", 100, "again: how many ready videos are run again")
 }
 
@@ -116,7 +117,7 @@ type bench struct {
 	slots, clips             int
 	seconds, big, tall       int
 	cpu, tape, one, moov     int
-	kill, ready              int
+	kill, ready, check       int
 	bucket, tries            int
 	latency                  time.Duration // of a request to a bucket
 	lengths                  []int
@@ -150,6 +151,7 @@ func (b *bench) parts() []part {
 		{"cpu", b.work},
 		{"kill", b.killed},
 		{"again", b.again},
+		{"verify", b.verified},
 		{"ranges", b.ranges},
 		{"upload", b.upload},
 	}

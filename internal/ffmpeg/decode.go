@@ -20,7 +20,8 @@ var ErrUndecodable = errors.New("ffmpeg cannot decode it")
 // ErrUndecodable.
 func Decode(ctx context.Context, tools Tools, format string, media []byte) (map[string]int, error) {
 	command := tools.Command(tools.FFmpeg, slices.Concat(
-		[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1"}, PipedArgs(format),
+		// What smooths the pictures in the end cannot fail: it is left out.
+		[]string{"-hide_banner", "-v", "error", "-xerror", "-err_detect", "explode", "-threads", "1", "-skip_loop_filter", "all"}, PipedArgs(format),
 		// A corner of each picture is enough to count it, and far cheaper.
 		[]string{"-map", "0:v?", "-map", "0:a?", "-filter:v", "crop=2:2:0:0", "-fps_mode", "passthrough", "-f", "framecrc", "pipe:1"},
 	))

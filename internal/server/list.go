@@ -110,7 +110,7 @@ func inFolder(ctx context.Context, root place) ([]Listing, error) {
 		if err != nil || !spool.ValidID(id) {
 			continue
 		}
-		found = append(found, Listing{ID: id, Title: title(ctx, root, id), Published: info.ModTime()})
+		found = append(found, Listing{ID: id, Title: readCard(ctx, root, id).Title, Published: info.ModTime()})
 	}
 	slices.SortFunc(found, func(a, b Listing) int {
 		return cmp.Or(b.Published.Compare(a.Published), strings.Compare(a.ID, b.ID))
@@ -118,20 +118,23 @@ func inFolder(ctx context.Context, root place) ([]Listing, error) {
 	return found, nil
 }
 
-// title is that of video.json; a video without one is shown by its ID.
-func title(ctx context.Context, root place, id string) string {
+// card is what the page needs of a video.json.
+type card struct {
+	Title      string `json:"title"` // a video without one is shown by its ID
+	Storyboard string `json:"storyboard"`
+}
+
+// readCard reads a video.json; one that cannot be read says nothing.
+func readCard(ctx context.Context, root place, id string) (c card) {
 	file, _, err := root.open(ctx, path.Join(id, "video.json"))
 	if err != nil {
-		return ""
+		return card{}
 	}
 	defer file.Close()
-	var description struct {
-		Title string `json:"title"`
+	if err := json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&c); err != nil {
+		return card{}
 	}
-	if err := json.NewDecoder(io.LimitReader(file, 1<<20)).Decode(&description); err != nil {
-		return ""
-	}
-	return description.Title
+	return c
 }
 
 // details reads from playlists what a listing does not say, and remembers it
@@ -148,6 +151,7 @@ type detail struct {
 	seconds   float64
 	sizes     []string
 	encrypted bool
+	board     string // the storyboard's index
 }
 
 func newDetails(root place) *details {
@@ -177,6 +181,7 @@ func (d *details) fill(ctx context.Context, v Listing) Listing {
 	if len(v.Sizes) == 0 {
 		v.Sizes = found.sizes
 	}
+	v.Storyboard = found.board
 	v.Encrypted = v.Encrypted || found.encrypted
 	return v
 }
@@ -192,7 +197,7 @@ func (d *details) read(ctx context.Context, id string) (detail, error) {
 	if ok && known.master == name && known.modified.Equal(info.ModTime()) {
 		return known, nil
 	}
-	found := detail{master: name, modified: info.ModTime()}
+	found := detail{master: name, modified: info.ModTime(), board: readCard(ctx, d.root, id).Storyboard}
 	if err := found.scan(ctx, d.root, id); err != nil {
 		return detail{master: name}, err
 	}

@@ -31,8 +31,11 @@ type Listing struct {
 	Sizes     []string  `json:"sizes,omitempty"` // "360p"
 	Encrypted bool      `json:"encrypted"`
 	Published time.Time `json:"published,omitzero"`
-	Poster    bool      `json:"poster"`            // there is a poster.jpg; always read from the folder
-	Missing   bool      `json:"missing,omitempty"` // there is no master playlist; always read from the folder
+	// Storyboard is the name of the pictures' index, below the video; always read
+	// from the folder.
+	Storyboard string `json:"storyboard,omitempty"`
+	Poster     bool   `json:"poster"`            // there is a poster.jpg; always read from the folder
+	Missing    bool   `json:"missing,omitempty"` // there is no master playlist; always read from the folder
 	// Master is the master playlist: early.m3u8 of a video that is still being
 	// made; always read from the folder.
 	Master string `json:"master"`

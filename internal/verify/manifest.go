@@ -104,6 +104,9 @@ type Segment struct {
 // Sound reports whether the rendition is one of sound.
 func (r Rendition) Sound() bool { return r.SampleRate > 0 }
 
+// Pictures reports whether the rendition is a rung.
+func (r Rendition) Pictures() bool { return !r.Sound() && !r.Text }
+
 // GridOf is the grid of a rendition.
 func (m Manifest) GridOf(r Rendition) spool.Grid {
 	g := m.Grid

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,20 +13,25 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
-	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
-	"github.com/spool-video/spool/internal/wrap"
 )
 
-// task is one segment that is to be read, and what was found in it.
+// task is some segments that are to be read, and what was found in them.
 type task struct {
 	rendition Rendition
-	number    int
+	numbers   []int
 	report    Report
 	err       error
 }
+
+// What is decoded by one process: to start one costs as much as to decode some
+// segments.
+const (
+	mostTogether  = 10
+	bytesTogether = 16 << 20
+)
 
 // chosen gives the segments of a rendition that are to be read: all, or the
 // one that the seed chooses.
@@ -40,11 +44,17 @@ func (c *checker) chosen(r Rendition) []task {
 		c.add(Finding{Object: r.Playlist.Name, Rule: "key", Level: Warning, Text: "without keys, segments are compared by their hash alone"})
 	}
 	if !c.o.Deep {
-		return []task{{rendition: r, number: c.sample(r)}}
+		return []task{{rendition: r, numbers: []int{c.sample(r)}}}
 	}
 	var tasks []task
-	for i := range r.Segments {
-		tasks = append(tasks, task{rendition: r, number: i})
+	var size int64
+	for i, s := range r.Segments {
+		last := len(tasks) - 1
+		if size += s.Size; last < 0 || len(tasks[last].numbers) == mostTogether || size > bytesTogether {
+			tasks = append(tasks, task{rendition: r})
+			last, size = last+1, s.Size
+		}
+		tasks[last].numbers = append(tasks[last].numbers, i)
 	}
 	return tasks
 }
@@ -65,7 +75,7 @@ func (c *checker) segments(ctx context.Context) error {
 			for t := range next {
 				one := *c // what a segment needs of it is only read from here on
 				one.report = Report{}
-				if t.err = one.segment(ctx, t.rendition, t.number); t.err != nil {
+				if t.err = one.stretch(ctx, t.rendition, t.numbers); t.err != nil {
 					cancel(t.err)
 				}
 				t.report = one.report
@@ -94,58 +104,60 @@ func (c *checker) sample(r Rendition) int {
 	return rand.New(rand.NewPCG(c.o.Seed, h.Sum64())).IntN(len(r.Segments))
 }
 
-func (c *checker) segment(ctx context.Context, r Rendition, number int) error {
+// segment reads a segment and holds it against the manifest. It gives what is
+// to be decoded: the clear segment, or nil when something was found.
+func (c *checker) segment(ctx context.Context, r Rendition, number int) ([]byte, error) {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	s := r.Segments[number]
 	if _, there := c.sizes[s.Name]; !there {
-		return nil // it was reported as missing
+		return nil, nil // it was reported as missing
 	}
 	content, err := c.read(ctx, s.Name, min(max(s.Size, 0), maxText))
 	if errors.Is(err, store.ErrNotFound) {
 		c.fail(s.Name, "missing", "the object is not there", "", "")
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	whole := c.hash(s.Object, content)
 	stills, err := c.readStills(ctx, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plain := c.decrypt(r, number, content)
 	if plain == nil {
-		return nil
+		return nil, nil
 	}
 	if sum := Sum(plain); sum != s.Plain {
 		if whole {
 			c.fail(s.Name, "key", "the key does not give back what was encrypted", s.Plain, sum)
 		}
-		return nil
+		return nil, nil
 	}
 	if r.Text {
 		c.cues(r, number, plain)
-		return nil
+		return nil, nil
 	}
 	if c.manifest.Settings.Container == spool.TS {
 		if !c.inspectTransport(r, number, plain) {
-			return nil
+			return nil, nil
 		}
-		return c.decode(ctx, r, number, plain)
+		return plain, nil
 	}
 	init := c.texts[r.Init.Name]
 	if init == nil || Sum(init) != r.Init.SHA256 {
-		return nil // it was reported
+		return nil, nil // it was reported
 	}
 	if !c.inspect(r, number, init, plain) {
-		return nil
+		return nil, nil
 	}
 	if err := c.stills(r, number, plain, stills); err != nil {
-		return err
+		return nil, err
 	}
-	return c.decode(ctx, r, number, append(bytes.Clone(init), plain...))
+	return plain, nil
 }
 
 // decrypt gives the clear segment; nil when it cannot, which is reported.
@@ -254,29 +266,4 @@ func (c *checker) pictures(r Rendition, number int, info cmaf.SegmentInfo, frame
 		checks = append(checks, numbers{"31", "place of a key frame", int64(i) * int64(c.manifest.Grid.GOP), int64(at)})
 	}
 	return checks
-}
-
-// decode lets ffmpeg decode a segment as it is and counts what comes out.
-func (c *checker) decode(ctx context.Context, r Rendition, number int, media []byte) error {
-	s := r.Segments[number]
-	counts, err := ffmpeg.Decode(ctx, c.o.Tools, wrap.Demuxer(c.manifest.Settings.Container, !r.Sound()), media)
-	switch {
-	case errors.Is(err, ffmpeg.ErrUndecodable):
-		c.fail(s.Name, RuleDecode, err.Error(), "", "")
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("decode %s: %w", s.Name, err)
-	}
-	frames, want := counts["video"], s.Units
-	if r.Sound() {
-		frames, want = counts["audio"], s.Units-c.leftOut(r, number)
-	}
-	c.report.Decoded++
-	// A decoder of sound may hold back the packet that is priming.
-	if missing := want - frames; missing != 0 && (!r.Sound() || missing < 0 || missing > 1) {
-		c.fail(s.Name, RuleDecode, "not every frame decodes", fmt.Sprint(want), fmt.Sprint(frames))
-	}
-	return nil
 }

@@ -42,7 +42,7 @@ func Adopt(ctx context.Context, s store.Store, video string) (spool.Video, error
 		Status: spool.Ready, Revision: manifest.Revision, Published: manifest.Revision, LeftOut: manifest.LeftOut,
 	}
 	for _, r := range manifest.Renditions {
-		if !r.Sound() {
+		if r.Pictures() {
 			v.Sizes = append(v.Sizes, r.Label)
 		}
 	}

@@ -80,7 +80,7 @@ func (p *parcel) card(job spool.Job) Card {
 		c.Storyboard = b.Index.Name
 	}
 	for _, r := range p.manifest.Renditions {
-		if !r.Sound() {
+		if r.Pictures() {
 			c.Sizes = append(c.Sizes, r.Label)
 		}
 	}

@@ -29,7 +29,7 @@ const (
 func (s Stage) poster(ctx context.Context, job spool.Job, p *parcel) ([]byte, error) {
 	var rungs []verify.Rendition
 	for _, r := range p.manifest.Renditions {
-		if !r.Sound() {
+		if r.Pictures() {
 			rungs = append(rungs, r)
 		}
 	}

@@ -1,6 +1,7 @@
 // The player: hls.js on a <video>, a switch for the size, and what is going on.
 import { clock, day, label, rate, trouble } from './words.js';
 import { make } from './shelf.js';
+import * as board from './board.js';
 
 const $ = (id) => document.getElementById(id);
 const screen = $('screen');
@@ -32,6 +33,7 @@ export function close() {
   screen.removeAttribute('src');
   screen.removeAttribute('poster');
   screen.load();
+  board.close();
   order = [];
   wanted = -1;
 }
@@ -40,6 +42,7 @@ export async function open(video, keysAt) {
   close();
   const mine = turn;
   describe(video);
+  board.open(video);
   let Hls;
   try {
     Hls = await library();
