@@ -97,6 +97,7 @@ var law = map[string][]string{
 
 	// What people and programs see of it.
 	"internal/config":   {".", "internal/plaintext", "internal/spelling", "github.com/knadh/koanf", "github.com/spf13/pflag"},
+	"internal/inbox":    {".", "internal/plaintext", "internal/spelling"},
 	"internal/intake":   {".", "internal/ledger", "internal/plaintext", "internal/spelling", "go.yaml.in/yaml/v3"},
 	"internal/watch":    {".", "github.com/fsnotify/fsnotify"},
 	"internal/progress": {".", "internal/plaintext", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/early"
+	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/schedule"
@@ -18,60 +19,92 @@ import (
 	"github.com/spool-video/spool/internal/worker"
 )
 
-// engine is the scheduler and one worker in this process, joined by a queue in
-// memory. Whoever starts one drains it.
+// engine is the scheduler and, unless all work is done elsewhere, one worker in
+// this process, joined by a queue. Whoever starts one drains it.
 type engine struct {
 	scheduler *schedule.Scheduler
-	worker    *worker.Worker
+	worker    *worker.Worker // nil: this process does no work
 	queue     queue.Queue
-	sources   *tap.Desk
+	ledger    ledger.Ledger
+	sources   *tap.Desk // nil, as worker
 	watch     *watchable
+	fleet     bool
+	over      chan string // videos that have ended, for tidy
 	stop      context.CancelFunc
 	ended     chan struct{} // closed when nothing of it runs any more
 	err       error         // why it ended; to be read once ended is closed
 }
 
+// hookup is what joins scheduler and workers. The zero value is one process
+// alone.
+type hookup struct {
+	queue queue.Queue // nil: one in memory
+	fleet bool        // others work, too
+	idle  bool        // this process does no work
+	away  func(error) // told what is wrong when the queue cannot be used, and nil when it can again
+}
+
 // beatEvery is how often the worker of this process says how far it is: often,
-// because a person is watching and a message costs nothing here.
-const beatEvery = 500 * time.Millisecond
+// because a person is watching and a message costs nothing here. In a fleet it
+// costs.
+const (
+	beatEvery      = 500 * time.Millisecond
+	fleetBeatEvery = 5 * time.Second
+)
 
 // start sets the engine going. It runs until wait or drain ends it, or until
 // an error does: then nothing of it goes on.
-func (h *house) start(ctx context.Context, b *board) (*engine, error) {
-	stages, room, err := h.stages(ctx)
-	if err != nil {
-		return nil, err
+func (h *house) start(ctx context.Context, b *board, with hookup) (*engine, error) {
+	if with.queue == nil {
+		with.queue = memq.New()
 	}
-	if err := h.sources.Server.Start(); err != nil {
-		return nil, err
-	}
-	q := memq.New()
-	e := &engine{queue: q, sources: h.sources, ended: make(chan struct{})}
+	e := &engine{queue: with.queue, ledger: h.ledger, fleet: with.fleet, over: make(chan string, 1000), ended: make(chan struct{})}
 	watch := newWatchable(h, b.emit)
 	if err := watch.resume(ctx); err != nil {
-		h.sources.Server.Stop()
-		return nil, err
+		return nil, errors.Join(err, e.queue.Close())
 	}
 	e.watch = watch
+	if !with.idle {
+		if err := e.employ(ctx, h); err != nil {
+			return nil, errors.Join(err, e.queue.Close())
+		}
+	}
 	e.scheduler = schedule.New(schedule.Scheduler{
-		Ledger: h.ledger, Queue: q, Keys: h.keys, Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
-		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v) },
+		Ledger: h.ledger, Queue: e.queue, Keys: h.handedKeys(with.fleet), Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
+		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v); e.note(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
-	})
-	e.worker = worker.New(worker.Config{
-		Name: "here", Queue: q, Stages: stages, Room: room, Every: beatEvery, Log: h.log, Stop: resumes, Needs: h.fetch.Needs,
+		Fleet:    with.fleet, Version: version, Destination: identity(h.store), Away: with.away,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go e.run(ctx)
 	return e, nil
 }
 
-// run is both loops. When one has nothing more to do, or fails, the other is
+// employ makes the worker of this process.
+func (e *engine) employ(ctx context.Context, h *house) error {
+	c, err := h.workshop(ctx)
+	if err != nil {
+		return err
+	}
+	c.Name, c.Queue, c.Every = "here", e.queue, beatEvery
+	if e.fleet {
+		c.Name, c.Every = ownName(h.cfg), fleetBeatEvery
+		c.Reach = append(c.Reach, spool.LocalFiles)
+	}
+	e.worker, e.sources = worker.New(c), h.sources
+	return nil
+}
+
+// run is all loops. When one has nothing more to do, or fails, the others are
 // not needed either.
 func (e *engine) run(ctx context.Context) {
 	defer close(e.ended)
 	var g errgroup.Group
-	for _, loop := range []func(context.Context) error{e.scheduler.Run, e.worker.Run} {
+	loops := []func(context.Context) error{e.scheduler.Run}
+	if e.worker != nil {
+		loops = append(loops, e.worker.Run)
+	}
+	for _, loop := range loops {
 		g.Go(func() error {
 			defer e.stop()
 			return loop(ctx)
@@ -81,10 +114,15 @@ func (e *engine) run(ctx context.Context) {
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var lists sync.WaitGroup
 	lists.Go(func() { e.watch.run(after) })
+	if e.fleet {
+		lists.Go(func() { e.tidy(after) })
+	}
 	err := g.Wait()
 	stop() // after the scheduler: lists of videos that have ended are ended
 	lists.Wait()
-	e.sources.Server.Stop()
+	if e.sources != nil {
+		e.sources.Server.Stop()
+	}
 	if cerr := e.queue.Close(); err == nil {
 		err = cerr
 	}
@@ -123,13 +161,21 @@ func resumes(job spool.Job) bool {
 	return job.Kind == spool.Fetch || job.Kind == spool.Draft && job.Fetched != nil && job.Fetched.Arriving
 }
 
-// drain lets the running jobs end within grace, or until ctx ends, then gives
-// them back. When it returns nothing of the engine runs.
+// drain lets the running jobs of this process end within grace, or until ctx
+// ends, then gives them back. When it returns nothing of the engine runs. What
+// other workers do they go on with: whoever schedules next hears of it.
 func (e *engine) drain(ctx context.Context, grace time.Duration) error {
-	e.scheduler.Drain()
+	if !e.fleet {
+		e.scheduler.Drain()
+	}
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	e.worker.Drain(ctx)
+	if e.worker != nil {
+		e.worker.Drain(ctx)
+	}
+	if e.fleet {
+		e.stop()
+	}
 	<-e.ended
 	return e.err
 }

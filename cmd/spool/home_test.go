@@ -67,7 +67,7 @@ func (h *home) command(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "HOME="+h.dir, "SPOOL_TO=bucket", "SPOOL_STATE=state", "SPOOL_WORK=work")
 	switch args[0] {
-	case "run", "watch", "serve":
+	case "run", "watch", "serve", "worker":
 		cmd.Env = append(cmd.Env, "SPOOL_PRESET=ultrafast", "SPOOL_PROGRESS=plain", "SPOOL_FFMPEG="+h.ffmpeg)
 	case "doctor":
 		cmd.Env = append(cmd.Env, "SPOOL_FFMPEG="+h.ffmpeg)

@@ -38,8 +38,8 @@ it again does only what is missing.`,
 		return usage("bad-flag", err.Error(), fmt.Sprintf("%s --help lists the flags", cmd.CommandPath()))
 	})
 	root.AddCommand(
-		newRun(), newWatch(), newServe(), newPlan(),
-		newAdd(), newList(), newShow(), newRetry(), newCancel(), newRemove(),
+		newRun(), newWatch(), newServe(), newWorker(), newPlan(),
+		newAdd(), newList(), newShow(), newRetry(), newCancel(), newRemove(), newWorkers(), newDrain(),
 		newVerify(), newPreview(), newDoctor(), newDemo(),
 		newKeys(), newConfig(), newMan(), newVersion(),
 	)

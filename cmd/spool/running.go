@@ -31,6 +31,7 @@ type running struct {
 	board     *board
 	newcomers []intake.Result // new videos that the ledger does not have yet
 
+	hookup      hookup  // what joins the engine to others
 	engine      *engine // nil until there is something to do
 	interrupted bool
 	endless     bool // it is a watch: it takes in more until it is stopped, and says at once what is ready
@@ -260,7 +261,7 @@ func (r *running) need(ctx context.Context) error {
 		return r.engine.wake()
 	}
 	r.board = newBoard(r.ledger, r.master, r.tell)
-	e, err := r.start(ctx, r.board)
+	e, err := r.start(ctx, r.board, r.hookup)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,9 @@ for, and is restarted when it hangs: units/ has the units.`,
 type service struct {
 	request
 	show    *progress.Progress
-	desk    *reception     // nil: there is no API
+	desk    *reception // nil: there is no API
+	fleet   *fleet     // nil: it works alone
+	waits   saying
 	signals chan os.Signal // what ends it
 
 	mu     sync.Mutex
@@ -104,16 +106,23 @@ func serve(ctx context.Context, q request) (err error) {
 	}
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
-	err = s.forever(ctx)
+	if s.fleet, err = gather(ctx, q.cfg); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.fleet.Close()) }()
+	if s.fleet != nil && s.fleet.server != nil {
+		s.note("workers are let in at " + s.fleet.server.URL() + " (spool worker --queue)")
+	}
+	err = s.forever(ctx, s.once)
 	notify(daemon.SdNotifyStopping)
 	return err
 }
 
 // forever goes on through everything that passes.
-func (s *service) forever(ctx context.Context) error {
+func (s *service) forever(ctx context.Context, once func(context.Context) (bool, error)) error {
 	for rest := shortRest; ; rest = min(2*rest, longRest) {
 		began := time.Now()
-		stopped, err := s.once(ctx)
+		stopped, err := once(ctx)
 		e := spool.AsError(err)
 		if stopped || e == nil || ctx.Err() != nil || e.Class != spool.Environment && e.Class != spool.Transient {
 			return err
@@ -121,13 +130,8 @@ func (s *service) forever(ctx context.Context) error {
 		if time.Since(began) > worked {
 			rest = shortRest
 		}
-		why := e.Reason
-		if e.Hint != "" {
-			why += " (" + e.Hint + ")"
-		}
-		s.note("waits: " + why)
+		s.says(reasoned(e))
 		s.desk.closed(e)
-		waitingFor(plaintext.Sanitize(why))
 		timer := time.NewTimer(rest)
 		select {
 		case <-timer.C:
@@ -139,6 +143,20 @@ func (s *service) forever(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// says tells people and the service manager what is waited for, "" when that
+// is over.
+func (s *service) says(what string) {
+	if what == "" {
+		what = "it goes on"
+	} else {
+		what = "waits: " + what
+	}
+	if s.waits.news(what) {
+		s.note(what)
+	}
+	notify("STATUS=" + what)
 }
 
 func (s *service) note(text string) { s.show.Show(progress.Event{Type: progress.Noted, Text: text}) }
@@ -170,11 +188,24 @@ func (s *service) open(ctx context.Context) (r *running, stopped bool, err error
 	}
 	r = &running{house: h, out: s.out, err: s.err, show: s.show, results: map[string]int{}, service: true, overheard: s.tell}
 	r.announce()
-	if err = r.prepare(ctx); err == nil && ctx.Err() == nil {
+	if err = r.prepare(ctx); err == nil {
+		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.says)
+		r.hookup.away = func(err error) {
+			if err == nil {
+				s.says("")
+			} else {
+				s.says(spool.AsError(err).Reason)
+			}
+		}
+	}
+	if err == nil && ctx.Err() == nil {
 		for _, n := range r.notes {
 			r.note(n)
 		}
 		return r, false, nil
+	}
+	if r.hookup.queue != nil {
+		err = errors.Join(err, r.hookup.queue.Close())
 	}
 	return nil, ctx.Err() != nil, errors.Join(quietly(ctx, err), h.close())
 }
@@ -223,7 +254,7 @@ func (s *service) counter(ctx context.Context, w *watching) (*desk, error) {
 	}
 	h := *w.house
 	h.ledger, h.keys = l, &keyring{ledger: l, master: w.keys.master}
-	t := &taking{house: &h, show: w.tell, wake: func() { _ = w.engine.wake() }}
+	t := &taking{house: &h, show: w.tell, wake: func() { _ = w.engine.wake() }, scheduler: w.engine.scheduler}
 	return &desk{house: &h, intake: t}, nil
 }
 

@@ -11,9 +11,6 @@ import (
 // is told to nobody. One that does not listen is no reason to stop.
 func notify(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// waitingFor tells the service manager what a service waits for, in words.
-func waitingFor(what string) { notify("STATUS=waits: " + what) }
-
 // guarded pets the service manager's watchdog, when it has one, until ctx
 // ends: only while alive says so within the time that is left.
 func guarded(ctx context.Context, alive func(context.Context) error) {

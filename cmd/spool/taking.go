@@ -19,9 +19,10 @@ import (
 // taking takes in what is handed in by others while a serve is at work. It is
 // safe for concurrent use: what two hand in at the same time is one video.
 type taking struct {
-	*house // with a ledger of its own, so that the scheduler sees what is changed
-	wake   func()
-	show   func(progress.Event)
+	*house    // with a ledger of its own, so that the scheduler sees what is changed
+	wake      func()
+	scheduler *schedule.Scheduler
+	show      func(progress.Event)
 }
 
 // admission is what is handed in by those who are not trusted.

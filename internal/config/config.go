@@ -63,6 +63,13 @@ type Config struct {
 	HTTP         string        // where the API is answered, or "off"
 	AllowSource  []string      // absolute folders, and NAME:PATH: what the API may name
 	OpenKeys     bool          // content keys are for everybody
+	Listen       string        // where the queue in this process is reached, or ""
+	Queue        string        // the queue's URL, or ""; may hold a password
+	FleetKey     string        // a file, or ""
+	Slots        string        // "auto" or "none"
+	Ledger       string        // a URL
+	Name         string        // the worker's, or ""
+	LocalFiles   bool          // the worker has the files of the serve's machine
 	API          string        // the serve to ask, or "": that of the destination
 	TokenFile    string        // ask APIToken
 	Grace        time.Duration // how long running jobs may take to end after Ctrl-C

@@ -29,6 +29,19 @@ func (c *Config) checkService() error {
 			return c.bad("allow-source", "names "+plaintext.Cut(plaintext.Sanitize(place), 80)+", which is no whole path", "name folders as /mnt/nas/incoming, or nas:incoming")
 		}
 	}
+	switch scheme, _, _ := strings.Cut(c.Ledger, ":"); {
+	case scheme != "sqlite":
+		return c.bad("ledger", "is "+plaintext.Show(c.Ledger)+", and ledgers are kept in SQLite only", "leave it out; --state chooses the folder")
+	case c.Ledger != "sqlite:":
+		return c.bad("ledger", "is "+plaintext.Show(c.Ledger)+", and the file is always ledger.db in the state folder", "write sqlite:, and choose the folder with --state")
+	case c.Listen != "" && c.Queue != "":
+		return c.bad("listen", "and a queue's URL are given, and there is one queue only", "give --listen for a queue in this process, or --queue for another's")
+	case c.Slots == "none" && c.Listen == "" && c.Queue == "":
+		return c.bad("slots", "is none, and there is no queue by which anybody else could work", "add --listen ADDR, or --queue URL")
+	}
+	if !validName(c.Name) {
+		return c.bad("name", "is "+plaintext.Cut(plaintext.Sanitize(c.Name), 80)+", which is no name of a worker", "a name has letters, digits, - and _, 64 at most")
+	}
 	if c.API != "" {
 		u, err := url.Parse(c.API)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.User != nil {
@@ -37,4 +50,11 @@ func (c *Config) checkService() error {
 		c.API = strings.TrimRight(c.API, "/")
 	}
 	return nil
+}
+
+// validName: a worker's name stands in a topic of the queue; "" is none.
+func validName(name string) bool {
+	return len(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
 }

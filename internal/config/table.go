@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -20,6 +21,8 @@ type setting struct {
 	watch   bool // a flag of spool watch and spool serve alone
 	serve   bool // a flag of spool serve alone
 	client  bool // a flag of the commands that may ask a serve
+	worker  bool // a flag of spool worker alone
+	fleet   bool // a flag of spool serve and spool worker alone
 	usual   string
 	value   func(*Config) pflag.Value
 }
@@ -180,6 +183,27 @@ var settings = []setting{
 		key: "open-keys", serve: true, guard: true, help: "give content keys to everybody who asks; else to who knows the token, or has a signed link",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.OpenKeys) },
 	}, {
+		key: "listen", serve: true, help: "let spool worker on other machines in at this address: the queue is then in this process",
+		value: func(c *Config) pflag.Value { return text(&c.Listen, "ADDR") },
+	}, {
+		key: "queue", fleet: true, guard: true, help: "the queue that joins serve and its workers, as nats://host:4222, redis://host:6379",
+		value: func(c *Config) pflag.Value { return text(&c.Queue, "URL") },
+	}, {
+		key: "fleet-key", fleet: true, path: true, guard: true, help: "the key that serve and its workers share (spool keys fleet)",
+		value: func(c *Config) pflag.Value { return text(&c.FleetKey, "FILE") },
+	}, {
+		key: "slots", usual: "auto", serve: true, help: "auto: this process works, too, as --downloads, --encodes and --uploads say; none: all work is its workers'",
+		value: func(c *Config) pflag.Value { return choice(&c.Slots, "MODE", "auto", "none") },
+	}, {
+		key: "ledger", usual: "sqlite:", serve: true, help: "where the ledger is kept: sqlite:, a file in the state folder",
+		value: func(c *Config) pflag.Value { return text(&c.Ledger, "URL") },
+	}, {
+		key: "name", worker: true, help: "the worker's name; usually the machine's",
+		value: func(c *Config) pflag.Value { return text(&c.Name, "NAME") },
+	}, {
+		key: "local-files", worker: true, help: "files have the same paths here as where serve runs; so it is, without being said, when the queue is on this machine",
+		value: func(c *Config) pflag.Value { return (*truth)(&c.LocalFiles) },
+	}, {
 		key: "api", client: true, guard: true, help: "ask the serve at this address, instead of the one that holds the destination here",
 		value: func(c *Config) pflag.Value { return text(&c.API, "URL") },
 	}, {
@@ -221,15 +245,31 @@ func Keys() []string { return chosen(func(setting) bool { return true }) }
 
 // RunKeys are the settings of spool run.
 func RunKeys() []string {
-	return chosen(func(s setting) bool { return !s.watch && !s.serve && !s.client })
+	return chosen(func(s setting) bool { return !s.watch && s.ofRun() })
 }
 
 // WatchKeys are the settings of spool watch.
-func WatchKeys() []string { return chosen(func(s setting) bool { return !s.serve && !s.client }) }
+func WatchKeys() []string { return chosen(setting.ofRun) }
 
 // ServeKeys are the settings of spool serve.
 func ServeKeys() []string {
-	return chosen(func(s setting) bool { return !s.client || s.key == "token-file" })
+	return chosen(func(s setting) bool { return !s.worker && (!s.client || s.key == "token-file") })
+}
+
+// ofRun: it is a setting of spool run and spool watch.
+func (s setting) ofRun() bool { return !s.serve && !s.client && !s.worker && !s.fleet }
+
+// WorkerKeys are the settings of spool worker: what shapes a video comes with
+// its jobs.
+func WorkerKeys() []string {
+	return chosen(func(s setting) bool {
+		return s.worker || s.fleet || slices.Contains(ofWorkers, s.key)
+	})
+}
+
+var ofWorkers = []string{
+	"to", "work", "staging", "downloads", "encodes", "uploads", "per-host", "cookies", "allow-private", "allow-cidr", "grace", "nice",
+	"scratch-limit", "verify-read", "rclone-config", "ytdlp", "ffmpeg", "ffprobe", "sandbox", "progress", "config", "verbose",
 }
 
 // MainKeys are the settings that the first screen of --help shows.

@@ -50,5 +50,6 @@ type Message struct {
 	Needs    *spool.Needs    `json:"needs,omitempty"`
 	Accepted *spool.Accepted `json:"accepted,omitempty"`
 	Refused  *spool.Refused  `json:"refused,omitempty"`
+	Ended    []string        `json:"ended,omitempty"` // videos of which nothing needs to be kept on a worker's disk any more
 	Drain    bool            `json:"drain,omitempty"` // take no more jobs, and end when the running ones have
 }

@@ -7,7 +7,6 @@ package webapi
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spool-video/spool"
 )
@@ -77,12 +76,20 @@ type Removal struct {
 
 // Worker is a worker as the scheduler knows it.
 type Worker struct {
-	Name    string    `json:"name"`
-	Version string    `json:"version,omitempty"`
-	State   string    `json:"state" enum:"working,idle,draining,silent"`
-	Running int       `json:"running" doc:"jobs that it does now"`
-	Free    int       `json:"free" doc:"encoders that are free"`
-	Heard   time.Time `json:"heard" doc:"its last sign of life"`
+	Name    string             `json:"name"`
+	Version string             `json:"version,omitempty"`
+	State   string             `json:"state" enum:"working,idle,draining,lost,refused"`
+	Why     string             `json:"why,omitempty" doc:"it is refused"`
+	Running int                `json:"running" doc:"jobs that it does now"`
+	Free    map[spool.Kind]int `json:"free" doc:"how many more jobs of each kind it would take"`
+	Holds   int                `json:"holds" doc:"sources that lie on its disk"`
+	Disk    int64              `json:"disk,omitempty" doc:"bytes that are free there"`
+	Silent  float64            `json:"silent" doc:"seconds since its last sign of life"`
+}
+
+// Workers are those that a scheduler knows.
+type Workers struct {
+	Workers []Worker `json:"workers"`
 }
 
 // Desk does what is asked for. Its errors are *spool.Error; those that wrap
@@ -96,6 +103,9 @@ type Desk interface {
 	Retry(ctx context.Context, id string) (Video, error)
 	Cancel(ctx context.Context, id string) (Video, error)
 	Remove(ctx context.Context, id string, r Removal) error
+	Workers(ctx context.Context) (Workers, error)
+	// Drain gives a worker nothing more, and has it end when its jobs have.
+	Drain(ctx context.Context, worker string) error
 	// Key gives a content key, 16 bytes.
 	Key(ctx context.Context, video, key string) ([]byte, error)
 }

@@ -62,6 +62,17 @@ func (c *clerk) Remove(_ context.Context, _ string, r Removal) error {
 	return nil
 }
 
+func (c *clerk) Workers(context.Context) (Workers, error) {
+	return Workers{Workers: []Worker{{Name: "host-1", State: "idle"}}}, nil
+}
+
+func (c *clerk) Drain(_ context.Context, worker string) error {
+	if worker != "host-1" {
+		return &spool.Error{Class: spool.Permanent, Code: "no-such-worker", Reason: "there is none", Err: ErrNotFound}
+	}
+	return nil
+}
+
 func (c *clerk) Key(_ context.Context, video, key string) ([]byte, error) {
 	if video+"/"+key != "film/r1" {
 		return nil, unknown()
@@ -132,6 +143,9 @@ func TestHandler(t *testing.T) {
 		{"POST", "/api/v1/videos/film/cancel", "", string(secret), 503, `dest-away`},
 		{"DELETE", "/api/v1/videos/film?keepPublished=true", "", string(secret), 204, ``},
 		{"DELETE", "/api/v1/videos/film?keepKeys=true", "", string(secret), 500, `unexpected`},
+		{"GET", "/api/v1/workers", "", string(secret), 200, `"name":"host-1"`},
+		{"POST", "/api/v1/workers/host-1/drain", "", string(secret), 204, ``},
+		{"POST", "/api/v1/workers/host-9/drain", "", string(secret), 404, `no-such-worker`},
 		{"PATCH", "/api/v1/videos/film", "", string(secret), 404, `nothing at PATCH`},
 		{"GET", "/keys/film/r1", "", "", 401, `no-token`},
 		{"GET", "/keys/film/r1.key", "", string(secret), 200, "0123456789abcdef"},

@@ -90,6 +90,17 @@ func (c *Client) Remove(ctx context.Context, id string, r Removal) error {
 	return c.do(ctx, question{http.MethodDelete, "/videos/" + url.PathEscape(id), query}, nil, nil)
 }
 
+// Workers gives the workers.
+func (c *Client) Workers(ctx context.Context) (Workers, error) {
+	var w Workers
+	return w, c.do(ctx, question{http.MethodGet, "/workers", nil}, nil, &w)
+}
+
+// Drain gives a worker nothing more.
+func (c *Client) Drain(ctx context.Context, worker string) error {
+	return c.do(ctx, question{http.MethodPost, "/workers/" + url.PathEscape(worker) + "/drain", nil}, nil, nil)
+}
+
 // question is what one request asks for, below /api/v1.
 type question struct {
 	method, path string

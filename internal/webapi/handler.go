@@ -91,7 +91,7 @@ type added struct {
 }
 
 type named struct {
-	ID string `path:"id" maxLength:"64" doc:"a video's ID"`
+	ID string `path:"id" maxLength:"64" doc:"a video's ID, or a worker's name"`
 }
 
 // op is an operation's description.
@@ -115,6 +115,8 @@ func (h handlers) register(a huma.API) {
 	huma.Register(a, op(http.MethodGet, "/videos/{id}", "get-video", "All that is known of a video"), ask(h, func(ctx context.Context, d Desk, in *named) (Detail, error) { return d.Get(ctx, in.ID) }))
 	huma.Register(a, op(http.MethodPost, "/videos/{id}/retry", "retry-video", "Let a failed or cancelled video go on"), ask(h, func(ctx context.Context, d Desk, in *named) (Video, error) { return d.Retry(ctx, in.ID) }))
 	huma.Register(a, op(http.MethodPost, "/videos/{id}/cancel", "cancel-video", "Stop working on a video"), ask(h, func(ctx context.Context, d Desk, in *named) (Video, error) { return d.Cancel(ctx, in.ID) }))
+	huma.Register(a, op(http.MethodGet, "/workers", "list-workers", "The workers, and what they do"), ask(h, func(ctx context.Context, d Desk, _ *struct{}) (Workers, error) { return d.Workers(ctx) }))
+	huma.Register(a, op(http.MethodPost, "/workers/{id}/drain", "drain-worker", "Give a worker nothing more, and let it end"), h.drain)
 	huma.Register(a, op(http.MethodDelete, "/videos/{id}", "remove-video", "Unpublish a video and forget it"), h.remove)
 }
 
@@ -182,6 +184,17 @@ func (h handlers) remove(ctx context.Context, in *struct {
 	d, err := h.Desk()
 	if err == nil {
 		err = d.Remove(ctx, in.ID, Removal{KeepPublished: in.KeepPublished, KeepKeys: in.KeepKeys})
+	}
+	if err != nil {
+		return nil, ProblemOf(err)
+	}
+	return nil, nil
+}
+
+func (h handlers) drain(ctx context.Context, in *named) (*struct{}, error) {
+	d, err := h.Desk()
+	if err == nil {
+		err = d.Drain(ctx, in.ID)
 	}
 	if err != nil {
 		return nil, ProblemOf(err)

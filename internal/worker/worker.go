@@ -47,6 +47,9 @@ type Config struct {
 	// Nil: nobody wants to know. It must not block.
 	Needs func(spool.Needs)
 
+	// Ended is told of videos of which nothing needs to be kept here. It may be nil.
+	Ended func(video string)
+
 	// What beats say of the worker; spool.Beat has what they mean.
 	Version string
 	Class   string
@@ -235,6 +238,10 @@ func (w *Worker) message(ctx context.Context, body []byte) error {
 		w.stop(*m.Stop)
 	case m.Needs != nil && w.cfg.Needs != nil:
 		w.cfg.Needs(*m.Needs)
+	case m.Ended != nil && w.cfg.Ended != nil:
+		for _, video := range m.Ended {
+			w.cfg.Ended(video)
+		}
 	case m.Accepted != nil && m.Accepted.Session == w.session:
 		w.accepted(m.Accepted.Serials)
 	case m.Drain:
