@@ -67,6 +67,7 @@ var law = map[string][]string{
 	"internal/queue":               {"."},
 	"internal/queue/memq":          {"internal/queue"},
 	"internal/queue/natsq":         {".", "internal/queue", "github.com/nats-io/nats.go"},
+	"internal/queue/rabbitq":       {".", "internal/queue", "github.com/rabbitmq/amqp091-go"},
 	"internal/queue/redisq":        {".", "internal/queue", "github.com/redis/go-redis/v9"},
 	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},

@@ -18,6 +18,7 @@ import (
 	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
+	"github.com/spool-video/spool/internal/queue/rabbitq"
 	"github.com/spool-video/spool/internal/queue/redisq"
 	"github.com/spool-video/spool/internal/queue/sealed"
 )
@@ -42,6 +43,8 @@ var engines = map[string]struct {
 	"nats":   {"nats://host:4222", openNATS},
 	"redis":  {"redis://host:6379", openRedis},
 	"rediss": {"rediss://host:6379", openRedis},
+	"amqp":   {"amqp://host:5672", openRabbit},
+	"amqps":  {"amqps://host:5671", openRabbit},
 	"tls":    {"tls://host:4222", openNATS},
 }
 
@@ -160,6 +163,10 @@ func openMemory(context.Context, *url.URL, queue.Link, queueOptions) (queue.Queu
 
 func openRedis(ctx context.Context, u *url.URL, link queue.Link, _ queueOptions) (queue.Queue, error) {
 	return redisq.Open(ctx, u.String(), link)
+}
+
+func openRabbit(ctx context.Context, u *url.URL, link queue.Link, _ queueOptions) (queue.Queue, error) {
+	return rabbitq.Open(ctx, u.String(), link)
 }
 
 // openNATS shows the fleet's token where the URL has no user: a serve that

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/brokertest"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsserver"
@@ -97,4 +98,35 @@ func fleetKey(t *testing.T) *keys.Fleet {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// TestNothingClearInTheBroker looks for what was sent in all that the broker
+// keeps on its disk.
+func TestNothingClearInTheBroker(t *testing.T) {
+	b := brokertest.Redis(t)
+	const canary = "https://user:canary-5517@example.com/"
+	for fleet, clear := range map[*keys.Fleet]bool{fleetKey(t): false, nil: true} {
+		q, err := openQueue(t.Context(), "redis://"+b.Address, queueOptions{Fleet: fleet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Send(t.Context(), queue.ReportTopic, []byte(canary)); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		err = filepath.WalkDir(b.Dir, func(name string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(name)
+			found = found || strings.Contains(string(content), canary)
+			return err
+		})
+		if err != nil || found != clear {
+			t.Errorf("with a key %v: found %v, %v", fleet != nil, found, err)
+		}
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

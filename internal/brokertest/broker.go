@@ -1,5 +1,5 @@
 // Package brokertest starts real message brokers on 127.0.0.1 for tests:
-// Redis and NATS as Debian has them. Each has ports and a folder of its own, can be killed, started again and robbed of its data, and ends with
+// Redis, RabbitMQ and NATS as Debian has them. Each has ports and a folder of its own, can be killed, started again and robbed of its data, and ends with
 // its test.
 package brokertest
 
@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +29,6 @@ type Broker struct {
 	Dir     string // all its data
 
 	command process.Command
-	owner   int // the user that the folder belongs to, or 0
 	kill    context.CancelFunc
 	child   *process.Process
 }
@@ -55,6 +56,17 @@ func NATS(tb testing.TB, settings ...string) *Broker {
 // Kill ends the server at once, as kill -9 does.
 func (b *Broker) Kill(tb testing.TB) {
 	tb.Helper()
+	// A server that its script started aside leaves word of its process.
+	files, _ := filepath.Glob(filepath.Join(b.Dir, "data", "*.pid")) // the pattern is good
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+	}
 	b.kill()
 	_ = b.child.Wait() // it was killed
 }
@@ -83,24 +95,13 @@ func (b *Broker) Wipe(tb testing.TB) {
 	if err := os.RemoveAll(b.Dir); err != nil {
 		tb.Fatal(err)
 	}
-	b.own(tb)
-}
-
-// own makes the folder, for the user that the server runs as.
-func (b *Broker) own(tb testing.TB) {
-	tb.Helper()
-	err := os.MkdirAll(b.Dir, 0o700)
-	if err == nil && b.owner != 0 {
-		err = os.Chown(b.Dir, b.owner, -1)
-	}
-	if err != nil {
+	if err := os.MkdirAll(b.Dir, 0o700); err != nil {
 		tb.Fatal(err)
 	}
 }
 
 func run(tb testing.TB, b *Broker) *Broker {
 	tb.Helper()
-	b.own(tb)
 	b.Start(tb)
 	tb.Cleanup(func() { b.Kill(tb) })
 	return b
@@ -109,7 +110,8 @@ func run(tb testing.TB, b *Broker) *Broker {
 // find skips a test whose server is not installed.
 func find(tb testing.TB, program string) string {
 	tb.Helper()
-	for _, dir := range []string{"", "/usr/sbin", "/usr/lib/rabbitmq/bin"} {
+	// RabbitMQ's script in PATH changes the user, and the server is then nobody's child.
+	for _, dir := range []string{"/usr/lib/rabbitmq/bin", ""} {
 		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
 			return path
 		}

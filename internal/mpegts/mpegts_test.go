@@ -331,13 +331,15 @@ func TestEveryFlipIsSeen(t *testing.T) {
 
 // FuzzPictures reads anything, and writes again what it could read.
 func FuzzPictures(f *testing.F) {
-	c := film(f, pictures)
-	segment, err := Pictures(c.track.Config, c.track.Timescale, c.gops[2:])
+	c := film(f, "-f lavfi -i testsrc2=s=16x16:r=25 -frames:v 4 -preset veryfast -bf 1")
+	segment, err := Pictures(c.track.Config, c.track.Timescale, c.gops)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(c.track.Config, segment)
-	f.Fuzz(func(t *testing.T, config, segment []byte) {
+	// The codec configuration is proved before samples are wrapped.
+	config := c.track.Config
+	f.Add(segment)
+	f.Fuzz(func(t *testing.T, segment []byte) {
 		got, err := ReadPictures(config, segment)
 		if err != nil {
 			if !errors.Is(err, ErrUnfit) {
@@ -348,6 +350,10 @@ func FuzzPictures(f *testing.F) {
 		one := cmaf.Fragment{}
 		for _, p := range got {
 			one.Samples = append(one.Samples, cmaf.Sample{Duration: 1, Sync: p.Key, Data: p.Data})
+		}
+		stills, err := IFrames(segment)
+		if keys := slices.DeleteFunc(slices.Clone(got), func(p Picture) bool { return !p.Key }); err != nil || len(stills) != len(keys) {
+			t.Errorf("%d I-frames of %d: %v", len(stills), len(keys), err)
 		}
 		if _, err := Pictures(config, 1000, []cmaf.Fragment{one}); err != nil {
 			t.Errorf("what was read cannot be written: %v", err)

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,10 @@ func TestGoodPackages(t *testing.T) {
 		good(t, "own "+name, own(t, o), master, "S9")
 	}
 	// Without pictures the last 0.4 s of sound are a tiny segment.
+	for _, encrypted := range []bool{false, true} {
+		o := verifytest.Options{TS: true, Encrypted: encrypted, Language: "en"}
+		good(t, fmt.Sprintf("own, MPEG-TS, encrypted %v", encrypted), own(t, o), master, "S9")
+	}
 	good(t, "own, sound alone", own(t, verifytest.Options{NoVideo: true}), master, "S9 S49")
 	good(t, "own, with subtitles", rich(t), master, "S9")
 

@@ -1,11 +1,14 @@
 package natsq_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/brokertest"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
@@ -51,4 +54,27 @@ func open(t *testing.T, url string, opts natsq.Options) *natsq.Queue {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// TestFaults is with the server that Debian has, an old one, as a process.
+func TestFaults(t *testing.T) {
+	b := brokertest.NATS(t)
+	queuetest.Faults(t, queuetest.Host{
+		Address: b.Address, Kill: func(t *testing.T) { b.Kill(t) }, Start: func(t *testing.T) { b.Start(t) }, Wipe: func(t *testing.T) { b.Wipe(t) },
+		Connect: func(t *testing.T, address string) queue.Queue {
+			return open(t, "nats://"+address, natsq.Options{})
+		},
+	})
+}
+
+// TestNotUsable: a token that is another.
+func TestNotUsable(t *testing.T) {
+	s := serve(t, natsserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Tokens: []string{"secret"}})
+	for _, url := range []string{"nats://" + s.Address(), "nats://wrong@" + s.Address()} {
+		_, err := natsq.Open(t.Context(), url, natsq.Options{})
+		var e *spool.Error
+		if !errors.As(err, &e) || e.Code != queue.CodeRefused {
+			t.Errorf("%s: %v, want %s", url, err, queue.CodeRefused)
+		}
+	}
 }

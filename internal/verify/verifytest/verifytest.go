@@ -19,6 +19,7 @@ import (
 	"github.com/spool-video/spool/internal/mediatest"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify"
+	"github.com/spool-video/spool/internal/wrap"
 )
 
 // Options say what to make. The zero value is two clear rungs of 25 frames per
@@ -26,6 +27,7 @@ import (
 type Options struct {
 	Rate      spool.Ratio
 	Encrypted bool
+	TS        bool // in MPEG-TS
 	Silent    bool // no sound
 	NoVideo   bool // sound alone
 	Language  string
@@ -50,11 +52,12 @@ const (
 
 // raw is one encoded rendition in pieces, kept for the tests of a process.
 type raw struct {
-	init     []byte
-	config   []byte
-	segments [][]byte
-	units    []int
+	config    []byte
+	fragments []cmaf.Fragment // one a segment
 }
+
+// endings are those of segments' names, by content type.
+var endings = map[string]string{"video/iso.segment": "m4s", "video/mp2t": "ts", "audio/aac": "aac"}
 
 var encoded struct {
 	sync.Mutex
@@ -75,6 +78,9 @@ func Job(t testing.TB, s store.Store, o Options) spool.Job {
 	}
 	if o.Encrypted {
 		job.Keys = spool.ContentKeys{{ID: KeyID, Bytes: Key, URI: cmp.Or(o.KeyURI, KeyURI)}}
+	}
+	if o.TS {
+		job.Settings.Container = spool.TS
 	}
 	if !o.NoVideo {
 		pictures(t, s, &job, o.Rate)
@@ -151,19 +157,31 @@ func sound(t testing.TB, s store.Store, job *spool.Job, o Options) {
 func add(t testing.TB, s store.Store, job *spool.Job, r raw, init spool.InitSection) {
 	t.Helper()
 	folder := job.Revision + "/" + init.Rendition
-	init.Object = put(t, s, folder+"/init-%s.mp4", "video/mp4", r.init)
+	track := wrap.Track{
+		Container: job.Settings.Container, Video: init.Width > 0, Config: r.config, Timescale: init.Timescale, Priming: cmaf.PacketSamples,
+	}
+	section, err := track.Init()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if section != nil {
+		init.Object = put(t, s, folder+"/init-%s.mp4", "video/mp4", section)
+	}
 	job.Made.Inits = append(job.Made.Inits, init)
-	for i, plain := range r.segments {
+	for i, f := range r.fragments {
+		plain, err := track.Segment(f)
+		if err != nil {
+			t.Fatal(err)
+		}
 		body := plain
 		if key := job.Keys.Of(i); key != nil {
-			var err error
 			if body, err = keys.Encrypt(key.Bytes, init.Rendition, i, plain); err != nil {
 				t.Fatal(err)
 			}
 		}
 		segment := spool.Segment{
-			Object:    put(t, s, fmt.Sprintf("%s/%05d-%%s.m4s", folder, i), "video/iso.segment", body),
-			Rendition: init.Rendition, Number: i, Units: r.units[i], Plain: verify.Sum(plain),
+			Object:    put(t, s, fmt.Sprintf("%s/%05d-%%s.%s", folder, i, endings[track.Type()]), track.Type(), body),
+			Rendition: init.Rendition, Number: i, Units: len(f.Samples), Plain: verify.Sum(plain),
 		}
 		if init.Width > 0 {
 			segment.KeyFrames = 1
@@ -176,7 +194,7 @@ func add(t testing.TB, s store.Store, job *spool.Job, r raw, init spool.InitSect
 // stills are the I-frames of a segment: ranges, or objects of the smallest rung.
 func stills(t testing.TB, s store.Store, job *spool.Job, segment spool.Segment, plain []byte) []spool.IFrame {
 	t.Helper()
-	all, err := cmaf.IFrames(plain)
+	all, err := wrap.Track{Container: job.Settings.Container, Video: true}.IFrames(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +206,7 @@ func stills(t testing.TB, s store.Store, job *spool.Job, segment spool.Segment, 
 		return nil
 	}
 	for n := range all {
-		body, err := cmaf.Still(plain, all[n])
+		body, err := wrap.Track{Container: job.Settings.Container, Video: true}.Still(plain, all[n])
 		if err == nil {
 			body, err = keys.Encrypt(key.Bytes, keys.Still(segment.Rendition, n), segment.Number, body)
 		}
@@ -242,9 +260,6 @@ func video(t testing.TB, rate spool.Ratio, gop, width, height int) raw {
 		t.Fatal(err)
 	}
 	r := raw{config: track.Config}
-	if r.init, err = cmaf.VideoInit(track.Config, timescale); err != nil {
-		t.Fatal(err)
-	}
 	decode := uint64(0)
 	for {
 		f, err := in.Next()
@@ -257,9 +272,9 @@ func video(t testing.TB, rate spool.Ratio, gop, width, height int) raw {
 		for i := range f.Samples {
 			f.Samples[i].Duration = uint32(frame)
 		}
-		f.Sequence, f.Decode = uint32(2*len(r.segments)+1), decode
+		f.Sequence, f.Decode = uint32(2*len(r.fragments)+1), decode
 		decode += uint64(len(f.Samples) * frame)
-		r.write(t, f)
+		r.fragments = append(r.fragments, f)
 	}
 }
 
@@ -279,22 +294,8 @@ func audio(t testing.TB, packets []int) raw {
 			f.Samples = append(f.Samples, cmaf.Sample{Duration: cmaf.PacketSamples, Sync: true, Data: bytes.Clone(packet)})
 		}
 		at += n
-		r.write(t, f)
+		r.fragments = append(r.fragments, f)
 	}
 	r.config = in.Config()
-	var err error
-	if r.init, err = cmaf.AudioInit(r.config, cmaf.PacketSamples, ""); err != nil {
-		t.Fatal(err)
-	}
 	return r
-}
-
-func (r *raw) write(t testing.TB, f cmaf.Fragment) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := errors.Join(cmaf.WriteSegmentStart(&b), cmaf.WriteFragment(&b, f)); err != nil {
-		t.Fatal(err)
-	}
-	r.segments = append(r.segments, b.Bytes())
-	r.units = append(r.units, len(f.Samples))
 }
