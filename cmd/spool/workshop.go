@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -13,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
-
-	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -66,20 +62,19 @@ func (h *house) disk() int64 {
 	return n
 }
 
-// class names what the encoders here write: the program with its libraries,
-// and how it is run.
+// class names what the encoders here write: the program, the processor, and
+// into how many threads a picture is split.
 func (h *house) class(ctx context.Context) (string, error) {
 	tools, err := findTools(ctx, h.cfg)
 	if err != nil {
 		return "", err
 	}
-	said, err := process.Run(ctx, process.Command{Path: tools.FFmpeg, Args: []string{"-version"}, Tag: tag(h.cfg)})
+	class, err := tools.Class(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask ffmpeg for its version: %w", err)
+		return "", err
 	}
 	_, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
-	sum := sha256.Sum256(fmt.Appendf(said, "%s %d", runtime.GOARCH, threads))
-	return hex.EncodeToString(sum[:6]), nil
+	return fmt.Sprintf("%s/%d", class, threads), nil
 }
 
 // caretaker knows what a worker has on its disk, for one that has no ledger to
