@@ -98,9 +98,6 @@ func parameterSets(avcC []byte) (conf avc.DecConfRec, sps *avc.SPS, err error) {
 	if len(conf.SPSnalus) != 1 || len(conf.PPSnalus) == 0 {
 		return conf, nil, malformed("avcC holds %d SPS and %d PPS", len(conf.SPSnalus), len(conf.PPSnalus))
 	}
-	sps, err = avc.ParseSPSNALUnit(conf.SPSnalus[0], true)
-	if err != nil {
-		return conf, nil, malformed("SPS: %v", err)
-	}
-	return conf, sps, nil
+	sps, err = ParseSPS(conf.SPSnalus[0])
+	return conf, sps, err
 }

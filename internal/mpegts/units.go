@@ -42,9 +42,9 @@ func parse(avcC []byte) (s sets, err error) {
 	if len(conf.SPSnalus) != 1 || len(conf.PPSnalus) == 0 {
 		return sets{}, unfit("%d SPS and %d PPS", len(conf.SPSnalus), len(conf.PPSnalus))
 	}
-	sps, err := avc.ParseSPSNALUnit(conf.SPSnalus[0], true)
+	sps, err := cmaf.ParseSPS(conf.SPSnalus[0])
 	if err != nil {
-		return sets{}, unfit("SPS: %v", err)
+		return sets{}, unfit("%v", err)
 	}
 	return sets{
 		all: slices.Concat(conf.SPSnalus, conf.PPSnalus), length: int(avcC[4]&3) + 1, reorder: reorder(sps),

@@ -3,7 +3,6 @@ package stream
 import (
 	"encoding/hex"
 
-	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/Eyevinn/mp4ff/hevc"
 
 	"github.com/spool-video/spool/internal/cmaf"
@@ -22,7 +21,7 @@ const (
 // h264 reads sequence parameter sets; the last one that can be read counts.
 func (t *Track) h264(sets [][]byte) {
 	for _, set := range sets {
-		sps, err := avc.ParseSPSNALUnit(set, true)
+		sps, err := cmaf.ParseSPS(set)
 		if err != nil {
 			continue
 		}
