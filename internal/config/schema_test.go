@@ -96,7 +96,11 @@ func TestSchemaHasEverySetting(t *testing.T) {
 		}
 		about, _ := properties[s.key].(map[string]any)
 		if usual, has := about["default"]; has {
-			if err := fits(t, schema, fmt.Sprintf("%s: %v\n", s.key, usual)); err != nil {
+			text, err := json.Marshal(usual) // which is YAML, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := fits(t, schema, fmt.Sprintf("%s: %s\n", s.key, text)); err != nil {
 				t.Errorf("%s: its default: %v", s.key, err)
 			}
 		}

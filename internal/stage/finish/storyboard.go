@@ -43,9 +43,6 @@ func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
 	if job.Settings.Storyboard == spool.StoryboardOff || len(job.Keys) > 0 && job.Settings.Storyboard != spool.StoryboardAlways {
 		return nil
 	}
-	if job.Settings.Container == spool.TS {
-		return nil // its pictures are not cut out of packets
-	}
 	var rungs []verify.Rendition
 	for _, r := range p.manifest.Renditions {
 		if r.Pictures() {
