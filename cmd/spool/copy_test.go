@@ -30,7 +30,7 @@ func TestCopiedPackagesPlay(t *testing.T) {
 	if code != exitReady || !strings.Contains(out, "180p   copy   320×180    good as it is: H.264 of at most") || !strings.Contains(out, "3 segments in 3 chunks") {
 		t.Errorf("spool plan ends with %d:\n%s%s", code, out, errs)
 	}
-	if !strings.Contains(out, "sound  copy   1 ch       good as it is: AAC-LC of") {
+	if !strings.Contains(out, "sound  copy   mono       Audio: good as it is: AAC-LC of") {
 		t.Errorf("spool plan says of the sound:\n%s", out)
 	}
 	out, errs, code = s.spool(t, "plan", source, "--sizes", "90,180", "--to", s.path("copied"), "--copy", "never")

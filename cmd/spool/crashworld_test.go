@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -202,15 +203,8 @@ func (b *bucket) strangers(t *testing.T) {
 	named := map[string]bool{}
 	for _, m := range b.manifests(t) {
 		named[path.Join(m.Video, m.Revision, "manifest.json")] = true
-		for _, o := range m.Beside {
+		for _, o := range slices.Concat(m.Objects(), m.Beside) {
 			named[path.Join(m.Video, o.Name)] = true
-		}
-		for _, r := range m.Renditions {
-			named[path.Join(m.Video, r.Playlist.Name)] = true
-			named[path.Join(m.Video, r.Init.Name)] = true
-			for _, s := range r.Segments {
-				named[path.Join(m.Video, s.Name)] = true
-			}
 		}
 	}
 	for _, name := range files(t, filepath.Join(b.dir, "bucket")) {

@@ -105,7 +105,7 @@ func fleetKey(t *testing.T) *keys.Fleet {
 func TestNothingClearInTheBroker(t *testing.T) {
 	b := brokertest.Redis(t)
 	const canary = "https://user:canary-5517@example.com/"
-	for fleet, clear := range map[*keys.Fleet]bool{fleetKey(t): false, nil: true} {
+	for _, fleet := range []*keys.Fleet{fleetKey(t), nil} { // what is sent in clear stays there
 		q, err := openQueue(t.Context(), "redis://"+b.Address, queueOptions{Fleet: fleet})
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +122,7 @@ func TestNothingClearInTheBroker(t *testing.T) {
 			found = found || strings.Contains(string(content), canary)
 			return err
 		})
-		if err != nil || found != clear {
+		if err != nil || found != (fleet == nil) {
 			t.Errorf("with a key %v: found %v, %v", fleet != nil, found, err)
 		}
 		if err := q.Close(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -190,7 +191,11 @@ func TestSourcesInStores(t *testing.T) {
 		if err := os.MkdirAll(path.Dir(path.Join(folder, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path.Join(folder, name), clip, 0o600); err != nil {
+		content := clip
+		if path.Ext(name) == ".txt" {
+			content = []byte("words of the one who filmed it\n")
+		}
+		if err := os.WriteFile(path.Join(folder, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -205,8 +210,8 @@ func TestSourcesInStores(t *testing.T) {
 		t.Errorf("run of a folder:\n%s", said)
 	}
 	h.good(t, 2)
-	later := time.Now().Add(time.Minute)
-	if err := os.Chtimes(path.Join(folder, "in/one.mp4"), later, later); err != nil {
+	longer := append(slices.Clone(clip), "\x00\x00\x00\x08free"...) // an empty box
+	if err := os.WriteFile(path.Join(folder, "in/one.mp4"), longer, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if said := h.do(t, exitReady, "run", from); !strings.Contains(said, "made anew") {

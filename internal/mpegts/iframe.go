@@ -16,23 +16,28 @@ func IFrames(segment []byte) ([]spool.IFrame, error) {
 		switch pid := int(b[1]&0x1f)<<8 | int(b[2]); {
 		case pid == patPID:
 			tables, open = int64(at), false
+			continue
 		case pid != picturePID:
-		default:
-			if b[1]&0x40 != 0 {
-				const adaptation, random = 0x20, 0x40
-				open = b[3]&adaptation != 0 && b[headerSize] > 0 && b[headerSize+1]&random != 0
-				if open {
-					found = append(found, spool.IFrame{Frame: pictures, Offset: tables})
-				}
-				pictures++
+			continue
+		}
+		if b[1]&0x40 != 0 {
+			if open = random(b); open {
+				found = append(found, spool.IFrame{Frame: pictures, Offset: tables})
 			}
-			if open {
-				last := &found[len(found)-1]
-				last.Size = int64(at+packetSize) - last.Offset
-			}
+			pictures++
+		}
+		if open {
+			last := &found[len(found)-1]
+			last.Size = int64(at+packetSize) - last.Offset
 		}
 	}
 	return found, nil
+}
+
+// random reports whether a packet says that decoding can begin with it.
+func random(packet []byte) bool {
+	const adaptation, randomAccess = 0x20, 0x40
+	return packet[3]&adaptation != 0 && packet[headerSize] > 0 && packet[headerSize+1]&randomAccess != 0
 }
 
 // Still is a key frame of a segment as a segment of its own.
