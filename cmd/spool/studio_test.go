@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -16,11 +15,11 @@ import (
 	"github.com/spool-video/spool/internal/hls"
 )
 
-// studio is a home in which the real program publishes for a test: this test's
-// own binary, which is spool under that name.
+// studio is a home in which the real program publishes for a test, as users
+// have it.
 type studio struct {
 	dir     string
-	program string // "" = this test's own binary
+	program string
 }
 
 func newStudio(t *testing.T) studio {
@@ -28,7 +27,7 @@ func newStudio(t *testing.T) studio {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Skip("ffmpeg is not installed")
 	}
-	return studio{dir: t.TempDir()}
+	return studio{dir: t.TempDir(), program: built(t)}
 }
 
 // path is a file of the studio.
@@ -37,7 +36,7 @@ func (s studio) path(elem ...string) string {
 }
 
 func (s studio) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, cmp.Or(s.program, "spool"), args...)
+	cmd := exec.CommandContext(ctx, s.program, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
 		"HOME="+s.dir, "XDG_STATE_HOME="+s.path("state"), "XDG_CACHE_HOME="+s.path("cache"), "XDG_CONFIG_HOME="+s.path("config"),

@@ -34,7 +34,6 @@ func TestTorture(t *testing.T) {
 	t.Parallel()
 	needTools(t, "ffmpeg", "ffprobe")
 	s := newStudio(t)
-	s.program = s.build(t)
 	var asked atomic.Int64
 	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(host.Close)
@@ -123,19 +122,6 @@ func (s studio) torture(t *testing.T, w *torturetest.Workshop, inputs []torturet
 		t.Errorf("verify ends with %d:\n%s%s", code, out, said)
 	}
 	return all
-}
-
-// build makes the program as users have it. This test's own binary has the race
-// detector, which other tests need, and which makes of a minute five.
-func (s studio) build(t *testing.T) string {
-	t.Helper()
-	program := s.path("spool")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return program
 }
 
 // endure runs a command to its end, or for longer than it may ever take: what
