@@ -14,7 +14,8 @@ import (
 // harmless are lines that may be missing, because they say what holds without
 // them, and lines that may be there twice.
 var harmless = map[string][]string{
-	"missing": {"#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-VERSION"},
+	// Of several lists of key frames one is enough.
+	"missing": {"#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-VERSION", "#EXT-X-I-FRAME-STREAM-INF"},
 	"twice":   {"#EXT-X-MAP", "#EXT-X-I-FRAME-STREAM-INF"},
 }
 
