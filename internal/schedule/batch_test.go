@@ -32,7 +32,7 @@ func (c counted) UpdateAll(ctx context.Context, changes []ledger.Change) ([]erro
 	return c.Ledger.UpdateAll(ctx, changes)
 }
 
-// loaded does the jobs of 300 videos at full load, while others wait behind
+// loaded does the jobs of 100 videos at full load, while others wait behind
 // them, and gives how many jobs and transactions that were, and how long it
 // took.
 func loaded(t testing.TB, waiting int) (jobs, commits int, took time.Duration) {
@@ -41,7 +41,7 @@ func loaded(t testing.TB, waiting int) (jobs, commits int, took time.Duration) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	const videos = 300
+	const videos = 100
 	var recs []ledger.Record
 	for n := range videos + waiting {
 		v := link(fmt.Sprint("v", n))

@@ -315,23 +315,3 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 }
-
-// A seed can be played again: what goes wrong, and when, is a matter of the
-// seed. Only the order of what happens in the very same instant is not, such as
-// that of the messages which a new scheduler finds; so most seeds are the same
-// to the letter, and not all.
-func TestSimulationIsTheSameAgain(t *testing.T) {
-	const seeds = 8
-	same := 0
-	for seed := uint64(1); seed <= seeds; seed++ {
-		first, _ := simulate(t, seed)
-		again, _ := simulate(t, seed)
-		if slices.Equal(first.trace, again.trace) {
-			same++
-		}
-	}
-	t.Logf("%d of %d seeds were the same again", same, seeds)
-	if same < seeds/2 {
-		t.Errorf("only %d of %d seeds were the same again", same, seeds)
-	}
-}
