@@ -39,7 +39,7 @@ type ordeal struct {
 // watched sends the last bytes one by one until the video is offered, so that
 // there is something to withdraw, and the rest then.
 func (o *ordeal) watched(w http.ResponseWriter, r *http.Request, last []byte) {
-	look := time.NewTicker(100 * time.Millisecond)
+	look := time.NewTicker(250 * time.Millisecond)
 	defer look.Stop()
 	for ; len(last) > 1; last = last[1:] {
 		if _, err := os.Stat(filepath.Join(o.bucket, o.id, "early.m3u8")); err == nil {
