@@ -241,8 +241,20 @@ func (s *service) work(ctx context.Context, w *watching) (err error) {
 	alive.Go(func() {
 		guarded(ctx, func(ctx context.Context) error { _, err := w.ledger.Changes(ctx); return err })
 	})
+	var lost error
+	if q := w.hookup.queue; q != nil {
+		l := letters{queue: q, take: d.Add, show: w.tell, refused: refusedPath(s.cfg.State)}
+		alive.Go(func() {
+			if lost = l.run(ctx); lost != nil {
+				stop()
+			}
+		})
+	}
 	w.also = func(ctx context.Context) { s.sweepFailed(ctx, w.running) }
-	return w.all(ctx)
+	err = w.all(ctx)
+	stop()
+	alive.Wait()
+	return errors.Join(err, lost)
 }
 
 // counter is the desk of this serve. It has a ledger of its own, so that the
