@@ -10,11 +10,13 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
@@ -56,13 +58,33 @@ func Open(ctx context.Context, path string) (*Ledger, error) {
 	if err := touch(path); err != nil {
 		return nil, problem(path, "open", err)
 	}
-	l := &Ledger{path: path}
-	if err := l.open(ctx); err != nil {
+	// Two that make the same new file into a ledger at the same moment: SQLite
+	// sends one of them away at once, however long it would wait.
+	for try := 1; ; try++ {
+		l := &Ledger{path: path}
+		err := l.open(ctx)
+		if err == nil {
+			return l, nil
+		}
 		_ = l.Close() // the error that matters is the one at hand
-		return nil, problem(path, "open", err)
+		err = problem(path, "open", err)
+		if e := (*spool.Error)(nil); !errors.As(err, &e) || e.Code != codeBusy || try == tries {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(rest):
+		}
 	}
-	return l, nil
 }
+
+// How often a ledger that is being made by another process is tried, and how
+// long is rested between.
+const (
+	tries = 5
+	rest  = 100 * time.Millisecond
+)
 
 // Close closes the file. Calls that run end with an error.
 func (l *Ledger) Close() error {

@@ -15,6 +15,9 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
+// codeBusy is the code of an error when another process writes.
+const codeBusy = "ledger-busy"
+
 // problem says what an error of the driver or the file system means for what
 // happens next. Errors of the contract, of the caller and of contexts pass.
 func problem(path, operation string, err error) error {
@@ -49,7 +52,7 @@ func classify(path string, err error) *spool.Error {
 		return readOnly(path)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return &spool.Error{
-			Class: spool.Transient, Code: "ledger-busy",
+			Class: spool.Transient, Code: codeBusy,
 			Reason: "another process has been writing to the ledger " + path + " for more than 10 s",
 		}
 	case sqlite3.SQLITE_IOERR:
