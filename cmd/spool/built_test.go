@@ -11,8 +11,7 @@ import (
 
 // built makes the program as users have it, once for all tests. Their own
 // binary, which is spool under that name, too, has the race detector, which
-// makes of a minute five: tests whose subject is what is published, and not
-// what goes on at once, use this one.
+// makes of a minute five: stories and kills run that one, others this one.
 func built(t *testing.T) string {
 	t.Helper()
 	program, err := buildOnce()

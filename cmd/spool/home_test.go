@@ -20,7 +20,6 @@ type home struct {
 	clip   string
 	ffmpeg string   // what is run in the place of ffmpeg
 	env    []string // more of it
-	plain  bool     // without the race detector
 }
 
 // heard makes the clip of these tests, once: 14 s, three chunks, with sound.
@@ -64,11 +63,7 @@ func (h *home) start(t *testing.T, args ...string) *child {
 
 func (h *home) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	program := "spool"
-	if h.plain {
-		program = built(t)
-	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(t.Context(), built(t), args...)
 	cmd.Dir = h.dir
 	cmd.Env = append(os.Environ(), "HOME="+h.dir, "SPOOL_TO=bucket", "SPOOL_STATE=state", "SPOOL_WORK=work")
 	switch args[0] {

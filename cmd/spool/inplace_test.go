@@ -56,7 +56,6 @@ func (h *home) sourcesIn(t *testing.T) *cellar {
 	if err := os.WriteFile(h.path("rclone.conf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.plain = true
 	h.env = append(h.env, "SPOOL_RCLONE_CONFIG=rclone.conf")
 	b.Store, err = remote.Open(t.Context(), spool.RemotePath{Remote: "far", Path: hosttest.Bucket + "/in"}, remote.Options{Remotes: func() (remote.Remotes, error) {
 		return remote.Remotes{"far": options}, nil

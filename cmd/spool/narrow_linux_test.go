@@ -150,7 +150,6 @@ func TestSourceLargerThanScratchGoesThrough(t *testing.T) {
 	const needs = "and this source needs [0-9.]+ MB at once"
 	body := bulky(t)
 	h, site := newHome(t), newLink(t)
-	h.plain = true
 	source := site.put("/film.mp4", offer{body: body, tag: "1"})
 	run := append(append([]string{"run", h.publishAs(t, "film", source)}, narrowly...), "--scratch-limit")
 	limit := h.least(t, run, needs)
@@ -251,7 +250,6 @@ func TestPulledPlugInNarrowScratch(t *testing.T) {
 	t.Parallel()
 	body := bulky(t)
 	h, site := newHome(t), newLink(t)
-	h.plain = true
 	const limit = 40_000_000
 	var mu sync.Mutex
 	var gone spool.Spans
@@ -315,7 +313,6 @@ func TestTwoSourcesShareNarrowScratch(t *testing.T) {
 	t.Parallel()
 	body := bulky(t)
 	h, site := newHome(t), newLink(t)
-	h.plain = true
 	const limit = 42_000_000
 	list := h.path("both.txt")
 	text := ""

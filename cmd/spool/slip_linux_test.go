@@ -65,9 +65,7 @@ func TestEverythingFailsOnce(t *testing.T) {
 	for _, s := range all[:killsOf(6, len(all))] {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			h := newHome(t)
-			h.plain = true
-			h.slips(t, s)
+			newHome(t).slips(t, s)
 		})
 	}
 }

@@ -33,7 +33,6 @@ func (h *home) publishTo(t *testing.T, options map[string]string, at string) *re
 	if err := os.WriteFile(h.path("rclone.conf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.plain = true
 	h.env = append(h.env, "SPOOL_TO=far:"+at, "SPOOL_RCLONE_CONFIG=rclone.conf")
 	s, err := remote.Open(t.Context(), spool.RemotePath{Remote: "far", Path: at}, remote.Options{ReadOnly: true, Remotes: func() (remote.Remotes, error) {
 		return remote.ReadRemotes(h.path("rclone.conf"))
