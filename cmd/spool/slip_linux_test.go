@@ -62,7 +62,7 @@ func TestEverythingFailsOnce(t *testing.T) {
 	t.Parallel()
 	needTools(t, "strace")
 	all := slips(killsOf(12, 40), killSeed(t))
-	for _, s := range all[:killsOf(6, len(all))] {
+	for _, s := range all[:killsOf(5, len(all))] {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			newHome(t).slips(t, s)
