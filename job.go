@@ -89,6 +89,7 @@ type Job struct {
 	Keys      ContentKeys `json:"keys,omitempty"`      // encode, audio, finish of encrypted videos: those of their segments
 	Made      *Made       `json:"made,omitempty"`      // finish: what all parts reported
 	Published string      `json:"published,omitempty"` // finish: the revision that the master names now
+	GivenUp   []string    `json:"givenUp,omitempty"`   // finish: Video.GivenUp
 }
 
 // SubtitleFile is a file of subtitles beside a source.

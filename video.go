@@ -71,6 +71,7 @@ type Video struct {
 	Status    Status      `json:"status"`
 	Revision  string      `json:"revision,omitempty"`  // the revision being made, or made last
 	Published string      `json:"published,omitempty"` // the revision that the master names, or ""
+	GivenUp   []string    `json:"givenUp,omitempty"`   // revisions that were begun before it and never published
 	Failure   *Failure    `json:"failure,omitempty"`   // why it failed or is paused
 	Stamp     SourceStamp `json:"stamp"`               // what the source looked like
 	Sizes     []string    `json:"sizes,omitempty"`     // names of the published rungs: "360p"

@@ -47,6 +47,16 @@ type conformity struct {
 
 // foreign checks a package by its playlist, or by a folder that holds one.
 func (c *checking) foreign(ctx context.Context, place string) error {
+	r, err := c.survey(ctx, place, c.foreignOptions())
+	if err != nil {
+		return err
+	}
+	c.take(checked{Place: plaintext.Redact(place), Rules: r})
+	return nil
+}
+
+// foreignOptions are how others' packages are read.
+func (c *checking) foreignOptions() survey.Options {
 	tools := ffmpeg.Tools{FFmpeg: cmp.Or(c.cfg.FFmpeg, "ffmpeg"), Unconfined: unconfined(c.cfg)}
 	o := survey.Options{
 		Decode: func(ctx context.Context, container stream.Container, media []byte) (map[stream.Kind]int, error) {
@@ -62,12 +72,7 @@ func (c *checking) foreign(ctx context.Context, place string) error {
 			return source(ctx, server.KeyRequest{Video: filepath.Base(filepath.Dir(uri)), URI: uri})
 		}
 	}
-	r, err := c.survey(ctx, place, o)
-	if err != nil {
-		return err
-	}
-	c.take(checked{Place: plaintext.Redact(place), Rules: r})
-	return nil
+	return o
 }
 
 // demuxers are ffmpeg's, by container.
@@ -105,6 +110,11 @@ func (c *checking) survey(ctx context.Context, place string, o survey.Options) (
 		root = (&url.URL{Path: name}).String()
 	}
 	o.Readers = runtime.NumCPU()
+	return held(ctx, places, root, o)
+}
+
+// held reads a package and holds it against the rules.
+func held(ctx context.Context, places survey.Places, root string, o survey.Options) (*conformity, error) {
 	pkg, err := survey.Read(ctx, places, root, o)
 	if err != nil {
 		return nil, err

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -142,8 +145,8 @@ func TestSourceInABucketChanges(t *testing.T) {
 	}
 }
 
-// A fifth of all ranges are refused, and a fifth are cut in the middle: nothing
-// comes of it.
+// A fifth of all ranges are refused, a fifth are cut in the middle, and a fifth
+// come in drops: nothing comes of it.
 func TestBucketWithFaults(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -156,6 +159,8 @@ func TestBucketWithFaults(t *testing.T) {
 			n = ranges.Add(1)
 		}
 		switch n % 5 {
+		case 1:
+			serve.ServeHTTP(&drops{w, r.Context()}, r)
 		case 2:
 			http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
 		case 4:
@@ -170,6 +175,30 @@ func TestBucketWithFaults(t *testing.T) {
 	if n := ranges.Load(); n < 5 {
 		t.Errorf("%d ranges", n)
 	}
+}
+
+// drops is an answer that comes slowly.
+type drops struct {
+	http.ResponseWriter
+	ctx context.Context //nolint:containedctx // that of the request
+}
+
+func (d *drops) Write(p []byte) (n int, err error) {
+	for part := range slices.Chunk(p, 4<<10) {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-d.ctx.Done():
+			return n, d.ctx.Err()
+		}
+		m, err := d.ResponseWriter.Write(part)
+		if n += m; err == nil {
+			err = http.NewResponseController(d.ResponseWriter).Flush()
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // cut is an answer whose connection ends early.

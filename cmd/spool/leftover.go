@@ -18,7 +18,11 @@ func (r *running) sweepFailed(ctx context.Context, ended []progress.Ending) (not
 		if e.Video == "" || e.Status != spool.Failed || e.Failure == nil || e.Failure.Class == spool.Transient {
 			continue
 		}
-		if err := finish.SweepAbandoned(ctx, r.store, e.Video, ""); err != nil {
+		rec, err := r.ledger.Get(ctx, e.Video)
+		if err == nil {
+			err = finish.SweepAbandoned(ctx, r.store, e.Video, "", append(rec.Video.GivenUp, rec.Video.Revision))
+		}
+		if err != nil {
 			notes = append(notes, "what was published of "+e.Video+" could not be removed: "+plaintext.Sanitize(err.Error()))
 		}
 	}

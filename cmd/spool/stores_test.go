@@ -84,11 +84,12 @@ func TestPublishToABucket(t *testing.T) {
 	}
 	h.good(t, 1)
 	for _, at := range []string{"far:films/site", "far:films/site/film"} {
-		if said := h.do(t, exitReady, "verify", at); strings.Count(said, "good") != 1 {
+		if said := h.do(t, exitReady, "verify", at); strings.Count(said, "good") != 1 || !strings.Contains(said, "0 MUST") {
 			t.Errorf("verify %s:\n%s", at, said)
 		}
 	}
 	h.do(t, exitUsage, "verify", "far:films/none")
+	verifyOthers(t, h)
 	all := objects(t, s)
 	kept := 0
 	for name, put := range begun {
@@ -259,26 +260,32 @@ func TestSourceInABucketArrives(t *testing.T) {
 	}
 }
 
-// doorkeeper stands before an S3 server and, while shut, refuses everybody as
-// S3 does when credentials have expired.
+// doorkeeper stands before an S3 server and, while it has one, refuses
+// everybody with a code of S3's.
 type doorkeeper struct {
 	behind http.Handler
-	shut   atomic.Bool
+	code   atomic.Value // of string
 }
 
 func (d *doorkeeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !d.shut.Load() {
+	code, _ := d.code.Load().(string)
+	if code == "" {
 		d.behind.ServeHTTP(w, r)
 		return
 	}
 	_, _ = io.Copy(io.Discard, r.Body) // so that the answer is read
-	w.WriteHeader(http.StatusForbidden)
-	_, _ = io.WriteString(w, "<Error><Code>ExpiredToken</Code><Message>as told</Message></Error>")
+	status := http.StatusForbidden
+	if code == "MethodNotAllowed" {
+		status = http.StatusMethodNotAllowed
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>as told</Message></Error>")
 }
 
-// Credentials that expire in the middle are waited for: nothing fails, and
-// nothing that was encoded is encoded again.
-func TestExpiredCredentialsAreWaitedFor(t *testing.T) {
+// What a person has to mend in the middle is said and waited for: credentials
+// that expire, a quota that is reached, a bucket that can only be read. Nothing
+// fails, and nothing that was encoded is encoded again.
+func TestDestinationToMendIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	options := hosttest.S3(t)
@@ -296,10 +303,14 @@ func TestExpiredCredentialsAreWaitedFor(t *testing.T) {
 	h.stub(t, `echo $PWD >> $home/starts; case $PWD in */encode-00001) : > $home/held; while [ ! -e $home/open ]; do sleep 0.02; done;; esac`)
 	c := h.start(t, "run", h.publishAs(t, "film", h.clip), "--copy", "never", "--encodes", "1")
 	h.held(t, c)
-	door.shut.Store(true)
+	door.code.Store("ExpiredToken")
 	h.open(t)
 	c.await(t, `refuses the credentials of the remote far \(ExpiredToken\)`)
-	door.shut.Store(false)
+	door.code.Store("QuotaExceeded")
+	c.await(t, `takes no more: it is full, or a quota is reached`)
+	door.code.Store("MethodNotAllowed")
+	c.await(t, `far:films/site cannot be written`)
+	door.code.Store("")
 	c.end(t, exitReady)
 	h.good(t, 1)
 	starts, err := os.ReadFile(h.path("starts"))

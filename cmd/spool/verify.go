@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,6 @@ import (
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
-	"github.com/spool-video/spool/internal/store/remote"
 	"github.com/spool-video/spool/internal/survey"
 	"github.com/spool-video/spool/internal/verify"
 )
@@ -45,8 +43,7 @@ durations, time stamps, key frames, rates, codecs, encryption; every segment is 
 Of what Spool published it checks, too, that every object is as it was made.
 
 FOLDER is a video's folder, a destination, or any folder with HLS in it; NAME:PATH is such a
-folder in a store, with what Spool published, checked against its manifest; FILE and URL are
-playlists. Keys come from --keys, or from where the playlists say.
+folder in a store, or a playlist there; FILE and URL are playlists. Keys come from --keys, or from where the playlists say.
 
 A line a finding: place, MUST or SHOULD, number of the rule, what is declared and what was
 measured; then a line a package. Exit code 3 when a MUST is broken, with --strict also
@@ -190,62 +187,6 @@ func (c *checking) folder(ctx context.Context, dir string) error {
 	return nil
 }
 
-// stored checks what Spool published to a place in a store: one video, or all
-// that lie right below it.
-func (c *checking) stored(ctx context.Context, arg string) (err error) {
-	at, err := spool.ParseRemotePath(arg)
-	if err != nil {
-		return err
-	}
-	s, err := remote.Open(ctx, at, remote.Options{Remotes: remotes(c.cfg), ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	dir, ids := at.String(), []string{}
-	if _, err := s.Stat(ctx, verify.MasterName); err == nil {
-		return c.oneStored(ctx, at)
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	for object, err := range s.List(ctx, "") {
-		if err != nil {
-			return err
-		}
-		if id, name := path.Split(object.Name); name == verify.MasterName && spool.ValidID(strings.TrimSuffix(id, "/")) {
-			ids = append(ids, strings.TrimSuffix(id, "/"))
-		}
-	}
-	if len(ids) == 0 {
-		return usage("nothing-there", "nothing that Spool published lies in "+dir, "name a video's folder, or the folder that it was published to; of others give the playlist's URL")
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		r, err := c.check(ctx, s, id, c.keySource(ctx, dir))
-		if err != nil {
-			return err
-		}
-		c.take(r)
-	}
-	return nil
-}
-
-// oneStored checks the video whose folder a place is.
-func (c *checking) oneStored(ctx context.Context, at spool.RemotePath) (err error) {
-	above := spool.RemotePath{Remote: at.Remote, Path: strings.TrimPrefix(path.Dir(at.Path), ".")}
-	s, err := remote.Open(ctx, above, remote.Options{Remotes: remotes(c.cfg), ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	r, err := c.check(ctx, s, path.Base(at.Path), c.keySource(ctx, above.String()))
-	if err != nil {
-		return err
-	}
-	c.take(r)
-	return nil
-}
-
 // ours reports whether a folder looks like a video that Spool published,
 // damaged perhaps.
 func ours(video string) bool {
@@ -300,16 +241,20 @@ func (c *checking) check(ctx context.Context, s store.Store, video string, sourc
 		return checked{}, err
 	}
 	r := checked{Video: video, Report: &report}
-	master := filepath.Join(s.Properties().Address, video, verify.MasterName)
-	if _, err := os.Stat(master); err != nil {
-		return r, nil //nolint:nilerr // that it is missing is in the report
-	}
-	r.Rules, err = c.survey(ctx, master, survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
+	so := survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
 		if o.Keys == nil {
 			return nil, server.ErrNoKey
 		}
 		return o.Keys(uri)
-	}})
+	}}
+	master := filepath.Join(s.Properties().Address, video, verify.MasterName)
+	if _, err = os.Stat(master); err == nil {
+		r.Rules, err = c.survey(ctx, master, so)
+	} else if _, err = s.Stat(ctx, path.Join(video, verify.MasterName)); err == nil {
+		r.Rules, err = c.surveyStored(ctx, below{s, video}, verify.MasterName, so)
+	} else {
+		return r, nil //nolint:nilerr // that it is missing is in the report
+	}
 	if e := new(spool.Error); errors.As(err, &e) && e.Code == survey.CodeNoHLS {
 		return r, nil // the report says what is wrong with the master
 	}

@@ -43,31 +43,47 @@ func S3(tb testing.TB) map[string]string {
 	}
 }
 
-// built is where the go command keeps the server that it has built.
-var built struct {
-	once sync.Once
-	path string
-	err  error
+// Rclone is rclone's own program, of the version that Spool has as a library;
+// tools/rclone pins it. To build it takes minutes, the first time.
+func Rclone(tb testing.TB) string {
+	tb.Helper()
+	return tool(tb, "rclone", "rclone")
 }
 
-// versitygw builds the server, which tools/servers pins, the first time.
 func versitygw(tb testing.TB) string {
 	tb.Helper()
-	built.once.Do(func() {
-		_, here, _, _ := runtime.Caller(0)
-		module := filepath.Join(filepath.Dir(here), "../../tools/servers")
-		var out bytes.Buffer
-		var child *process.Process
-		child, built.err = process.Start(tb.Context(), process.Command{
-			Path: "go", Args: []string{"tool", "-n", "versitygw"}, Dir: module, Env: append(os.Environ(), "TMPDIR="+os.TempDir()), Stdout: &out,
-		})
-		if built.err == nil {
-			built.err = child.Wait()
-		}
-		built.path = strings.TrimSpace(out.String())
-	})
-	if built.err != nil {
-		tb.Fatalf("build versitygw: %v", built.err)
+	return tool(tb, "servers", "versitygw")
+}
+
+// built is where the go command keeps the programs that it has built, by name.
+var built struct {
+	mu    sync.Mutex
+	paths map[string]string
+}
+
+// tool builds a program that a module in tools pins, the first time.
+func tool(tb testing.TB, module, name string) string {
+	tb.Helper()
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if path := built.paths[name]; path != "" {
+		return path
 	}
-	return built.path
+	_, here, _, _ := runtime.Caller(0)
+	var out bytes.Buffer
+	child, err := process.Start(tb.Context(), process.Command{
+		Path: "go", Args: []string{"tool", "-n", name}, Dir: filepath.Join(filepath.Dir(here), "../../tools", module),
+		Env: append(os.Environ(), "TMPDIR="+os.TempDir()), Stdout: &out,
+	})
+	if err == nil {
+		err = child.Wait()
+	}
+	if err != nil {
+		tb.Fatalf("build %s: %v", name, err)
+	}
+	if built.paths == nil {
+		built.paths = map[string]string{}
+	}
+	built.paths[name] = strings.TrimSpace(out.String())
+	return built.paths[name]
 }

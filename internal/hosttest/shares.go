@@ -71,3 +71,25 @@ func WebDAV(tb testing.TB) map[string]string {
 	start(tb, process.Command{Path: "apache2", Args: []string{"-f", file, "-D", "FOREGROUND"}, Dir: dir}, port)
 	return map[string]string{"type": "webdav", "url": "http://127.0.0.1:" + port, "vendor": "other"}
 }
+
+// python is Debian's, which has Debian's packages.
+const python = "/usr/bin/python3"
+
+// FTP starts pyftpdlib's server with a folder that its one user may write.
+func FTP(tb testing.TB) map[string]string {
+	tb.Helper()
+	need(tb, python)
+	dir, port := tb.TempDir(), freePort(tb)
+	if _, err := process.Run(tb.Context(), process.Command{Path: python, Args: []string{"-c", "import pyftpdlib"}, Dir: dir}); err != nil {
+		tb.Skip("pyftpdlib is not installed")
+	}
+	files := filepath.Join(dir, "files")
+	if err := os.Mkdir(files, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	start(tb, process.Command{
+		Path: python, Dir: dir,
+		Args: []string{"-W", "ignore", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", port, "-w", "-d", files, "-u", "spool", "-P", SecretKey},
+	}, port)
+	return map[string]string{"type": "ftp", "host": "127.0.0.1", "port": port, "user": "spool", "pass": obscured}
+}

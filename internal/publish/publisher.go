@@ -70,14 +70,18 @@ func (p Publisher) Target(job spool.Job) Target {
 	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Keys: job.Keys}
 }
 
-// Segment publishes one segment.
+// Segment publishes one segment; s.SHA256 is that of plain.
 func (t Target) Segment(ctx context.Context, s Plain, plain []byte) (spool.Segment, error) {
 	body, err := t.encrypt(s, plain)
 	if err != nil {
 		return spool.Segment{}, err
 	}
 	kind := cmp.Or(s.Type, TypeSegment)
-	object, err := t.object(ctx, body, kind, t.Careful, func(h8 string) string {
+	hash := s.SHA256 // in clear, what is published is what is here
+	if len(t.Keys) > 0 {
+		hash = sum(body)
+	}
+	object, err := t.object(ctx, content{body, kind, hash}, t.Careful, func(h8 string) string {
 		return fmt.Sprintf("%s/%s/%05d-%s.%s", t.Revision, s.Rendition, s.Number, h8, endings[kind])
 	})
 	if err != nil {
@@ -123,7 +127,7 @@ func (t Target) still(ctx context.Context, s Plain, plain []byte, n int) (spool.
 		return spool.Object{}, err
 	}
 	kind := cmp.Or(s.Type, TypeSegment)
-	return t.object(ctx, body, kind, t.Careful, func(h8 string) string {
+	return t.object(ctx, content{body, kind, sum(body)}, t.Careful, func(h8 string) string {
 		return fmt.Sprintf("%s/%s/iframe-%05d-%d-%s.%s", t.Revision, s.Rendition, s.Number, n, h8, endings[kind])
 	})
 }
@@ -147,7 +151,7 @@ func (t Target) Init(ctx context.Context, i Init) (spool.InitSection, error) {
 	if len(i.Bytes) == 0 {
 		return i.InitSection, nil
 	}
-	object, err := t.object(ctx, i.Bytes, TypeInit, true, func(h8 string) string {
+	object, err := t.object(ctx, content{i.Bytes, TypeInit, sum(i.Bytes)}, true, func(h8 string) string {
 		return fmt.Sprintf("%s/%s/init-%s.mp4", t.Revision, i.Rendition, h8)
 	})
 	if err != nil {
@@ -194,17 +198,26 @@ func (t Target) there(ctx context.Context, o spool.Object) (bool, error) {
 	return info.Size == o.Size, nil
 }
 
-func (t Target) object(ctx context.Context, body []byte, kind string, ask bool, name func(h8 string) string) (spool.Object, error) {
-	sum := sha256.Sum256(body)
-	hash := hex.EncodeToString(sum[:])
-	o := spool.Object{Name: name(hash[:8]), Size: int64(len(body)), SHA256: hash, Type: kind}
+// content is what an object will be.
+type content struct {
+	body         []byte
+	kind, sha256 string
+}
+
+func sum(body []byte) string {
+	s := sha256.Sum256(body)
+	return hex.EncodeToString(s[:])
+}
+
+func (t Target) object(ctx context.Context, c content, ask bool, name func(h8 string) string) (spool.Object, error) {
+	o := spool.Object{Name: name(c.sha256[:8]), Size: int64(len(c.body)), SHA256: c.sha256, Type: c.kind}
 	return o, t.again(ctx, func() error {
 		if ask {
 			if there, err := t.there(ctx, o); err != nil || there {
 				return err
 			}
 		}
-		return t.put(ctx, o, body)
+		return t.put(ctx, o, c.body)
 	})
 }
 

@@ -151,6 +151,7 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	}
 	if job.Kind == spool.Finish {
 		v.Status, v.Published, v.Failure = spool.Ready, v.Revision, nil
+		v.GivenUp = nil // it has swept them
 		return
 	}
 	if job.Kind == spool.Fetch {
@@ -289,6 +290,9 @@ func fail(rec *ledger.Record, job *ledger.Job, f spool.Failure) {
 // begin starts a revision of its own, with its first job.
 func begin(rec *ledger.Record, now time.Time) {
 	v := &rec.Video
+	if v.Revision != "" && v.Revision != v.Published {
+		v.GivenUp = append(slices.Clone(v.GivenUp), v.Revision)
+	}
 	v.Revision, v.Status, v.Failure, v.Changed = newRevision(), spool.Waiting, nil, now
 	rec.Jobs = nil
 	open(rec, Next(*v, nil, Event{Accepted: true}), spool.Report{})

@@ -11,11 +11,15 @@ import (
 
 // begun is the part of a job that stands in its record.
 func begun(v spool.Video, j spool.JobRecord) *spool.Job {
-	return &spool.Job{
+	job := &spool.Job{
 		JobKey: j.JobKey, Epoch: j.Epoch,
 		Source: v.Source, Canonical: v.Canonical, Title: v.Title,
 		Settings: v.Settings, Careful: v.Replans, Replaced: v.Replaced, Published: v.Published,
 	}
+	if j.Kind == spool.Finish {
+		job.GivenUp = v.GivenUp
+	}
+	return job
 }
 
 // orders completes jobs with what earlier jobs of their revision found. It

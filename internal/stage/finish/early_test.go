@@ -140,7 +140,7 @@ func TestUnpublishEarly(t *testing.T) {
 // before what they name.
 func TestSweepsTakeEarlyLists(t *testing.T) {
 	for name, sweep := range map[string]func(*verifytest.Memory) error{
-		"abandoned": func(m *verifytest.Memory) error { return finish.SweepAbandoned(t.Context(), m, "vid", "") },
+		"abandoned": func(m *verifytest.Memory) error { return finish.SweepAbandoned(t.Context(), m, "vid", "", nil) },
 		"replaced":  func(m *verifytest.Memory) error { return finish.SweepRevision(t.Context(), m, "vid", "r0") },
 	} {
 		m, _ := published(t, verifytest.Options{NoVideo: true})
@@ -161,7 +161,7 @@ func TestSweepsTakeEarlyLists(t *testing.T) {
 	m, _ := published(t, verifytest.Options{NoVideo: true})
 	publishEarly(t, m, "vid", "r1", "r1/a0-und/00000-00000000.m4s")
 	for _, keep := range []string{"", "r1", "r2"} {
-		if err := finish.SweepAbandoned(t.Context(), m, "vid", keep); err != nil || len(earlyNames(m)) != 2 {
+		if err := finish.SweepAbandoned(t.Context(), m, "vid", keep, nil); err != nil || len(earlyNames(m)) != 2 {
 			t.Errorf("keep %q: the lists of the READY revision: %v, %v", keep, earlyNames(m), err)
 		}
 	}

@@ -212,24 +212,18 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 	for _, d := range p.revision() {
 		known[job.Video+"/"+d.Name] = true
 	}
-	var strays, abandoned error
-	err := flow.Run(ctx, func(g *flow.Group) { // each is tried, whatever the other comes to
-		g.Go(func(ctx context.Context) error {
-			// Players follow the early lists, which may name what was made again since.
-			named, err := namedEarly(ctx, s.Store, job.Video, job.Revision)
-			stray := func(name string) bool { return !known[name] && !named[name] }
-			if err == nil {
-				err = remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
-			}
-			strays = err
-			return nil
-		})
-		g.Go(func(ctx context.Context) error {
-			abandoned = sweepAbandoned(ctx, s.Store, job.Video, job.Revision)
-			return nil
-		})
-	})
-	if errors.Join(err, strays, abandoned) != nil {
+	now, err := listed(ctx, s.Store, job.Video+"/")
+	if err == nil {
+		// Players follow the early lists, which may name what was made again since.
+		var named map[string]bool
+		named, err = namedEarly(ctx, now, job.Video, job.Revision)
+		stray := func(name string) bool { return !known[name] && !named[name] }
+		if err == nil {
+			err = remove(ctx, now, job.Video+"/"+job.Revision+"/", stray)
+		}
+		err = errors.Join(err, sweepAbandoned(ctx, now, job.Video, job.Revision, job.GivenUp))
+	}
+	if err != nil {
 		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
@@ -71,11 +73,16 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 	return nil
 }
 
+// othersTime is how long an unfinished revision that somebody else has begun is
+// left alone after its last object was put: another machine may be at it.
+const othersTime = 24 * time.Hour
+
 // SweepAbandoned removes the revisions of a video that were never finished,
-// all but keep: those without a manifest, which nothing published can name.
+// all but keep: those without a manifest, which nothing published can name,
+// when they are mine, or nobody has put anything there for a day.
 // Revisions that are whole, replaced or not, stay, with the early lists that
 // players may still follow, and so does a foreign folder.
-func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) error {
+func SweepAbandoned(ctx context.Context, s store.Store, video, keep string, mine []string) error {
 	if !spool.ValidID(video) {
 		return fmt.Errorf("sweep %q: not a video's name", video)
 	}
@@ -86,24 +93,27 @@ func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) erro
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("sweep %s: %w", video, err)
 	}
-	return sweepAbandoned(ctx, s, video, keep)
+	return sweepAbandoned(ctx, s, video, keep, mine)
 }
 
 // sweepAbandoned is SweepAbandoned of a video that is known to be ours.
-func sweepAbandoned(ctx context.Context, s store.Store, video, keep string) error {
-	whole := map[string]bool{keep: true}
+func sweepAbandoned(ctx context.Context, s store.Store, video, keep string, mine []string) error {
+	stays := map[string]bool{keep: true}
+	young := time.Now().Add(-othersTime)
 	for info, err := range s.List(ctx, video+"/") {
 		if err != nil {
 			return fmt.Errorf("sweep %s: %w", video, err)
 		}
-		if parts := strings.Split(info.Name, "/"); len(parts) == 3 && parts[2] == verify.ManifestName {
-			whole[parts[1]] = true
+		parts := strings.Split(info.Name, "/")
+		whole := len(parts) == 3 && parts[2] == verify.ManifestName
+		if whole || len(parts) > 2 && info.Modified.After(young) && !slices.Contains(mine, parts[1]) {
+			stays[parts[1]] = true
 		}
 	}
-	if err := removeEarly(ctx, s, video, func(of string) bool { return !whole[of] }); err != nil {
+	if err := removeEarly(ctx, s, video, func(of string) bool { return !stays[of] }); err != nil {
 		return fmt.Errorf("sweep %s: %w", video, err)
 	}
-	abandoned := func(name string) bool { return !whole[strings.Split(name, "/")[1]] }
+	abandoned := func(name string) bool { return !stays[strings.Split(name, "/")[1]] }
 	if err := remove(ctx, s, video+"/", abandoned); err != nil {
 		return fmt.Errorf("sweep %s: %w", video, err)
 	}

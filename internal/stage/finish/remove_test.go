@@ -1,11 +1,14 @@
 package finish_test
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/keys"
@@ -253,6 +256,43 @@ func TestFolderWithoutCardIsStillOurs(t *testing.T) {
 	}
 }
 
+// dated is a store whose objects were put at some time.
+type dated struct {
+	*verifytest.Memory
+	put time.Time
+}
+
+func (d dated) List(ctx context.Context, prefix string) iter.Seq2[store.Info, error] {
+	return func(yield func(store.Info, error) bool) {
+		for info, err := range d.Memory.List(ctx, prefix) {
+			if info.Modified = d.put; !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// What another machine is publishing now is no leftover, though its revision
+// is not whole; a day later it is. What is one's own always is.
+func TestSweepLeavesOthersWork(t *testing.T) {
+	for age, stays := range map[time.Duration]bool{time.Minute: true, 48 * time.Hour: false} {
+		m := verifytest.NewMemory()
+		job := verifytest.Job(t, m, verifytest.Options{NoVideo: true})
+		job.GivenUp = []string{"r0"}
+		for _, revision := range []string{"r0", "r9"} {
+			m.Set("vid/"+revision+"/v0-90p/00000-0123abcd.m4s", []byte("begun"))
+		}
+		s := stage(m)
+		s.Store = dated{m, time.Now().Add(-age)}
+		if _, err := run(t, s, job); err != nil {
+			t.Fatal(err)
+		}
+		if under(m, "vid/r0/") || under(m, "vid/r9/") != stays {
+			t.Errorf("after %v: %v", age, m.Names())
+		}
+	}
+}
+
 // A plan that was given up leaves nothing behind, and a video that failed
 // neither; whole revisions and strangers' files stay.
 func TestSweepAbandoned(t *testing.T) {
@@ -267,20 +307,20 @@ func TestSweepAbandoned(t *testing.T) {
 	}
 	before := m.Names()
 	m.Set("vid/r2/v0-90p/00000-0123abcd.m4s", []byte("failed"))
-	if err := finish.SweepAbandoned(t.Context(), m, "vid", "r2"); err != nil || !under(m, "vid/r2/") {
+	if err := finish.SweepAbandoned(t.Context(), m, "vid", "r2", nil); err != nil || !under(m, "vid/r2/") {
 		t.Errorf("the revision that is being made is gone: %v, %v", m.Names(), err)
 	}
-	if err := finish.SweepAbandoned(t.Context(), m, "vid", ""); err != nil || !slices.Equal(m.Names(), before) {
+	if err := finish.SweepAbandoned(t.Context(), m, "vid", "", nil); err != nil || !slices.Equal(m.Names(), before) {
 		t.Errorf("objects were %v, are %v; %v", before, m.Names(), err)
 	}
 	m.Set("new/r1/v0-90p/00000-0123abcd.m4s", []byte("failed"))
 	m.Set("new/r1/notes.txt", []byte("somebody's"))
-	if err := finish.SweepAbandoned(t.Context(), m, "new", ""); err != nil || under(m, "new/r1/v0") || !under(m, "new/r1/notes") {
+	if err := finish.SweepAbandoned(t.Context(), m, "new", "", nil); err != nil || under(m, "new/r1/v0") || !under(m, "new/r1/notes") {
 		t.Errorf("%v, %v", m.Names(), err)
 	}
 	m.Set("foreign/master.m3u8", []byte("#EXTM3U\n"))
 	m.Set("foreign/r1/v0-90p/00000-0123abcd.m4s", []byte("theirs"))
-	if err := finish.SweepAbandoned(t.Context(), m, "foreign", ""); err != nil || !under(m, "foreign/r1/") {
+	if err := finish.SweepAbandoned(t.Context(), m, "foreign", "", nil); err != nil || !under(m, "foreign/r1/") {
 		t.Errorf("%v, %v", m.Names(), err)
 	}
 }

@@ -19,13 +19,38 @@ import (
 // Open reads length bytes from offset; length < 0 means to the end. Past the
 // end there is nothing to read.
 func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
-	err = s.again(ctx, "open", name, func(ctx context.Context) error {
+	err = s.again(ctx, "open", name, func(ctx context.Context) (err error) {
+		if offset == 0 && length < 0 && s.kind.unasked != nil {
+			r, err = s.openWhole(ctx, name)
+			return err
+		}
 		o, err := s.find(ctx, name)
 		if err == nil {
 			r, err = open(ctx, o, offset, length)
 		}
 		return err
 	})
+	return r, err
+}
+
+// openWhole opens an object in one request.
+func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, error) {
+	f, err := s.sought(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	unasked, err := s.blind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := unasked.NewObject(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := o.Open(ctx)
+	if missing(err) {
+		return nil, s.absent(ctx, f, err)
+	}
 	return r, err
 }
 
@@ -64,24 +89,37 @@ func about(ctx context.Context, o rclone.Object) store.Info {
 
 // find gives an object that is not the store's own.
 func (s *Store) find(ctx context.Context, name string) (rclone.Object, error) {
+	f, err := s.sought(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	o, err := object(ctx, f, name)
+	if missing(err) {
+		return nil, s.absent(ctx, f, err)
+	}
+	return o, err
+}
+
+// sought gives the connected store to look for an object in, whose name is not
+// the store's own.
+func (s *Store) sought(ctx context.Context, name string) (rclone.Fs, error) {
 	if err := store.CheckName(name); err != nil {
 		return nil, err
 	}
 	f, err := s.live(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil && own(name) {
+		err = rclone.ErrorObjectNotFound
 	}
-	if own(name) {
-		return nil, rclone.ErrorObjectNotFound
+	return f, err
+}
+
+// absent is the error of an object that was not found: nothing is there in a
+// bucket that has been removed, either.
+func (s *Store) absent(ctx context.Context, f rclone.Fs, notThere error) error {
+	if err := s.check(ctx, f); err != nil {
+		return err
 	}
-	o, err := object(ctx, f, name)
-	if missing(err) {
-		// Nothing is there in a bucket that has been removed, either.
-		if err := s.check(ctx, f); err != nil {
-			return nil, err
-		}
-	}
-	return o, err
+	return notThere
 }
 
 // object asks for an object.

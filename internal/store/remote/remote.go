@@ -74,6 +74,7 @@ type Store struct {
 
 	mu      sync.Mutex // owns what follows
 	fs      rclone.Fs  // nil: not connected yet
+	unasked rclone.Fs  // as fs, for objects that nobody asked for before; nil: not needed yet
 	sum     hash.Type  // what the store is asked for after a put
 	token   string
 	checked time.Time // when the token was last seen
@@ -135,10 +136,10 @@ func (s *Store) Properties() store.Properties {
 // Close gives the connections back; a store that is closed cannot be used.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	f := s.fs
-	s.fs = nil
+	f, other := s.fs, s.unasked
+	s.fs, s.unasked = nil, nil
 	s.mu.Unlock()
-	if err := disconnect(f); err != nil {
+	if err := errors.Join(disconnect(f), disconnect(other)); err != nil {
 		return fmt.Errorf("close %s: %w", s.at, err)
 	}
 	return nil
@@ -185,7 +186,7 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 		return nil, err
 	}
 	// The store outlives the call that happened to connect it.
-	f, err := remotes.connect(context.WithoutCancel(ctx), s.at)
+	f, err := remotes.connect(context.WithoutCancel(ctx), s.at, nil)
 	if errors.Is(err, rclone.ErrorIsFile) {
 		return nil, errors.Join(notAFolder(s.at), disconnect(f))
 	}
@@ -202,11 +203,29 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 	return f, nil
 }
 
+// blind gives the store in which objects are opened unasked.
+func (s *Store) blind(ctx context.Context) (rclone.Fs, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unasked != nil {
+		return s.unasked, nil
+	}
+	remotes, err := s.o.Remotes()
+	if err != nil {
+		return nil, err
+	}
+	if s.unasked, err = remotes.connect(context.WithoutCancel(ctx), s.at, s.kind.unasked); err != nil {
+		s.unasked = nil // whatever came with the error
+		return nil, &connectError{err}
+	}
+	return s.unasked, nil
+}
+
 // forget makes the next call connect anew.
 func (s *Store) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fs = nil // others may be using it; it closes what it holds when nobody does
+	s.fs, s.unasked = nil, nil // others may be using them; they close what they hold when nobody does
 }
 
 // quiet keeps rclone's log off the terminal: what matters of it comes as an

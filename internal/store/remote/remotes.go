@@ -104,13 +104,15 @@ func (r Remotes) find(name string) (*rclone.RegInfo, *configmap.Map, error) {
 	return info, m, nil
 }
 
-// connect makes rclone's store of a place, which may speak to its server.
-func (r Remotes) connect(ctx context.Context, at spool.RemotePath) (rclone.Fs, error) {
+// connect makes rclone's store of a place, which may speak to its server. more
+// are options over all others.
+func (r Remotes) connect(ctx context.Context, at spool.RemotePath, more map[string]string) (rclone.Fs, error) {
 	quiet()
 	info, options, err := r.find(at.Remote)
 	if err != nil {
 		return nil, err
 	}
+	options.AddGetter(configmap.Simple(more), configmap.PriorityNormal)
 	// What has to be tried again is tried again here: many layers that each try
 	// a few times wait for hours together.
 	ctx, settings := rclone.AddConfig(ctx)

@@ -17,3 +17,8 @@ func TestSoakWebDAV(t *testing.T) {
 	t.Parallel()
 	conform(t, hosttest.WebDAV(t), "in")
 }
+
+func TestSoakFTP(t *testing.T) {
+	t.Parallel()
+	conform(t, hosttest.FTP(t), "in")
+}

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -155,7 +156,6 @@ type load struct {
 	headers store.PutOptions
 	size    int64
 	sums    map[hash.Type]string // those that the store can be asked for
-	sha256  [sha256.Size]byte
 }
 
 // weigh reads a body from its start.
@@ -167,14 +167,11 @@ func (s *Store) weigh(body io.ReadSeeker, o store.PutOptions) (load, error) {
 	if err != nil {
 		return load{}, err
 	}
-	own := sha256.New()
-	size, err := io.Copy(io.MultiWriter(asked, own), body)
+	size, err := io.Copy(asked, body)
 	if err != nil {
 		return load{}, &bodyError{err}
 	}
-	l := load{body: body, headers: o, size: size, sums: asked.Sums()}
-	own.Sum(l.sha256[:0])
-	return l, nil
+	return load{body: body, headers: o, size: size, sums: asked.Sums()}, nil
 }
 
 // checksum is what the connected store is asked for after a put.
@@ -266,12 +263,18 @@ func (s *Store) readBack(ctx context.Context, o rclone.Object, name string, l lo
 	if err != nil {
 		return err
 	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, r)
+	got, sent := sha256.New(), sha256.New()
+	_, err = io.Copy(got, r)
 	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("read back %s: %w", name, err)
 	}
-	if [sha256.Size]byte(sum.Sum(nil)) != l.sha256 {
+	if _, err := l.body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := io.Copy(sent, l.body); err != nil {
+		return &bodyError{err}
+	}
+	if !bytes.Equal(got.Sum(nil), sent.Sum(nil)) {
 		return changed(s.at, "gives back other bytes for "+name+" than were sent")
 	}
 	return nil
