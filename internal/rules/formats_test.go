@@ -213,7 +213,6 @@ func TestCaptionsAreDeclared(t *testing.T) {
 func TestLoudness(t *testing.T) {
 	t.Parallel()
 	f := own(t, verifytest.Options{NoVideo: true}).clone()
-	quiet := path.Join(path.Dir(sound), "loud.m3u8")
 	loud := func(b []byte) []byte {
 		file, err := mp4.DecodeFile(bytes.NewReader(b))
 		if err != nil {
@@ -228,13 +227,13 @@ func TestLoudness(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	list := slices.IndexFunc(slices.Sorted(maps.Keys(f)), func(n string) bool { return strings.HasSuffix(n, "index.m3u8") })
-	name := slices.Sorted(maps.Keys(f))[list]
-	quiet = path.Join(path.Dir(name), "loud.m3u8")
+	all := slices.Sorted(maps.Keys(f))
+	name := all[slices.IndexFunc(all, func(n string) bool { return strings.HasSuffix(n, "index.m3u8") })]
+	told := path.Join(path.Dir(name), "loud.m3u8")
 	f[path.Join(path.Dir(name), "loud.mp4")] = loud(f[f.init(name)])
-	f[quiet] = bytes.ReplaceAll(f[name], []byte(path.Base(f.init(name))), []byte("loud.mp4"))
-	for root, want := range map[string]bool{name: false, quiet: false, master: true} {
-		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n" + name + "\n#EXT-X-STREAM-INF:BANDWIDTH=2\n" + quiet + "\n")
+	f[told] = bytes.ReplaceAll(f[name], []byte(path.Base(f.init(name))), []byte("loud.mp4"))
+	for root, want := range map[string]bool{name: false, told: false, master: true} {
+		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n" + name + "\n#EXT-X-STREAM-INF:BANDWIDTH=2\n" + told + "\n")
 		if found := names(rules.Check(f.survey(t, root, false))); slices.Contains(found, "S50") != want {
 			t.Errorf("%s: found %v", root, found)
 		}
