@@ -60,7 +60,7 @@ var law = map[string][]string{
 	"internal/staging":  {".", "internal/store"},
 
 	// Packages of others, as they are found.
-	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/store", "internal/survey/m3u8", "internal/survey/stream"},
+	"internal/survey": {".", "internal/keys", "internal/plaintext", "internal/survey/m3u8", "internal/survey/stream"},
 
 	// The contracts, and their engines one level below. An engine knows its
 	// contract; only cmd/spool knows engines.

@@ -18,21 +18,6 @@ import (
 	"github.com/spool-video/spool/internal/verify"
 )
 
-// storeReaders is how many segments of a store are read at a time: a bucket
-// answers late, not slowly.
-const storeReaders = 8
-
-// below is a folder in a store.
-type below struct {
-	store.Store
-	dir string
-}
-
-// Open reads an object of the folder.
-func (b below) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	return b.Store.Open(ctx, path.Join(b.dir, name), offset, length)
-}
-
 // stored checks what lies at a place in a store: a video, all those right below
 // it, or whatever HLS is there.
 func (c *checking) stored(ctx context.Context, arg string) (err error) {
@@ -171,16 +156,10 @@ func (c *checking) ownStored(ctx context.Context, s store.Store, id string) erro
 
 // foreignStored checks a package in a store by its playlist.
 func (c *checking) foreignStored(ctx context.Context, s store.Store, playlist string) error {
-	r, err := c.surveyStored(ctx, below{s, path.Dir(playlist)}, path.Base(playlist), c.foreignOptions())
+	r, err := c.survey(ctx, inStore{s, survey.NewWeb(nil)}, (&url.URL{Path: playlist}).String(), c.foreignOptions())
 	if err != nil {
 		return err
 	}
 	c.take(checked{Place: plaintext.Redact(s.Properties().Address + "/" + playlist), Rules: r})
 	return nil
-}
-
-// surveyStored is survey in a folder of a store.
-func (c *checking) surveyStored(ctx context.Context, in below, playlist string, o survey.Options) (*conformity, error) {
-	o.Readers = storeReaders
-	return held(ctx, survey.Places{Web: survey.NewWeb(nil), Store: in}, (&url.URL{Path: playlist}).String(), o)
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/survey/m3u8"
 )
 
@@ -26,17 +25,10 @@ type Source interface {
 	Read(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) ([]byte, File, error)
 }
 
-// Places reads what has no scheme from a folder or a store, and http and https
-// by HTTP.
+// Places reads what has no scheme from a folder, and http and https by HTTP.
 type Places struct {
 	Folder *os.Root // nil: nothing has to be read from disk
-	Store  objects  // nil: nothing has to be read from a store
 	Web    Web
-}
-
-// objects are those of a store, by their names.
-type objects interface {
-	Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
 }
 
 // Read implements Source.
@@ -46,8 +38,6 @@ func (p Places) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most in
 		return p.Web.Read(ctx, at, part, most)
 	case at.Scheme == "" && at.Host == "" && p.Folder != nil:
 		return p.read(at, part, most)
-	case at.Scheme == "" && at.Host == "" && p.Store != nil:
-		return p.get(ctx, at, part, most)
 	}
 	return nil, File{}, unreadable(fmt.Sprintf("addresses of %q are not followed", cmp.Or(at.Scheme, "another host")), nil)
 }
@@ -72,28 +62,6 @@ func (p Places) read(at *url.URL, part *m3u8.Range, most int64) ([]byte, File, e
 		from = io.NewSectionReader(f, part.Offset, part.Length)
 	}
 	b, err := limited(from, part, most)
-	return b, File{Size: int64(len(b))}, err
-}
-
-// get reads an object.
-func (p Places) get(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) (b []byte, f File, err error) {
-	offset, length := int64(0), int64(-1)
-	if part != nil {
-		offset, length = part.Offset, part.Length
-	}
-	r, err := p.Store.Open(ctx, strings.TrimPrefix(at.Path, "/"), offset, length)
-	switch {
-	case ctx.Err() != nil:
-		return nil, File{}, ctx.Err()
-	case errors.Is(err, store.ErrNotFound):
-		return nil, File{}, unreadable("it is not there", err)
-	case err != nil:
-		return nil, File{}, err //nolint:wrapcheck // a store's errors are sentences
-	}
-	b, err = limited(r, part, most)
-	if gone := r.Close(); err == nil && gone != nil {
-		err = passing("it breaks off", gone)
-	}
 	return b, File{Size: int64(len(b))}, err
 }
 
