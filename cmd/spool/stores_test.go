@@ -200,6 +200,11 @@ func TestSourcesInStores(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for link, to := range map[string]string{"in/link.mp4": h.clip, "in/linked": h.dir} {
+		if err := os.Symlink(to, path.Join(folder, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	from := "far:" + folder + "/in"
 	if said := h.do(t, exitReady, "plan", from+"/one.mp4"); !strings.Contains(said, "publish") || !strings.Contains(said, "3 chunks") {
 		t.Errorf("plan:\n%s", said)

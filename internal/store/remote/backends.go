@@ -57,9 +57,11 @@ var kinds = map[string]kind{
 	"google cloud storage": {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_bucket": "true"}},
 	"azureblob":            {atomicPut: true, buckets: true, fixed: map[string]string{"no_check_container": "true"}},
 	"local":                {atomicMove: true},
-	"sftp":                 {atomicMove: true, fixed: map[string]string{"set_modtime": "false"}},
-	"smb":                  {buckets: true},
-	"webdav":               {web: true},
-	"ftp":                  {},
-	"http":                 {readOnly: true, slash: true, web: true},
+	// A folder's links may lead out of it; what they lead to within is found by
+	// itself.
+	"sftp":   {atomicMove: true, fixed: map[string]string{"set_modtime": "false", "skip_links": "true"}},
+	"smb":    {buckets: true},
+	"webdav": {web: true},
+	"ftp":    {},
+	"http":   {readOnly: true, slash: true, web: true},
 }
