@@ -46,16 +46,19 @@ func (t Target) Run(ctx context.Context, part *Part, capacity int, progress func
 	err := flow.Run(ctx, func(g *flow.Group) {
 		flow.Consume(g, senders, queue, s.send)
 		g.Go(func(ctx context.Context) (err error) {
-			defer queue.Close()
 			record, err = t.make(ctx, part, make, func(p Plain) error { return queue.Put(ctx, p) })
+			queue.Close()
 			s.made(record)
+			if err == nil {
+				s.sections(ctx, record) // while the last segments are on their way
+			}
 			return err
 		})
 	})
 	if err != nil {
 		return spool.Made{}, err
 	}
-	return s.finish(ctx, record)
+	return s.finish(record)
 }
 
 func (t Target) make(ctx context.Context, part *Part, make Make, done func(Plain) error) (Record, error) {
@@ -82,6 +85,7 @@ type sending struct {
 
 	mu       sync.Mutex // guards what follows
 	segments []spool.Segment
+	inits    []spool.InitSection
 	err      error // the first upload that failed
 	total    int64 // bytes; 0 until all is made
 	sent     int64
@@ -120,6 +124,22 @@ func (s *sending) segment(ctx context.Context, p Plain) (spool.Segment, error) {
 	return s.target.Segment(ctx, p, data)
 }
 
+// sections publishes the init sections. As send, it returns no error.
+func (s *sending) sections(ctx context.Context, r Record) {
+	inits := make([]spool.InitSection, len(r.Inits))
+	err := flow.Run(ctx, func(g *flow.Group) {
+		for n, i := range r.Inits {
+			g.Go(func(ctx context.Context) (err error) {
+				inits[n], err = s.target.Init(ctx, i)
+				return err
+			})
+		}
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inits, s.err = inits, cmp.Or(s.err, err)
+}
+
 func (s *sending) made(r Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,22 +159,11 @@ func (s *sending) report() {
 
 var errUnsent = errors.New("segments that were made and segments that were published differ")
 
-func (s *sending) finish(ctx context.Context, r Record) (spool.Made, error) {
+func (s *sending) finish(r Record) (spool.Made, error) {
 	if s.err != nil {
 		return spool.Made{}, s.err
 	}
-	made := spool.Made{Segments: s.segments, Notes: r.Notes, Inits: make([]spool.InitSection, len(r.Inits))}
-	err := flow.Run(ctx, func(g *flow.Group) {
-		for n, i := range r.Inits {
-			g.Go(func(ctx context.Context) (err error) {
-				made.Inits[n], err = s.target.Init(ctx, i)
-				return err
-			})
-		}
-	})
-	if err != nil {
-		return spool.Made{}, err //nolint:wrapcheck // it says what it is
-	}
+	made := spool.Made{Segments: s.segments, Notes: r.Notes, Inits: s.inits}
 	slices.SortFunc(made.Segments, func(a, b spool.Segment) int {
 		return cmp.Or(cmp.Compare(a.Rendition, b.Rendition), cmp.Compare(a.Number, b.Number))
 	})

@@ -14,7 +14,7 @@ import (
 
 // readers is how many objects are read at a time: a bucket answers late, not
 // slowly.
-const readers = 8
+const readers = 16
 
 // list asks the store what it has of the revision.
 func (c *checker) list(ctx context.Context) error {

@@ -19,8 +19,13 @@ type parcel struct {
 	// which names them.
 	lists, pictures []document
 	sealed          document
-	outside         []document // beside it, the master last
+	// What lies beside it: a poster and a description, and the master.
+	about  []document
+	master document
 }
+
+// beside is all that lies beside the revision, the master last.
+func (p *parcel) beside() []document { return append(slices.Clone(p.about), p.master) }
 
 // revision is all that lies below the revision, but the segments.
 func (p *parcel) revision() []document {

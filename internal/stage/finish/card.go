@@ -42,23 +42,23 @@ type Chapter struct {
 	End   float64 `json:"end"`   // seconds
 }
 
-// beside makes what lies beside the revision, and the manifest, which names
+// describe makes what lies beside the revision, and the manifest, which names
 // all of it.
-func (p *parcel) beside(job spool.Job, poster []byte) error {
+func (p *parcel) describe(job spool.Job, poster []byte) error {
 	if poster != nil {
-		p.outside = append(p.outside, newDocument(verify.PosterName, "image/jpeg", poster))
+		p.about = append(p.about, newDocument(verify.PosterName, "image/jpeg", poster))
 	}
 	card, err := json.MarshalIndent(p.card(job), "", " ")
 	if err != nil {
 		return fmt.Errorf("finish %s: encode video.json: %w", job.Video, err)
 	}
-	p.outside = append(p.outside, newDocument(verify.CardName, "application/json", append(card, '\n')))
-	master, err := p.master().Encode()
+	p.about = append(p.about, newDocument(verify.CardName, "application/json", append(card, '\n')))
+	master, err := p.leading().Encode()
 	if err != nil {
 		return fmt.Errorf("finish %s: %w", job.Video, err)
 	}
-	p.outside = append(p.outside, newDocument(verify.MasterName, "application/vnd.apple.mpegurl", master))
-	for _, d := range p.outside {
+	p.master = newDocument(verify.MasterName, "application/vnd.apple.mpegurl", master)
+	for _, d := range p.beside() {
 		p.manifest.Beside = append(p.manifest.Beside, d.Object)
 	}
 	manifest, err := verify.EncodeManifest(p.manifest)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/hls"
 	"github.com/spool-video/spool/internal/store"
@@ -119,13 +120,23 @@ func namedEarly(ctx context.Context, s store.Store, video, revision string) (map
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	for _, name := range lists {
-		text, err := read(ctx, s, name, maxManifest)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+	texts := make([][]byte, len(lists))
+	err = flow.Run(ctx, func(g *flow.Group) {
+		for i, name := range lists {
+			g.Go(func(ctx context.Context) (err error) {
+				if texts[i], err = read(ctx, s, name, maxManifest); err != nil {
+					return fmt.Errorf("read %s: %w", name, err)
+				}
+				return nil
+			})
 		}
-		list, err := hls.ParseMedia(text)
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the list
+	}
+	named := map[string]bool{}
+	for i, name := range lists {
+		list, err := hls.ParseMedia(texts[i])
 		if err != nil {
 			continue
 		}

@@ -6,7 +6,6 @@ package finish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"path"
@@ -68,8 +67,11 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	last := len(p.outside) - 1 // the master
-	for _, step := range [][]document{p.outside[:last], p.outside[last:]} {
+	steps := [][]document{p.about, {p.master}}
+	if first(job) {
+		steps = steps[1:]
+	}
+	for _, step := range steps {
 		if err := s.putAll(ctx, job.Video, step, brief, meter); err != nil {
 			return spool.Result{}, err
 		}
@@ -80,6 +82,10 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
 }
+
+// first: nothing is published of the video yet. Its description and its poster
+// describe nothing else, and need not wait until all is verified.
+func first(job spool.Job) bool { return job.Published == "" }
 
 // putRevision puts everything that lies below the revision besides its
 // segments, the manifest last.
@@ -109,16 +115,20 @@ func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *met
 		return nil, err //nolint:wrapcheck // each says what it was about
 	}
 	p.glance(glimpses)
-	if err := p.beside(job, poster); err != nil {
+	if err := p.describe(job, poster); err != nil {
 		return nil, err
 	}
-	m.expect(size(p.revision()) + size(p.outside))
-	for _, step := range [][]document{p.pictures, {p.sealed}} {
-		if err := s.putAll(ctx, job.Video, step, immutable, m); err != nil {
-			return nil, err
+	m.expect(size(p.revision()) + size(p.beside()))
+	err = flow.Run(ctx, func(g *flow.Group) {
+		g.Go(func(ctx context.Context) error { return s.putAll(ctx, job.Video, p.pictures, immutable, m) })
+		if first(job) {
+			g.Go(func(ctx context.Context) error { return s.putAll(ctx, job.Video, p.about, brief, m) })
 		}
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // each says what it was about
 	}
-	return notes, nil
+	return notes, s.putAll(ctx, job.Video, []document{p.sealed}, immutable, m)
 }
 
 // exportKeys puts the keys where players get them, before any playlist names
@@ -138,7 +148,7 @@ func (s Stage) exportKeys(job spool.Job) error {
 // check verifies the package with the master that is about to be put.
 func (s Stage) check(ctx context.Context, job spool.Job, p *parcel) (verify.Report, error) {
 	o := verify.Options{Tools: s.Tools, Seed: seed(job.Revision), Pending: map[string][]byte{}}
-	for _, d := range p.outside {
+	for _, d := range p.beside() {
 		o.Pending[d.Name] = d.content
 	}
 	if len(job.Keys) > 0 {
@@ -214,14 +224,20 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 	}
 	now, err := listed(ctx, s.Store, job.Video+"/")
 	if err == nil {
-		// Players follow the early lists, which may name what was made again since.
-		var named map[string]bool
-		named, err = namedEarly(ctx, now, job.Video, job.Revision)
-		stray := func(name string) bool { return !known[name] && !named[name] }
-		if err == nil {
-			err = remove(ctx, now, job.Video+"/"+job.Revision+"/", stray)
-		}
-		err = errors.Join(err, sweepAbandoned(ctx, now, job.Video, job.Revision, job.GivenUp))
+		err = flow.Run(ctx, func(g *flow.Group) {
+			g.Go(func(ctx context.Context) error {
+				// Players follow the early lists, which may name what was made again since.
+				named, err := namedEarly(ctx, now, job.Video, job.Revision)
+				if err != nil {
+					return err
+				}
+				stray := func(name string) bool { return !known[name] && !named[name] }
+				return remove(ctx, now, job.Video+"/"+job.Revision+"/", stray)
+			})
+			g.Go(func(ctx context.Context) error {
+				return sweepAbandoned(ctx, now, job.Video, job.Revision, job.GivenUp)
+			})
+		})
 	}
 	if err != nil {
 		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})

@@ -65,8 +65,8 @@ func initOf(r *verify.Rendition) string {
 	return path.Base(r.Init.Name)
 }
 
-// master makes the master playlist, with rates measured on the segments.
-func (p *parcel) master() hls.Master {
+// leading makes the master playlist, with rates measured on the segments.
+func (p *parcel) leading() hls.Master {
 	var pictures, sounds []hls.Stream
 	for _, r := range p.manifest.Renditions {
 		s := p.stream(r)

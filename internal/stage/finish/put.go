@@ -17,7 +17,7 @@ import (
 
 // putters is how many documents are put at a time, as far as there are upload
 // slots: a bucket answers late, not slowly.
-const putters = 8
+const putters = 16
 
 // slots are rights to upload.
 type slots interface {

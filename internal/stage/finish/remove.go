@@ -78,8 +78,8 @@ func SweepRevision(ctx context.Context, s store.Store, video, revision string) e
 const othersTime = 24 * time.Hour
 
 // SweepAbandoned removes the revisions of a video that were never finished,
-// all but keep: those without a manifest, which nothing published can name,
-// when they are mine, or nobody has put anything there for a day.
+// all but keep: those that are mine, and those without a manifest, which nothing
+// published can name, where nobody has put anything for a day.
 // Revisions that are whole, replaced or not, stay, with the early lists that
 // players may still follow, and so does a foreign folder.
 func SweepAbandoned(ctx context.Context, s store.Store, video, keep string, mine []string) error {
@@ -106,7 +106,7 @@ func sweepAbandoned(ctx context.Context, s store.Store, video, keep string, mine
 		}
 		parts := strings.Split(info.Name, "/")
 		whole := len(parts) == 3 && parts[2] == verify.ManifestName
-		if whole || len(parts) > 2 && info.Modified.After(young) && !slices.Contains(mine, parts[1]) {
+		if len(parts) > 2 && (whole || info.Modified.After(young)) && !slices.Contains(mine, parts[1]) {
 			stays[parts[1]] = true
 		}
 	}
