@@ -16,13 +16,17 @@ import (
 // hash of short pictures and sound that are encoded here and now, which has
 // x264's build in it. It takes a fraction of a second.
 func (t Tools) Class(ctx context.Context) (string, error) {
-	version, err := t.Version(ctx)
+	said, err := t.about(ctx)
+	if err != nil {
+		return "", err
+	}
+	version, err := versionIn(said)
 	if err != nil {
 		return "", err
 	}
 	hash := sha256.New()
+	hash.Write(said)
 	for _, args := range [][]string{
-		{"-v", "error", "-version"},
 		// The bounded rate is what makes small differences grow.
 		{
 			"-v", "error", "-nostdin", "-threads", "1", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=24:duration=1",

@@ -107,11 +107,24 @@ var versionPattern = regexp.MustCompile(`^ff\w+ version (\S+)`)
 
 // Version is ffmpeg's version as it says it: "5.1.9-0+deb12u1".
 func (t Tools) Version(ctx context.Context) (string, error) {
-	out, err := t.run(ctx, t.FFmpeg, "-v", "error", "-version")
+	said, err := t.about(ctx)
 	if err != nil {
-		return "", fmt.Errorf("version of ffmpeg: %w", err)
+		return "", err
 	}
-	m := versionPattern.FindSubmatch(out)
+	return versionIn(said)
+}
+
+// about is what ffmpeg says of itself and of its libraries.
+func (t Tools) about(ctx context.Context) ([]byte, error) {
+	said, err := t.run(ctx, t.FFmpeg, "-v", "error", "-version")
+	if err != nil {
+		return nil, fmt.Errorf("version of ffmpeg: %w", err)
+	}
+	return said, nil
+}
+
+func versionIn(said []byte) (string, error) {
+	m := versionPattern.FindSubmatch(said)
 	if m == nil {
 		return "", fmt.Errorf("version of ffmpeg: not in its answer")
 	}
