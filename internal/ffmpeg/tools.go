@@ -107,21 +107,15 @@ var versionPattern = regexp.MustCompile(`^ff\w+ version (\S+)`)
 
 // Version is ffmpeg's version as it says it: "5.1.9-0+deb12u1".
 func (t Tools) Version(ctx context.Context) (string, error) {
-	said, err := t.about(ctx)
+	said, err := t.run(ctx, t.FFmpeg, aboutArgs...)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("version of ffmpeg: %w", err)
 	}
 	return versionIn(said)
 }
 
-// about is what ffmpeg says of itself and of its libraries.
-func (t Tools) about(ctx context.Context) ([]byte, error) {
-	said, err := t.run(ctx, t.FFmpeg, "-v", "error", "-version")
-	if err != nil {
-		return nil, fmt.Errorf("version of ffmpeg: %w", err)
-	}
-	return said, nil
-}
+// aboutArgs have ffmpeg say what it and its libraries are.
+var aboutArgs = []string{"-v", "error", "-version"}
 
 func versionIn(said []byte) (string, error) {
 	m := versionPattern.FindSubmatch(said)

@@ -14,9 +14,11 @@ const (
 	// margin is what a segment may last beyond the target duration, which is
 	// compared with lengths that are rounded to whole seconds.
 	margin = 490 * time.Millisecond
-	// chunkLength is how long a chunk lasts at most, but for chunks of a copied
-	// grid that have one segment.
-	chunkLength = 20 * time.Second
+	// chunkLength is how long a chunk lasts at most, but for those of one
+	// segment; the first ones are shorter.
+	chunkLength = 12 * time.Second
+	// firstChunks is how many chunks are short.
+	firstChunks = 6
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
 )
@@ -169,15 +171,23 @@ func (w *ways) soon(from int) int {
 	return best.next
 }
 
-// CopiedChunks are the segments of a copied grid that one process makes each:
-// one, one and two, then as many as fit in 20 s, and fewer towards the end.
+// longest is how long chunk number may last, unless it has one segment.
+func longest(number int) time.Duration {
+	switch {
+	case number < 2:
+		return 0
+	case number < firstChunks:
+		return chunkLength / 2
+	}
+	return chunkLength
+}
+
+// CopiedChunks are Chunks of a copied grid, whose segments are not equally
+// long.
 func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
-	fits := int(milli.Rescale(chunkLength.Milliseconds(), rate.Invert()))
 	return divide(g, func(number, segment int) int {
+		fits := int(milli.Rescale(longest(number).Milliseconds(), rate.Invert()))
 		most := taper(g, segment)
-		if number < len(firstChunks) {
-			most = min(most, firstChunks[number])
-		}
 		n, frames := 0, 0
 		for _, f := range g.Frames[segment:] {
 			if frames += f; n > 0 && (n == most || frames > fits) {

@@ -122,20 +122,17 @@ func packets(t spool.Timeline, frames []int, g spool.Grid) []int {
 	return segments
 }
 
-// firstChunks are the segments of the first chunks: there is to be something
-// to see soon.
-var firstChunks = []int{1, 1, 2}
-
-// Chunks are the segments that one encoder process makes each: one, one and
-// two, then as many as fit in 20 s, and fewer towards the end, so that the last
-// encoders end at about the same time.
+// Chunks are the segments that one encoder process makes each: one at first,
+// then as many as fit in 12 s, and fewer towards the end. There is to be
+// something to see soon, encoders are to have work while a source has only
+// begun to arrive, and the last of them are to end at about the same time.
 func Chunks(g spool.Grid) []spool.Chunk {
 	return divide(g, func(number, segment int) int { return min(chunkSize(number, g.Segment), taper(g, segment)) })
 }
 
 // taper is how many segments a chunk may have that begins at a segment: half
 // of what is left.
-func taper(g spool.Grid, segment int) int { return (len(g.Frames) - segment + 1) / 2 }
+func taper(g spool.Grid, segment int) int { return max(1, (len(g.Frames)-segment)/2) }
 
 // divide makes chunks of the segments of a grid. size is how many segments
 // chunk number has, which begins at a segment.

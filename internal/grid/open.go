@@ -45,15 +45,18 @@ func OpenChunks(g spool.Grid) []spool.Chunk {
 
 // Certain is how many segments of so many seconds an open grid needs until
 // OpenChunks has a chunk of that number, which begins at segment first.
-func Certain(number, first, segment int) int { return first + 2*chunkSize(number, segment) - 1 }
+func Certain(number, first, segment int) int {
+	n := chunkSize(number, segment)
+	if n == 1 {
+		return first + 1
+	}
+	return first + 2*n
+}
 
 // chunkSize is how many segments of so many seconds a chunk has that is not
 // near the end.
 func chunkSize(number, segment int) int {
-	if number < len(firstChunks) {
-		return firstChunks[number]
-	}
-	return int(chunkLength/time.Second) / seconds(segment)
+	return max(1, int(longest(number)/time.Second)/seconds(segment))
 }
 
 // OpenPieces are the pieces of sound that end within an open grid: LongPieces
