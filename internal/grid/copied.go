@@ -15,10 +15,8 @@ const (
 	// compared with lengths that are rounded to whole seconds.
 	margin = 490 * time.Millisecond
 	// chunkLength is how long a chunk lasts at most, but for those of one
-	// segment; the first ones are shorter.
-	chunkLength = 12 * time.Second
-	// firstChunks is how many chunks are short.
-	firstChunks = 6
+	// segment.
+	chunkLength = 20 * time.Second
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
 )
@@ -171,22 +169,11 @@ func (w *ways) soon(from int) int {
 	return best.next
 }
 
-// longest is how long chunk number may last, unless it has one segment.
-func longest(number int) time.Duration {
-	switch {
-	case number < 2:
-		return 0
-	case number < firstChunks:
-		return chunkLength / 2
-	}
-	return chunkLength
-}
-
 // CopiedChunks are Chunks of a copied grid, whose segments are not equally
 // long.
-func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
+func CopiedChunks(g spool.Grid, rate spool.Ratio, arriving bool) []spool.Chunk {
 	return divide(g, func(number, segment int) int {
-		fits := int(milli.Rescale(longest(number).Milliseconds(), rate.Invert()))
+		fits := int(milli.Rescale(longest(number, arriving).Milliseconds(), rate.Invert()))
 		most := taper(g, segment)
 		n, frames := 0, 0
 		for _, f := range g.Frames[segment:] {

@@ -76,6 +76,7 @@ func TestArrivingSourceIsPlannedAsTheWhole(t *testing.T) {
 				}
 				p.Bytes = spool.Span{}
 			}
+			want.Arriving = true
 			if diff := cmp.Diff(want, r.Plan); diff != "" {
 				t.Error(diff)
 			}
@@ -166,6 +167,7 @@ func TestArrivingApart(t *testing.T) {
 		}
 		return r.Plan
 	}
+	want.Arriving = true
 	if diff := cmp.Diff(want, got()); diff != "" {
 		t.Error(diff)
 	}
