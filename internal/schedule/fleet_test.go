@@ -191,7 +191,7 @@ func TestOneNameOneWorker(t *testing.T) {
 	})
 }
 
-// A worker that beats and hears nothing costs each job ten seconds, once.
+// A worker that beats and hears nothing costs jobs ten seconds, and holds up none.
 func TestDeafWorker(t *testing.T) {
 	inBubble(t, schedule.Scheduler{}, func(b *site) {
 		q := &port{net: b.net, name: "deaf"}
@@ -213,7 +213,7 @@ func TestDeafWorker(t *testing.T) {
 		b.accept(link("v"))
 		began := time.Now()
 		b.until("ready", b.ready("v"))
-		if took := time.Since(began); took > time.Minute {
+		if took := time.Since(began); took > 3*time.Minute {
 			b.Errorf("it took %v", took)
 		}
 	})
