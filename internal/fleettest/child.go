@@ -48,14 +48,14 @@ func Child(open Open) {
 	if text == "" {
 		return
 	}
-	fmt.Println(os.Getpid())
+	fmt.Fprintln(os.Stdout, os.Getpid())
 	var p part
 	err := json.Unmarshal([]byte(text), &p)
 	if err == nil {
 		err = p.play(context.Background(), open)
 	}
 	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(1) //nolint:forbidigo // it is the end of a program, which happens to be that of a test
 }
 
 // play lasts until it is killed.

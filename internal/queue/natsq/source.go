@@ -110,13 +110,14 @@ func (s *source) fetch(ctx context.Context) (jetstream.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	for m := range batch.Messages() {
-		if _, err := m.Metadata(); err != nil {
-			return nil, err // the server's word that it has no such consumer
-		}
-		return m, nil
+	m, came := <-batch.Messages()
+	if !came {
+		return nil, batch.Error()
 	}
-	return nil, batch.Error()
+	if _, err := m.Metadata(); err != nil {
+		return nil, err // the server's word that it has no such consumer
+	}
+	return m, nil
 }
 
 func (s *source) stream() string {

@@ -97,16 +97,22 @@ func TestTooOld(t *testing.T) {
 	address := brokertest.Imposter(t, func(c net.Conn) {
 		for in := bufio.NewReader(c); ; {
 			command, err := readCommand(in)
-			answer := "-ERR unknown command\r\n"
-			if len(command) > 0 && strings.EqualFold(command[0], "INFO") {
-				answer = fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
-			}
-			if _, werr := io.WriteString(c, answer); err != nil || werr != nil {
+			if err != nil {
 				return
 			}
+			answer := "+OK\r\n"
+			switch strings.ToUpper(command[0]) {
+			case "HELLO":
+				answer = "-ERR unknown command\r\n"
+			case "INFO":
+				answer = fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
+			}
+			_, _ = io.WriteString(c, answer) // who does not want it has gone
 		}
 	})
-	_, err := redisq.Open(t.Context(), "redis://"+address, queue.Link{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := redisq.Open(ctx, "redis://"+address, queue.Link{})
 	var e *spool.Error
 	if !errors.As(err, &e) || e.Code != queue.CodeTooOld || !strings.Contains(e.Reason, "6.2.14") || !strings.Contains(e.Reason, "7.0.0") {
 		t.Errorf("got %v", err)
