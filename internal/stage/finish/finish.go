@@ -67,11 +67,7 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	steps := [][]document{p.about, {p.master}}
-	if first(job) {
-		steps = steps[1:]
-	}
-	for _, step := range steps {
+	for _, step := range [][]document{p.about, {p.master}} {
 		if err := s.putAll(ctx, job.Video, step, brief, meter); err != nil {
 			return spool.Result{}, err
 		}
@@ -82,10 +78,6 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
 }
-
-// first: nothing is published of the video yet. Its description and its poster
-// describe nothing else, and need not wait until all is verified.
-func first(job spool.Job) bool { return job.Published == "" }
 
 // putRevision puts everything that lies below the revision besides its
 // segments, the manifest last.
@@ -119,16 +111,12 @@ func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *met
 		return nil, err
 	}
 	m.expect(size(p.revision()) + size(p.beside()))
-	err = flow.Run(ctx, func(g *flow.Group) {
-		g.Go(func(ctx context.Context) error { return s.putAll(ctx, job.Video, p.pictures, immutable, m) })
-		if first(job) {
-			g.Go(func(ctx context.Context) error { return s.putAll(ctx, job.Video, p.about, brief, m) })
+	for _, step := range [][]document{p.pictures, {p.sealed}} {
+		if err := s.putAll(ctx, job.Video, step, immutable, m); err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err //nolint:wrapcheck // each says what it was about
 	}
-	return notes, s.putAll(ctx, job.Video, []document{p.sealed}, immutable, m)
+	return notes, nil
 }
 
 // exportKeys puts the keys where players get them, before any playlist names

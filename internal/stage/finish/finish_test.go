@@ -109,8 +109,9 @@ func TestOrderAndHeaders(t *testing.T) {
 			"vid/r1/a0-und/index.m3u8", "vid/r1/v0-90p/iframes.m3u8", "vid/r1/v0-90p/index.m3u8",
 			"vid/r1/v1-180p/iframes.m3u8", "vid/r1/v1-180p/index.m3u8",
 		},
-		{"vid/poster.jpg", tile, "vid/r1/storyboard/index.vtt", "vid/video.json"},
+		{tile, "vid/r1/storyboard/index.vtt"},
 		{"vid/r1/manifest.json"},
+		{"vid/poster.jpg", "vid/video.json"},
 		{"vid/master.m3u8"},
 	}
 	got := m.Puts()[before:]
