@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// labourer is one spool worker.
+type labourer struct {
+	name    string
+	process *exec.Cmd
+	said    *strings.Builder
+}
+
+// The machine of the figures below is two cores, however many this one has.
+var twoCores = []string{"0", "1"}
+
+// fleetFlags are what serve and each spool worker get.
+var fleetFlags = []string{"--nice", "0"}
+
+// labour starts a spool worker with one encoder on one core, which so has one
+// thread.
+func (s *service) labour(ctx context.Context, name, core string, flags ...string) (*labourer, error) {
+	args := []string{
+		s.bench.spool, "worker", "--queue", s.url, "--name", name, "--to", s.to(), "--work", filepath.Join(s.home, "work"),
+		"--encodes", "1", "--progress", "plain", "--allow-private",
+	}
+	args = pinned(core, append(append(args, fleetFlags...), flags...))
+	l := &labourer{name: name, process: s.bench.command(ctx, args[0], args[1:]...), said: &strings.Builder{}}
+	l.process.Stderr = l.said
+	return l, l.process.Start()
+}
+
+// end stops a worker; what it said is in the error.
+func (l *labourer) end() error {
+	_ = l.process.Process.Signal(os.Interrupt) // it may have ended
+	if err := l.process.Wait(); err != nil {
+		return fmt.Errorf("spool worker %s: %w: %s", l.name, err, tail(l.said.String()))
+	}
+	return nil
+}
+
+// attended waits until so many workers may be given work.
+func (s *service) attended(ctx context.Context, count int) error {
+	return s.bench.await(ctx, func() (bool, error) {
+		var answer struct{ Workers []struct{ State string } }
+		err := s.ask(ctx, http.MethodGet, "/workers", nil, &answer)
+		idle := 0
+		for _, w := range answer.Workers {
+			if w.State == "idle" {
+				idle++
+			}
+		}
+		return idle == count, err
+	})
+}
+
+// publish hands a video in and gives how long it takes until it is ready.
+func (s *service) publish(ctx context.Context, source, id string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.bench.limit, errStuck)
+	defer cancel()
+	began := time.Now()
+	if err := s.ask(ctx, http.MethodPost, "/videos", submission{Source: source, ID: id}, nil); err != nil {
+		return 0, err
+	}
+	err := s.bench.await(ctx, func() (bool, error) {
+		v, err := s.video(ctx, id)
+		if err == nil && (v.Status == "failed" || v.Status == "paused") {
+			err = fmt.Errorf("%s is %s", id, v.Status)
+		}
+		return v.Status == "ready", err
+	})
+	return time.Since(began), err
+}
+
+// together is how long a video takes with so many workers, each of which has a
+// core of its own.
+func (b *bench) together(ctx context.Context, engine, film string, workers int) (took time.Duration, err error) {
+	s, err := b.openService(ctx, serving{engine: engine, cores: strings.Join(twoCores, ","), flags: b.encoding()})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	for n := range workers {
+		l, err := s.labour(ctx, "w"+strconv.Itoa(n), twoCores[n])
+		if err != nil {
+			return 0, err
+		}
+		defer l.end() //nolint:errcheck // what it did is in the ledger
+	}
+	if err := s.attended(ctx, workers); err != nil {
+		return 0, err
+	}
+	return s.publish(ctx, film, "film")
+}
+
+// encoding are the flags of serve for videos that are encoded wholly, in chunks
+// of 14 s: no segments make chunks of 12.
+func (b *bench) encoding() []string {
+	return append([]string{"--allow-source", b.dir, "--preset", b.quick, "--copy", "never", "--segment", "7s"}, fleetFlags...)
+}
+
+// makeEven makes a video without sound, of that many seconds or a little more,
+// of which all parts are the same work.
+func (b *bench) makeEven(ctx context.Context, name string, seconds int) (string, error) {
+	const reel = 14
+	pictures, path := filepath.Join(b.dir, "even.mp4"), filepath.Join(b.dir, name)
+	if _, err := os.Stat(pictures); err != nil {
+		args := []string{"-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=24,noise=alls=6:allf=t:all_seed=1", "-t", strconv.Itoa(reel)}
+		if _, err := b.ffmpeg(ctx, append(append(args, clipEncoder(3000)...), pictures)...); err != nil {
+			return "", err
+		}
+	}
+	times := (seconds + reel - 1) / reel
+	_, err := b.ffmpeg(ctx, append([]string{"-stream_loop", strconv.Itoa(times - 1), "-i", pictures, "-c", "copy"}, append(indexFirst, path)...)...)
+	return path, err
+}
+
+// handOver compares two workers with one process that has as many encoders.
+func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
+	film, err := b.makeEven(ctx, "film.mp4", b.film)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.openService(ctx, serving{cores: strings.Join(twoCores, ","), flags: append(b.encoding(), "--encodes", "2")})
+	if err != nil {
+		return nil, err
+	}
+	alone, err := s.publish(ctx, film, "film")
+	if err = errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	b.note("one process with two encoders: %s in %.1f s", length(b.film), alone.Seconds())
+	for _, engine := range engines {
+		took, err := b.together(ctx, engine, film, 2)
+		if err != nil {
+			return figures, fmt.Errorf("%s: %w", engine, err)
+		}
+		b.note("two workers with one encoder each, over %s: %.1f s", engine, took.Seconds())
+		figures = append(figures, figure{"two workers over " + engine + " / one process with two encoders", ratio(took, alone), 1.05, ""})
+	}
+	return figures, nil
+}
+
+// split is what a second worker brings, beside what a second ffmpeg does.
+func (b *bench) split(ctx context.Context) ([]figure, error) {
+	film, err := b.makeEven(ctx, "film.mp4", b.film)
+	if err != nil {
+		return nil, err
+	}
+	half, err := b.makeEven(ctx, "half.mp4", b.film/2)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := b.bareSpeedUp(ctx, film, half)
+	if err != nil {
+		return nil, err
+	}
+	var took [2]time.Duration
+	for i := range took {
+		if took[i], err = b.together(ctx, "redis", film, i+1); err != nil {
+			return nil, err
+		}
+	}
+	own := ratio(took[0], took[1])
+	b.note("%s on one worker %.1f s, on two %.1f s: %.3f times as fast; two bare ffmpeg %.3f times as fast as one", length(b.film), took[0].Seconds(), took[1].Seconds(), own, bare)
+	return []figure{{"two ffmpegs' speed-up / two workers'", bare / own, 1 / 0.95, ""}}, nil
+}
+
+// bareSpeedUp is how much faster two ffmpegs encode two halves than one the
+// whole, each with one thread on a core of its own.
+func (b *bench) bareSpeedUp(ctx context.Context, film, half string) (float64, error) {
+	one, err := b.bareSide(ctx, film)
+	if err != nil {
+		return 0, err
+	}
+	two, err := b.bareSide(ctx, half, half)
+	return ratio(one, two), err
+}
+
+// bareSide encodes films side by side.
+func (b *bench) bareSide(ctx context.Context, films ...string) (time.Duration, error) {
+	began := time.Now()
+	failed := make(chan error, len(films))
+	for n, film := range films {
+		args := []string{"ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-filter_complex_threads", "1", "-i", film}
+		args = append(args, "-filter_complex", "[0:v]split[a][b];[b]scale=640:360[c]")
+		for i, out := range []string{"[a]", "[c]"} {
+			r := rung{1280, 720, 3000}
+			if i == 1 {
+				r = rung{640, 360, 800}
+			}
+			args = append(append(append(args, "-map", out), r.encoder(b.quick)...), "-threads", "1", filepath.Join(b.dir, fmt.Sprintf("bare-%d-%d.mp4", n, r.height)))
+		}
+		args = pinned(twoCores[n], args)
+		go func() {
+			_, err := b.call(ctx, args[0], args[1:]...)
+			failed <- err
+		}()
+	}
+	var all []error
+	for range films {
+		all = append(all, <-failed)
+	}
+	return time.Since(began), errors.Join(all...)
+}
