@@ -90,7 +90,7 @@ var law = map[string][]string{
 	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify", "internal/wrap"},
 	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
 	"internal/publish":         {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
-	"internal/verify":          {".", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/webvtt", "internal/wrap"},
+	"internal/verify":          {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/webvtt", "internal/wrap"},
 
 	// Who decides, and who works.
 	"internal/schedule": {".", "flow", "internal/ledger", "internal/queue", errgroup},

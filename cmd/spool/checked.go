@@ -14,11 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/rules"
 	"github.com/spool-video/spool/internal/server"
+	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/survey"
 	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/survey/stream"
@@ -46,7 +48,7 @@ type conformity struct {
 }
 
 // foreign checks a package by its playlist, or by a folder that holds one.
-func (c *checking) foreign(ctx context.Context, place string) error {
+func (c *checking) foreign(ctx context.Context, place string) (err error) {
 	tools := ffmpeg.Tools{FFmpeg: cmp.Or(c.cfg.FFmpeg, "ffmpeg"), Unconfined: unconfined(c.cfg)}
 	o := survey.Options{
 		Decode: func(ctx context.Context, container stream.Container, media []byte) (map[stream.Kind]int, error) {
@@ -62,7 +64,20 @@ func (c *checking) foreign(ctx context.Context, place string) error {
 			return source(ctx, server.KeyRequest{Video: filepath.Base(filepath.Dir(uri)), URI: uri})
 		}
 	}
-	r, err := c.survey(ctx, place, o)
+	places := survey.Places{Web: survey.NewWeb(nil)}
+	root := place
+	if !strings.Contains(place, "://") {
+		dir, name, err := playlistIn(place)
+		if err != nil {
+			return err
+		}
+		if places.Folder, err = os.OpenRoot(dir); err != nil {
+			return fmt.Errorf("open %s: %w", dir, err)
+		}
+		defer func() { err = errors.Join(err, places.Folder.Close()) }()
+		root = (&url.URL{Path: name}).String()
+	}
+	r, err := c.survey(ctx, places, root, o)
 	if err != nil {
 		return err
 	}
@@ -88,28 +103,22 @@ func decode(ctx context.Context, tools ffmpeg.Tools, container stream.Container,
 	return kinds, nil
 }
 
-// survey reads the package of a playlist, or of a folder that holds one, and
-// holds it against the rules.
-func (c *checking) survey(ctx context.Context, place string, o survey.Options) (_ *conformity, err error) {
-	places := survey.Places{Web: survey.NewWeb(nil)}
-	root := place
-	if !strings.Contains(place, "://") {
-		dir, name, err := playlistIn(place)
-		if err != nil {
-			return nil, err
-		}
-		if places.Folder, err = os.OpenRoot(dir); err != nil {
-			return nil, fmt.Errorf("open %s: %w", dir, err)
-		}
-		defer func() { err = errors.Join(err, places.Folder.Close()) }()
-		root = (&url.URL{Path: name}).String()
-	}
+// patience is how long verify waits for a list that grows.
+const patience = 30 * time.Second
+
+// survey reads the package of a playlist, and holds it against the rules.
+func (c *checking) survey(ctx context.Context, from survey.Source, root string, o survey.Options) (*conformity, error) {
+	o.Patience = patience
 	o.Readers = runtime.NumCPU()
-	pkg, err := survey.Read(ctx, places, root, o)
+	pkg, err := survey.Read(ctx, from, root, o)
 	if err != nil {
 		return nil, err
 	}
-	r := &conformity{Playlists: len(pkg.Lists), Bytes: pkg.Bytes, Unchecked: pkg.Unchecked, Findings: rules.Check(pkg)}
+	var audiences []rules.Audience
+	for _, a := range c.audiences {
+		audiences = append(audiences, rules.Audience(a))
+	}
+	r := &conformity{Playlists: len(pkg.Lists), Bytes: pkg.Bytes, Unchecked: pkg.Unchecked, Findings: rules.Check(pkg, audiences...)}
 	if pkg.Root.Multivariant() {
 		r.Playlists++
 	}
@@ -125,6 +134,47 @@ func (c *checking) survey(ctx context.Context, place string, o survey.Options) (
 		}
 	}
 	return r, nil
+}
+
+// inStore reads a package where it is published, and keys by HTTP.
+type inStore struct {
+	store store.Store
+	web   survey.Web
+}
+
+// Read implements survey.Source.
+func (s inStore) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most int64) ([]byte, survey.File, error) {
+	if at.Scheme != "" || at.Host != "" {
+		return s.web.Read(ctx, at, part, most)
+	}
+	offset, length := int64(0), most+1
+	if part != nil {
+		offset, length = part.Offset, part.Length
+	}
+	name := strings.TrimPrefix(at.Path, "/")
+	r, err := s.store.Open(ctx, name, offset, length)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, survey.File{}, unread("it is not there", err)
+	}
+	if err != nil {
+		return nil, survey.File{}, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, length))
+	switch {
+	case err != nil:
+		return nil, survey.File{}, unread("it breaks off", err)
+	case int64(len(b)) > most:
+		return nil, survey.File{}, unread(fmt.Sprintf("it is larger than %d MB", most>>20), nil)
+	case part != nil && int64(len(b)) < part.Length:
+		return nil, survey.File{}, unread(fmt.Sprintf("it ends within the byte range %d@%d", part.Length, part.Offset), nil)
+	}
+	return b, survey.File{Size: int64(len(b))}, nil
+}
+
+// unread is an error of one object; its place is told with it.
+func unread(why string, cause error) *spool.Error {
+	return &spool.Error{Class: spool.Permanent, Code: "unreadable", Reason: why, Hint: "spool again publishes the video anew", Err: cause}
 }
 
 // playlistIn finds the playlist that a file or a folder stands for: the one

@@ -57,7 +57,13 @@ func (r *running) run(ctx context.Context, all func(context.Context) error) erro
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	defer func() {
+		// Who presses Ctrl-C a second time when all has just ended still gets
+		// the report and the exit status: what is left to do is short.
+		if !r.interrupted {
+			signal.Stop(signals)
+		}
+	}()
 	return r.until(ctx, signals, all)
 }
 

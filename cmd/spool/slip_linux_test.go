@@ -70,9 +70,9 @@ func TestEverythingFailsOnce(t *testing.T) {
 	}
 }
 
-// crashed is what the Go runtime says when a call of its own has failed; it
-// ends the program, as a signal does.
-var crashed = regexp.MustCompile(`(?m)^(runtime: |fatal error: |ThreadSanitizer|FATAL: |failed to get system page size)`)
+// crashed is what the Go runtime says when a call of its own has failed, or its
+// library before main begins; it ends the program, as a signal does.
+var crashed = regexp.MustCompile(`(?m)^(runtime: |fatal error: |ThreadSanitizer|FATAL: |failed to get system page size|panic: read /usr/share/mime/)`)
 
 func (h *home) slips(t *testing.T, s slip) {
 	t.Helper()

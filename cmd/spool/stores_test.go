@@ -84,7 +84,7 @@ func TestPublishToABucket(t *testing.T) {
 	}
 	h.good(t, 1)
 	for _, at := range []string{"far:films/site", "far:films/site/film"} {
-		if said := h.do(t, exitReady, "verify", at); strings.Count(said, "good") != 1 {
+		if said := h.do(t, exitReady, "verify", at); strings.Count(said, "good") != 1 || !strings.Contains(said, ", 0 MUST, ") {
 			t.Errorf("verify %s:\n%s", at, said)
 		}
 	}

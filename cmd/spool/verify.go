@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/progress"
+	"github.com/spool-video/spool/internal/rules"
 	"github.com/spool-video/spool/internal/server"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
@@ -29,6 +31,7 @@ import (
 // checking is one call of verify.
 type checking struct {
 	all, asJSON, strict bool
+	audiences           []string
 
 	cfg     config.Config
 	out     io.Writer
@@ -48,6 +51,9 @@ FOLDER is a video's folder, a destination, or any folder with HLS in it; NAME:PA
 folder in a store, with what Spool published, checked against its manifest; FILE and URL are
 playlists. Keys come from --keys, or from where the playlists say.
 
+Playlists are read again at the end, to see that nothing changes that should not; for a list
+that still grows it is waited 1.5 target durations, 30 s at most.
+
 A line a finding: place, MUST or SHOULD, number of the rule, what is declared and what was
 measured; then a line a package. Exit code 3 when a MUST is broken, with --strict also
 when a SHOULD is, or when something could not be checked.`,
@@ -60,12 +66,18 @@ when a SHOULD is, or when something could not be checked.`,
 				return err
 			}
 			c.cfg, c.out = cfg, cmd.OutOrStdout()
+			for _, a := range c.audiences {
+				if !slices.Contains(rules.Audiences, rules.Audience(a)) {
+					return usage("bad-flag", fmt.Sprintf("--for %q is neither cellular nor television", a), cmd.UseLine())
+				}
+			}
 			return c.run(cmd.Context(), args)
 		},
 	}
 	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "sandbox", "rclone-config", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
+	cmd.Flags().StringSliceVar(&c.audiences, "for", nil, "also ask for what these need: cellular, television")
 	cmd.Flags().BoolVar(&c.strict, "strict", false, "exit with 3 for a SHOULD, too, and when something could not be checked")
 	return cmd
 }
@@ -300,11 +312,11 @@ func (c *checking) check(ctx context.Context, s store.Store, video string, sourc
 		return checked{}, err
 	}
 	r := checked{Video: video, Report: &report}
-	master := filepath.Join(s.Properties().Address, video, verify.MasterName)
-	if _, err := os.Stat(master); err != nil {
-		return r, nil //nolint:nilerr // that it is missing is in the report
+	master := (&url.URL{Path: path.Join(video, verify.MasterName)}).String()
+	if _, err := s.Stat(ctx, path.Join(video, verify.MasterName)); errors.Is(err, store.ErrNotFound) {
+		return r, nil // that it is missing is in the report
 	}
-	r.Rules, err = c.survey(ctx, master, survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
+	r.Rules, err = c.survey(ctx, inStore{s, survey.NewWeb(nil)}, master, survey.Options{Keys: func(_ context.Context, uri string) ([]byte, error) {
 		if o.Keys == nil {
 			return nil, server.ErrNoKey
 		}

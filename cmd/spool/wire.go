@@ -153,7 +153,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 		spool.Encode: &encode.Stage{Tools: tools, CPU: cpu, Publisher: publisher, Sources: h.sources, Work: work, Threads: threads},
 		spool.Audio:  &audio.Stage{Tools: tools, CPU: flow.NewSlots(1), Publisher: publisher, Sources: h.sources, Work: work},
 		spool.Texts:  &subtitles.Stage{Tools: tools, Publisher: publisher, Sources: h.sources, Work: work},
-		spool.Finish: &finish.Stage{Store: h.store, Tools: tools, KeysDir: h.cfg.Keys, Version: version},
+		spool.Finish: &finish.Stage{Store: h.store, Uploads: uploads, Tools: tools, KeysDir: h.cfg.Keys, Version: version},
 	}
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = present{stages[kind], h.sources}

@@ -143,13 +143,17 @@ func (s *sending) finish(ctx context.Context, r Record) (spool.Made, error) {
 	if s.err != nil {
 		return spool.Made{}, s.err
 	}
-	made := spool.Made{Segments: s.segments, Notes: r.Notes}
-	for _, i := range r.Inits {
-		section, err := s.target.Init(ctx, i)
-		if err != nil {
-			return spool.Made{}, err
+	made := spool.Made{Segments: s.segments, Notes: r.Notes, Inits: make([]spool.InitSection, len(r.Inits))}
+	err := flow.Run(ctx, func(g *flow.Group) {
+		for n, i := range r.Inits {
+			g.Go(func(ctx context.Context) (err error) {
+				made.Inits[n], err = s.target.Init(ctx, i)
+				return err
+			})
 		}
-		made.Inits = append(made.Inits, section)
+	})
+	if err != nil {
+		return spool.Made{}, err //nolint:wrapcheck // it says what it is
 	}
 	slices.SortFunc(made.Segments, func(a, b spool.Segment) int {
 		return cmp.Or(cmp.Compare(a.Rendition, b.Rendition), cmp.Compare(a.Number, b.Number))

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
 	"slices"
@@ -89,6 +90,54 @@ func sessionKeys(j judge) {
 		}
 		if !used {
 			j.says(at(j.Root, k.Line), "no segment has the key of EXT-X-SESSION-KEY")
+		}
+	}
+}
+
+// knownLevel is rule 108 for one variant: HDCP-LEVEL is one that is known, and
+// fits the size of what FairPlay protects.
+func knownLevel(j judge, s spot, v survey.Variant) {
+	const fairPlay, hd = "com.apple.streamingkeydelivery", 1080
+	level := v.Get("HDCP-LEVEL")
+	switch {
+	case !v.Has("HDCP-LEVEL"):
+		return
+	case !slices.Contains([]string{"NONE", "TYPE-0", "TYPE-1"}, level):
+		j.differs(s, bare(v.URI)+": HDCP-LEVEL is none of NONE, TYPE-0 and TYPE-1", level, nil)
+		return
+	case v.List == nil || v.Height == 0:
+		return
+	}
+	want := "TYPE-0"
+	if min(v.Width, v.Height) > hd {
+		want = "TYPE-1"
+	}
+	for _, seg := range v.List.Segments {
+		if seg.Key != nil && seg.Key.Format == fairPlay && min(v.Width, v.Height) >= 720 && level != want {
+			j.differs(s, bare(v.URI)+": HDCP-LEVEL is not what FairPlay asks for at this size", level, want)
+			return
+		}
+	}
+}
+
+// levelsApart is rule 108: who may not show the one must not have its key.
+func levelsApart(j judge) {
+	levels := map[string]string{} // by the address of a key
+	for _, v := range j.Variants {
+		if v.List == nil || v.IFrames {
+			continue
+		}
+		for _, seg := range v.List.Segments {
+			if seg.Key == nil {
+				continue
+			}
+			key := v.List.Address(seg.Key.URI)
+			own := cmp.Or(v.Get("HDCP-LEVEL"), "NONE")
+			if level, seen := levels[key]; seen && level != own {
+				j.differs(at(j.Root, v.Line), bare(v.URI)+": it has the key of a variant of another HDCP-LEVEL", own, level)
+				break
+			}
+			levels[key] = own
 		}
 	}
 }

@@ -186,6 +186,12 @@ var richFaults = []fault{
 		}
 		f[master] = []byte(strings.Join(lines, ""))
 	}},
+	{"two image sequences", "S85", onLine(master, trick, before(images+`"`+small+`"`+"\n"+images+`"`+large+`"`))},
+	{"an image sequence of another width", "S85", onLine(master, trick, before(strings.Replace(images, "400x", "640x", 1)+`"`+tricks+`"`))},
+	{"an image sequence of two a second", "S85", func(t *testing.T, f files) {
+		f[stills] = []byte("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-I-FRAMES-ONLY\n" + strings.Repeat("#EXTINF:0.5,\nno.jpg\n", 7) + "#EXT-X-ENDLIST\n")
+		onLine(master, trick, before(images+`"`+stills+`"`))(t, f)
+	}},
 	{"I-frame variant without URI", "M84", onLine(master, trick, without("URI"))},
 	{"I-frame variant without RESOLUTION", "M65", onLine(master, trick, without("RESOLUTION"))},
 	{"I-frame variant without CODECS", "M64", onLine(master, trick, without("CODECS"))},
@@ -213,6 +219,9 @@ var richFaults = []fault{
 	}},
 }
 
+// images is an image sequence, but for its playlist.
+const images = trick + `:BANDWIDTH=1000000,CODECS="mjpg",RESOLUTION=400x224,URI=`
+
 // encryptedFaults are made in an encrypted package.
 var encryptedFaults = []fault{
 	{"segment truncated to whole blocks", "M100", inFile(segmentOf(large, 1), func(b []byte) []byte { return b[:len(b)-32] })},
@@ -235,6 +244,13 @@ var encryptedFaults = []fault{
 		f[large] = []byte(strings.Join(lines, ""))
 	}},
 	{"session key of nobody", "M107", onLine(master, inf, before(`#EXT-X-SESSION-KEY:METHOD=AES-128,URI="https://keys.example.com/other"`))},
+	{"one key for two levels of HDCP", "S108", onLine(master, inf, instead(":", ":HDCP-LEVEL=TYPE-0,"))},
+	{"no level of HDCP", "S108", onLine(master, inf, instead(":", ":HDCP-LEVEL=TYPE-9,"))},
+	{"HDCP is not what FairPlay asks for", "S108", func(t *testing.T, f files) {
+		onLine(master, inf, instead("RESOLUTION=", `HDCP-LEVEL=TYPE-1,RESOLUTION=1280x720,X-WAS=`))(t, f)
+		onLine(large, "#EXT-X-KEY", instead("METHOD=AES-128", `METHOD=SAMPLE-AES,KEYFORMAT="com.apple.streamingkeydelivery"`))(t, f)
+	}},
+	{"an encrypted image sequence", "S85", onLine(master, trick, before(images+`"`+stills+`"`))},
 	{"key of another length", "M100", onLine(large, "#EXT-X-KEY", instead(verifytest.KeyURI, "short.key"))},
 	{"key of somebody else", "M100", onLine(large, "#EXT-X-KEY", instead(verifytest.KeyURI, "other.key"))},
 	{"VERSION too low for IV", "M5", onLine(sound, "#EXT-X-VERSION", func(string) string { return "" })},

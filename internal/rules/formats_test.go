@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -203,5 +206,121 @@ func TestCaptionsAreDeclared(t *testing.T) {
 	f[name] = b.Bytes()
 	if found := names(rules.Check(f.survey(t, master, false))); !slices.Contains(found, "M51") {
 		t.Errorf("captions that nothing declares: found %v", found)
+	}
+}
+
+// Loudness is told of all sound or of none.
+func TestLoudness(t *testing.T) {
+	t.Parallel()
+	f := own(t, verifytest.Options{NoVideo: true}).clone()
+	loud := func(b []byte) []byte {
+		file, err := mp4.DecodeFile(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		udta := &mp4.UdtaBox{}
+		udta.AddChild(&mp4.LudtBox{})
+		file.Init.Moov.Trak.AddChild(udta)
+		var out bytes.Buffer
+		if err := file.Init.Encode(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	all := slices.Sorted(maps.Keys(f))
+	name := all[slices.IndexFunc(all, func(n string) bool { return strings.HasSuffix(n, "index.m3u8") })]
+	told := path.Join(path.Dir(name), "loud.m3u8")
+	f[path.Join(path.Dir(name), "loud.mp4")] = loud(f[f.init(name)])
+	f[told] = bytes.ReplaceAll(f[name], []byte(path.Base(f.init(name))), []byte("loud.mp4"))
+	for root, want := range map[string]bool{name: false, told: false, master: true} {
+		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n" + name + "\n#EXT-X-STREAM-INF:BANDWIDTH=2\n" + told + "\n")
+		if found := names(rules.Check(f.survey(t, root, false))); slices.Contains(found, "S50") != want {
+			t.Errorf("%s: found %v", root, found)
+		}
+	}
+}
+
+// imsc adds subtitles of IMSC1, in fragmented MP4.
+func imsc(t testing.TB) files {
+	t.Helper()
+	f := rich(t).clone()
+	head := mp4.CreateEmptyInit()
+	if err := head.AddEmptyTrack(1000, "stpp", "en").SetStppDescriptor("http://www.w3.org/ns/ttml", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(head.Moov.Children[1:]) // mvex stands behind the track
+	write := func(name string, box interface{ Encode(io.Writer) error }) {
+		var b bytes.Buffer
+		if err := box.Encode(&b); err != nil {
+			t.Fatal(err)
+		}
+		f[path.Join(path.Dir(words), name)] = b.Bytes()
+	}
+	write("init.mp4", head)
+	for i := range 4 {
+		fragment, err := mp4.CreateFragment(uint32(i+1), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := []byte(`<tt xmlns="http://www.w3.org/ns/ttml"/>`)
+		dur := uint32(1000)
+		if i == 3 {
+			dur = 400
+		}
+		fragment.AddFullSample(mp4.FullSample{
+			Sample:     mp4.Sample{Flags: mp4.SyncSampleFlags, Dur: dur, Size: uint32(len(text))},
+			DecodeTime: uint64(i) * 1000, Data: text,
+		})
+		write(fmt.Sprint(i, ".vtt"), fragment)
+	}
+	f.replace(t, words, "#EXT-X-PLAYLIST-TYPE", "#EXT-X-MAP:URI=\"init.mp4\"\n#EXT-X-PLAYLIST-TYPE")
+	return f
+}
+
+// Subtitles of IMSC1 are named where they are.
+func TestIMSCIsNamed(t *testing.T) {
+	t.Parallel()
+	f := imsc(t)
+	if found := names(rules.Check(f.survey(t, master, false))); !slices.Contains(found, "M89") {
+		t.Errorf("found %v", found)
+	}
+	f.edit(master, func(b []byte) []byte {
+		lines := strings.SplitAfter(string(b), "\n")
+		for i, l := range lines {
+			if strings.HasPrefix(l, inf) {
+				lines[i] = strings.Replace(l, `CODECS="`, `CODECS="stpp.ttml.im1t,`, 1)
+			}
+		}
+		return []byte(strings.Join(lines, ""))
+	})
+	if found := rules.Check(f.survey(t, master, false)); !slices.Equal(names(found), []string{"S9"}) {
+		t.Errorf("named: found %v", found)
+	}
+}
+
+// What one kind of player asks for is found when it is asked for.
+func TestAudiences(t *testing.T) {
+	t.Parallel()
+	f := rich(t).clone()
+	for _, test := range []struct {
+		name     string
+		audience rules.Audience
+		master   string
+		told     bool
+	}{
+		{"nobody", "", "BANDWIDTH=193000", false},
+		{"cellular, too much", rules.Cellular, "BANDWIDTH=193000", true},
+		{"cellular, little enough", rules.Cellular, "BANDWIDTH=192000", false},
+		{"television, too little", rules.Television, "BANDWIDTH=192000,AVERAGE-BANDWIDTH=145000", true},
+		{"television, enough", rules.Television, "BANDWIDTH=192000,AVERAGE-BANDWIDTH=146000", false},
+	} {
+		f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:" + test.master + "\n" + large + "\n")
+		if found := names(rules.Check(f.survey(t, master, false), test.audience)); slices.Contains(found, "S71") != test.told {
+			t.Errorf("%s: found %v", test.name, found)
+		}
+	}
+	f[master] = []byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n" + sound + "\n")
+	if found := names(rules.Check(f.survey(t, master, false), rules.Television)); !slices.Contains(found, "S71") {
+		t.Errorf("sound alone: found %v", found)
 	}
 }

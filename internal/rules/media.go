@@ -271,6 +271,28 @@ func cutsPriming(j judge, s spot, t stream.Track) {
 	}
 }
 
+// loudness is rule 50: loudness is told of all sound or of none. Whether sounds
+// of which nothing is told are equally loud, no file says.
+func loudness(j judge) {
+	var silent []*survey.List
+	var telling *survey.List
+	for _, l := range j.Lists {
+		r := firstRun(l, stream.Audio)
+		switch {
+		case r == nil || r.Track.MovieScale == 0: // only fragmented MP4 has a place for it
+		case r.Track.Loudness:
+			telling = l
+		default:
+			silent = append(silent, l)
+		}
+	}
+	for _, l := range silent {
+		if telling != nil {
+			j.says(at(l, 0), "the loudness of its sound is not told, and that of %s is", telling.Name)
+		}
+	}
+}
+
 // captions is rule 51 for one variant: captions are declared where they are.
 func captions(j judge, s spot, v survey.Variant) {
 	if v.List == nil {

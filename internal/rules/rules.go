@@ -70,13 +70,27 @@ func (f Finding) String() string {
 	return s
 }
 
-// Check holds a package against all rules. Findings come in the order of the
-// playlists, and in it by line; the same package has the same findings.
-func Check(p *survey.Package) []Finding {
+// Audience is a kind of player that some rules are about, and that has to be
+// asked for: what is good for one is not for another.
+type Audience string
+
+// The audiences, by the names that people give them.
+const (
+	Cellular   Audience = "cellular"
+	Television Audience = "television"
+)
+
+// Audiences are all of them.
+var Audiences = []Audience{Cellular, Television}
+
+// Check holds a package against all rules, and those for some audiences.
+// Findings come in the order of the playlists, and in it by line; the same
+// package has the same findings.
+func Check(p *survey.Package, audiences ...Audience) []Finding {
 	found := []Finding{}
 	for _, r := range Table {
 		for _, c := range r.checks {
-			c(judge{p, r, &found})
+			c(judge{p, r, audiences, &found})
 		}
 	}
 	order := map[string]int{}
@@ -89,10 +103,12 @@ func Check(p *survey.Package) []Finding {
 	return slices.Compact(found)
 }
 
-// judge is what a check has: the package, its own rule, and where to tell.
+// judge is what a check has: the package, its own rule, who is asked for, and
+// where to tell.
 type judge struct {
 	*survey.Package
 	rule  Rule
+	asked []Audience
 	found *[]Finding
 }
 

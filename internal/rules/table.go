@@ -13,18 +13,21 @@ var Table = []Rule{
 	{7, Must, "Every EXTINF, rounded to whole seconds, is at most the target duration.", "bis 4.4.3.1", []check{eachMedia(fitsTarget)}},
 	{8, Must, "No segment's media is longer than the target duration and half a second.", "Apple 7.7", []check{eachPart(mediaFitsTarget)}},
 	{9, Should, "The target duration is 6 seconds.", "Apple 7.5, 7.6", []check{usualTarget}},
+	{10, Must, "The target duration does not change while a playlist is published.", "8216 6.2.1", []check{eachReread(targetStays)}},
 	{11, Must, "All playlists of pictures and sound have the same target duration.", "Apple 8.2, 5.7; 8216 6.2.4", []check{sameTarget}},
 	{12, Must, "The EXTINFs up to any segment add up to the media's real duration, within one picture.", "Apple 8.1", []check{eachStream(addsUp)}},
 	{13, Must, "What is complete has EXT-X-PLAYLIST-TYPE:VOD and ends with EXT-X-ENDLIST.", "Apple 8.6; bis 4.4.3.5", []check{eachMedia(complete), told(13)}},
 	{14, Must, "If one media playlist has a type, all have the same.", "8216 6.2.4", []check{sameType}},
 	{15, Must, "All playlists of a complete package last equally long, within one picture and one audio frame.", "Apple 8.3, 8.7", []check{sameLength}},
 	{16, Must, "All playlists of pictures and sound begin at the same media time.", "8216 6.2.4", []check{sameStart}},
+	{17, Must, "What is complete does not change, and an EVENT playlist only grows.", "bis 4.4.3.5, 6.2.1; Apple 8.8", []check{eachReread(listedStays)}},
 	{18, Must, "Every playlist, segment and byte range that is named is there, and every segment has a duration.", "bis 4.4.4.1, 4.4.4.2", []check{eachList(reachable), told(18)}},
 	{19, Must, "EXT-X-DISCONTINUITY stands where the file format or the tracks change.", "bis 4.4.4.3", []check{eachMedia(tracksStay)}},
 	{19, Should, "EXT-X-DISCONTINUITY stands where encoding parameters change.", "bis 4.4.4.3", []check{eachMedia(parametersStay)}},
 	{20, Should, "Segments of all playlists of pictures and sound end at the same times.", "Apple 8.22", []check{sameGrid}},
 	{21, Must, "If one playlist has EXT-X-PROGRAM-DATE-TIME all have, and EXT-X-DATERANGE does not stand without it.", "8216 6.2.4; bis 4.4.5.1", []check{clocks, told(21)}},
 	{22, Must, "EXT-X-BITRATE is within 10 % of a segment's rate.", "bis 4.4.4.8", []check{eachPart(bitRate), told(22)}},
+	{23, Must, "A list that has not ended has a new segment within 1.5 target durations.", "bis 6.2.1", []check{eachReread(growsInTime)}},
 	{24, Should, "EXT-X-START does not lie within three target durations of the end of a list that grows.", "bis 4.4.2.2", []check{eachMedia(startBeforeEdge)}},
 
 	// Segments.
@@ -48,6 +51,7 @@ var Table = []Rule{
 	{47, Must, "HE-AAC in fragmented MP4 is signalled explicitly.", "Apple 2.24", []check{eachVariant(explicitSBR)}},
 	{48, Should, "AAC in fragmented MP4 has one edit-list entry, which cuts its priming.", "Apple, Preparing Audio", []check{eachTrack(cutsPriming)}},
 	{49, Should, "The last segment of sound is at least half a target duration long: hls.js 1.7.4 does not end otherwise.", "Spool", []check{eachStream(lastSound)}},
+	{50, Should, "Where one playlist of sound tells its loudness (ludt), all in fragmented MP4 do.", "Apple 2.18–2.21", []check{loudness}},
 	{51, Must, "Closed captions are declared where they are, and CLOSED-CAPTIONS=NONE stands on every variant where there are none.", "Apple 4.3, 4.4; bis 4.4.6.2", []check{eachVariant(captions), sameNone}},
 
 	// The multivariant playlist.
@@ -63,6 +67,7 @@ var Table = []Rule{
 	{68, Should, "EXT-X-INDEPENDENT-SEGMENTS is in the multivariant playlist.", "Apple 9.12", []check{independentOnTop}},
 	{69, Should, "There are several rates, and all sizes have one aspect ratio.", "Apple 1.33, 9.9", []check{severalRates, sameAspect}},
 	{70, Should, "The first variant is the one whose average is nearest to 2 Mbit/s.", "Apple 1.32", []check{firstVariant}},
+	{71, Should, "For cellular networks there is a variant of at most 192 kbit/s; for televisions none of 145 kbit/s or less, and none of sound alone.", "Apple 1.25, 9.20, 9.21", []check{cellular, television}},
 	{72, Must, "Every group that a variant names has an EXT-X-MEDIA of its type.", "bis 4.4.6.2", []check{eachVariant(groupsExist)}},
 	{73, Must, "In a group names differ and one member at most is the default; groups of a type have the same members.", "bis 4.4.6.1", []check{groups}},
 	{74, Must, "Every EXT-X-MEDIA but of video has a LANGUAGE.", "Apple 8.10", []check{eachRendition(hasLanguage)}},
@@ -78,9 +83,11 @@ var Table = []Rule{
 	{82, Must, "The byte range of an I-frame begins with its moof, or its packets, and holds all of it.", "bis 4.4.3.6; 8216 3.3", []check{eachPart(iFrameRange)}},
 	{83, Should, "Where there are I-frame playlists, one is of H.264, when there are variants of it.", "Apple 6.14", []check{iFramesForAll}},
 	{84, Must, "EXT-X-I-FRAME-STREAM-INF has a URI, and no FRAME-RATE, AUDIO, SUBTITLES or CLOSED-CAPTIONS.", "bis 4.4.6.3", []check{eachIFrames(iFrameAttributes)}},
+	{85, Should, "An image sequence (mjpg) is one, clear, 400 pixels wide, and shows a picture every 1 to 2 s.", "Apple, Appendixes", []check{imageSequence}},
 	{86, Must, "WebVTT segments have an X-TIMESTAMP-MAP and cues with times.", "8216 3.5; Apple 5.2, 5.3", []check{eachPart(timestampMap), told(86)}},
 	{87, Must, "A cue that is shown over the end of its segment is in the next one, too.", "8216 3.5", []check{eachMedia(cuesCarryOn)}},
 	{88, Must, "Subtitles span the whole content.", "Apple 5.5", []check{subtitlesSpan}},
+	{89, Must, "CODECS names subtitles of IMSC1 (stpp.ttml.im1t) where a variant has them.", "bis 4.4.6.2; Apple 5.10", []check{eachVariant(namesIMSC)}},
 	{90, Must, "Media decodes without an error, all of it.", "Spool", []check{told(90), eachPart(allDecodes)}},
 
 	// Encryption and delivery.
@@ -91,5 +98,6 @@ var Table = []Rule{
 	{105, Must, "Samples that are encrypted each by itself say how: senc, or saiz with saio, or one IV for all.", "Apple 1.41", []check{eachRun(sampleIVs)}},
 	{106, Must, "A key has a method that is known and a URI; METHOD=NONE has no other attribute.", "bis 4.4.4.4", []check{eachList(keyAttributes)}},
 	{107, Must, "EXT-X-SESSION-KEY is not NONE, and is one of the keys of the segments.", "bis 4.4.6.5", []check{sessionKeys}},
+	{108, Should, "Variants of different HDCP-LEVELs have keys of their own; it is TYPE-0 up to 1080 lines and TYPE-1 above, where FairPlay asks for it.", "bis 4.4.6.2; Apple 13.5–13.6", []check{eachVariant(knownLevel), levelsApart}},
 	{109, Should, "A server compresses playlists, names media types, and does not redirect segments.", "Apple 10.1, 10.4, 8.18", []check{eachList(delivery), eachPart(direct)}},
 }

@@ -50,10 +50,15 @@ func TestTableIsInOrder(t *testing.T) {
 	if !slices.IsSortedFunc(rules.Table, func(a, b rules.Rule) int { return a.Number - b.Number }) {
 		t.Error("the rules are not in the order of their numbers")
 	}
+	numbers := map[int]bool{}
 	for _, r := range rules.Table {
+		numbers[r.Number] = true
 		if r.Says == "" || r.Source == "" || r.Number <= 0 {
 			t.Errorf("rule %d says nothing, or has no source", r.Number)
 		}
+	}
+	if len(numbers) <= 80 {
+		t.Errorf("README.md and CHANGELOG.md say that there are more than 80 rules, and there are %d", len(numbers))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool/internal/survey"
+	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/survey/stream"
 )
 
@@ -108,6 +109,33 @@ func iFrameAttributes(j judge, s spot, v survey.Variant) {
 	}
 }
 
+// imageSequence is rule 85: pictures for seeking, each a JPEG.
+func imageSequence(j judge) {
+	const width = 400
+	seen := 0
+	for _, v := range j.Variants {
+		if !v.IFrames || v.Get("CODECS") != "mjpg" {
+			continue
+		}
+		s := at(j.Root, v.Line)
+		if seen++; seen > 1 {
+			j.says(s, "%s: there is an image sequence already", bare(v.URI))
+		}
+		if v.Width != width {
+			j.differs(s, bare(v.URI)+": the image sequence is not 400 pixels wide", v.Width, nil)
+		}
+		if v.List == nil || v.List.Missing != "" || len(v.List.Segments) == 0 {
+			continue
+		}
+		if slices.ContainsFunc(v.List.Segments, func(e m3u8.Segment) bool { return e.Key != nil }) {
+			j.says(at(v.List, 0), "the image sequence is encrypted")
+		}
+		if each := v.List.Length() / time.Duration(len(v.List.Segments)); each < time.Second-frame(j.Package) || each > 2*time.Second+frame(j.Package) {
+			j.differs(at(v.List, 0), "the image sequence does not show a picture every 1 to 2 s", seconds(each), nil)
+		}
+	}
+}
+
 // timestampMap is rule 86: cue times are tied to those of the media.
 func timestampMap(j judge, l *survey.List, p *survey.Part) {
 	if p.Media.Container == stream.VTT && !p.Media.Mapped {
@@ -144,6 +172,23 @@ func subtitlesSpan(j judge) {
 	for _, l := range j.Lists {
 		if l.Missing == "" && l.Ended && (l.AsText || textual(l)) && l.Length() < longest-time.Second {
 			j.differs(at(l, 0), "the subtitles do not span the whole content", seconds(l.Length()), seconds(longest))
+		}
+	}
+}
+
+// imsc is how CODECS names subtitles of IMSC1.
+const imsc = "stpp.ttml.im1t"
+
+// namesIMSC is rule 89: a player has to know of IMSC1 before it chooses.
+func namesIMSC(j judge, s spot, v survey.Variant) {
+	if v.Get("CODECS") == "" {
+		return
+	}
+	for _, l := range j.heard(v, "SUBTITLES") {
+		r := firstRun(l, stream.Text)
+		if r != nil && r.Track.Entry == "stpp" && !slices.Contains(strings.Split(v.Get("CODECS"), ","), imsc) {
+			j.differs(s, bare(v.URI)+": CODECS does not name the subtitles", v.Get("CODECS"), imsc)
+			return
 		}
 	}
 }

@@ -130,9 +130,9 @@ func codecs(j judge, s spot, v survey.Variant) {
 		}
 	}
 	measured, complete := formats(played)
-	var missing []string
+	var missing []string // but for subtitles: see rule 89
 	for _, m := range measured {
-		if m != "wvtt" && !slices.ContainsFunc(declared, func(d string) bool { return sameFormat(d, m) }) {
+		if m != "wvtt" && m != imsc && !slices.ContainsFunc(declared, func(d string) bool { return sameFormat(d, m) }) {
 			missing = append(missing, m)
 		}
 	}
@@ -332,3 +332,38 @@ func firstVariant(j judge) {
 }
 
 func distance(rate int) int { return max(rate-hls.FirstRate, hls.FirstRate-rate) }
+
+// cellular is rule 71: there is something to watch where the network is slow.
+func cellular(j judge) {
+	const most = 192_000
+	if !slices.Contains(j.asked, Cellular) {
+		return
+	}
+	for _, v := range j.Variants {
+		if !v.IFrames && v.Bandwidth > 0 && v.Bandwidth <= most {
+			return
+		}
+	}
+	if len(j.Variants) > 0 {
+		j.says(at(j.Root, 0), "there is no variant of at most %s", bits(most))
+	}
+}
+
+// television is rule 71: nothing is so small that it is unworthy of a large
+// screen.
+func television(j judge) {
+	const least = 145_000
+	if !slices.Contains(j.asked, Television) {
+		return
+	}
+	for _, v := range j.Variants {
+		s := at(j.Root, v.Line)
+		switch {
+		case v.IFrames:
+		case v.Average > 0 && v.Average <= least:
+			j.differs(s, bare(v.URI)+": the rate is too low for a television", bits(v.Average), nil)
+		case pictures(v.List) == nil && firstRun(v.List, stream.Audio) != nil:
+			j.says(s, "%s: the variant is sound alone", bare(v.URI))
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/plaintext"
@@ -50,7 +51,13 @@ type List struct {
 
 	AsIFrames, AsText bool // how the root refers to it
 
-	url *url.URL
+	// Later is the playlist as it was read once more, when all else had been
+	// read, and Waited what had passed; nil when it was not, see Options.Patience.
+	Later  *m3u8.Playlist
+	Waited time.Duration
+
+	url  *url.URL
+	read time.Time
 }
 
 // Address is a URI of the playlist as an address, or "" when it is none.
@@ -98,6 +105,9 @@ type Options struct {
 	Decode func(ctx context.Context, c stream.Container, media []byte) (map[stream.Kind]int, error)
 	// Readers is how many segments are read at a time: 2 when 0.
 	Readers int
+	// Patience is how long may be waited for lists that grow, to see whether
+	// they do. With 0 no playlist is read a second time.
+	Patience time.Duration
 }
 
 // ErrUndecodable is wrapped by the errors of a decoder that the media caused.
@@ -143,13 +153,16 @@ func Read(ctx context.Context, source Source, root string, o Options) (*Package,
 	if !m3u8.Looks(b) {
 		return nil, noHLS(plaintext.Redact(at.String()), "it does not begin as a playlist does")
 	}
-	s.pkg.Root = &List{Playlist: m3u8.Scope{Query: at.Query()}.Read(b), Name: path.Base(at.Path), File: file, url: at}
+	s.pkg.Root = &List{Playlist: s.scope(at).Read(b), Name: path.Base(at.Path), File: file, url: at, read: time.Now()}
 	if s.pkg.Root.Multivariant() {
 		s.references(ctx)
 	} else {
 		s.pkg.Lists = []*List{s.pkg.Root}
 	}
 	if err := s.segments(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.again(ctx); err != nil {
 		return nil, err
 	}
 	return s.pkg, nil
@@ -221,9 +234,17 @@ func (s *surveyor) list(ctx context.Context, uri string) *List {
 		l.Missing = "it is no playlist"
 	}
 	if l.Missing == "" {
-		l.Playlist, l.File = m3u8.Scope{Imported: s.pkg.Root.Defined, Query: at.Query()}.Read(b), file
+		l.Playlist, l.File, l.read = s.scope(at).Read(b), file, time.Now()
 	}
 	return l
+}
+
+// scope is where the variables of a media playlist come from.
+func (s *surveyor) scope(at *url.URL) m3u8.Scope {
+	if s.pkg.Root == nil {
+		return m3u8.Scope{Query: at.Query()}
+	}
+	return m3u8.Scope{Imported: s.pkg.Root.Defined, Query: at.Query()}
 }
 
 // name shows an address as it lies to the root.

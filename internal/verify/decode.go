@@ -85,6 +85,10 @@ func (c *checker) alone(ctx context.Context, r Rendition, one clear) error {
 
 // frames lets ffmpeg decode media and counts what comes out.
 func (c *checker) frames(ctx context.Context, r Rendition, media []byte) (int, error) {
+	if err := c.decoding.Acquire(ctx); err != nil {
+		return 0, err //nolint:wrapcheck // the context's own
+	}
+	defer c.decoding.Release()
 	counts, err := ffmpeg.Decode(ctx, c.o.Tools, wrap.Demuxer(c.manifest.Settings.Container, !r.Sound()), media)
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/cmaf"
@@ -23,7 +22,6 @@ type task struct {
 	rendition Rendition
 	numbers   []int
 	report    Report
-	err       error
 }
 
 // What is decoded by one process: to start one costs as much as to decode some
@@ -59,38 +57,29 @@ func (c *checker) chosen(r Rendition) []task {
 	return tasks
 }
 
-// segments reads the chosen segments of all renditions, as many at a time as
-// there are cores. Findings come in the order of the segments.
+// segments reads the chosen segments of all renditions, and decodes as many at
+// a time as there are cores. Findings come in the order of the segments.
 func (c *checker) segments(ctx context.Context) error {
 	var tasks []task
 	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
 		tasks = append(tasks, c.chosen(r)...)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan *task)
-	var readers sync.WaitGroup
-	for range min(runtime.NumCPU(), len(tasks)) {
-		readers.Go(func() {
-			for t := range next {
-				one := *c // what a segment needs of it is only read from here on
-				one.report = Report{}
-				if t.err = one.stretch(ctx, t.rendition, t.numbers); t.err != nil {
-					cancel(t.err)
-				}
-				t.report = one.report
-			}
-		})
+	atOnce := readers
+	if c.o.Deep {
+		atOnce = runtime.NumCPU() // each holds many segments
 	}
-	for i := range tasks {
-		next <- &tasks[i]
+	err := c.several(ctx, len(tasks), atOnce, func(ctx context.Context, i int) error {
+		t := &tasks[i]
+		one := *c // what a segment needs of it is only read from here on
+		one.report = Report{}
+		err := one.stretch(ctx, t.rendition, t.numbers)
+		t.report = one.report
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	close(next)
-	readers.Wait()
 	for _, t := range tasks {
-		if t.err != nil {
-			return context.Cause(ctx)
-		}
 		c.report.Findings = append(c.report.Findings, t.report.Findings...)
 		c.report.Decoded += t.report.Decoded
 	}

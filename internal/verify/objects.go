@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/store"
 )
 
-// presence compares the store's list with the manifest: every object is there
-// with its size.
-func (c *checker) presence(ctx context.Context) error {
+// readers is how many objects are read at a time: a bucket answers late, not
+// slowly.
+const readers = 8
+
+// list asks the store what it has of the revision.
+func (c *checker) list(ctx context.Context) error {
 	prefix := c.video + "/"
 	for info, err := range c.store.List(ctx, prefix+c.report.Revision+"/") {
 		if err != nil {
@@ -20,6 +25,12 @@ func (c *checker) presence(ctx context.Context) error {
 		}
 		c.sizes[strings.TrimPrefix(info.Name, prefix)] = info.Size
 	}
+	return nil
+}
+
+// presence compares the store's list with the manifest: every object is there
+// with its size.
+func (c *checker) presence(ctx context.Context) error {
 	known := map[string]bool{c.report.Revision + "/" + ManifestName: true}
 	for _, o := range c.manifest.Objects() {
 		known[o.Name] = true
@@ -76,16 +87,29 @@ func (c *checker) smallObjects(ctx context.Context) error {
 	for _, r := range c.manifest.Subtitles {
 		small = append(small, r.Playlist)
 	}
-	for _, o := range small {
-		if _, there := c.sizes[o.Name]; !there && c.texts[o.Name] == nil {
-			continue // it was reported as missing
+	// Those that are not there were reported.
+	small = slices.DeleteFunc(small, func(o spool.Object) bool {
+		_, there := c.sizes[o.Name]
+		return !there && c.texts[o.Name] == nil
+	})
+	contents := make([][]byte, len(small))
+	problems := make([]error, len(small))
+	err := c.several(ctx, len(small), readers, func(ctx context.Context, i int) error {
+		if contents[i] = c.texts[small[i].Name]; contents[i] == nil {
+			contents[i], problems[i] = c.read(ctx, small[i].Name, maxText)
 		}
-		text := c.texts[o.Name]
-		if text == nil {
-			var err error
-			if text, err = c.text(ctx, o.Name); err != nil {
-				return err
-			}
+		if errors.Is(problems[i], store.ErrNotFound) {
+			return nil
+		}
+		return problems[i]
+	})
+	if err != nil {
+		return err
+	}
+	for i, o := range small {
+		text, err := c.judge(o.Name, contents[i], problems[i])
+		if err != nil {
+			return err
 		}
 		c.texts[o.Name] = text
 		if text != nil {
@@ -93,6 +117,22 @@ func (c *checker) smallObjects(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// several does n things, some at a time. The first error ends it.
+func (c *checker) several(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int) error) error {
+	return flow.Run(ctx, func(g *flow.Group) { //nolint:wrapcheck // each says what it was about
+		queue := flow.NewQueue[int](atOnce)
+		flow.Produce(g, 1, queue, func(_ context.Context, put func(int) error) error {
+			for i := range n {
+				if err := put(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		flow.Consume(g, min(n, atOnce), queue, do)
+	})
 }
 
 // hash compares an object's bytes with the manifest.

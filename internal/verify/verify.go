@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/hls"
@@ -122,6 +124,7 @@ type checker struct {
 	sizes    map[string]int64     // what the store lists, by name below the video
 	lists    map[string]hlsList   // parsed media playlists by rendition
 	looks    map[string]hls.Media // parsed I-frame playlists by rendition
+	decoding *flow.Slots          // held while an ffmpeg runs
 }
 
 type hlsList struct {
@@ -136,6 +139,7 @@ func Package(ctx context.Context, s store.Store, video string, o Options) (Repor
 	c := &checker{
 		store: s, video: video, o: o, report: Report{Video: video, Findings: []Finding{}},
 		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{}, looks: map[string]hls.Media{},
+		decoding: flow.NewSlots(runtime.NumCPU()),
 	}
 	if c.o.Tools.FFmpeg == "" {
 		c.o.Tools.FFmpeg = "ffmpeg"
@@ -167,8 +171,16 @@ func (c *checker) listed(ctx context.Context) (*hls.Master, error) {
 	if err != nil || master == nil {
 		return nil, err
 	}
-	if ok, err := c.readManifest(ctx); err != nil || !ok {
-		return nil, err
+	ok := false
+	err = flow.Run(ctx, func(g *flow.Group) { // a bucket may take long to answer
+		g.Go(func(ctx context.Context) (err error) {
+			ok, err = c.readManifest(ctx)
+			return err
+		})
+		g.Go(c.list)
+	})
+	if err != nil || !ok {
+		return nil, err //nolint:wrapcheck // each says what it was about
 	}
 	return master, c.presence(ctx)
 }
@@ -254,6 +266,11 @@ func (c *checker) readManifest(ctx context.Context) (bool, error) {
 // which is reported.
 func (c *checker) text(ctx context.Context, name string) ([]byte, error) {
 	b, err := c.read(ctx, name, maxText)
+	return c.judge(name, b, err)
+}
+
+// judge gives what was read of a small object, as text does.
+func (c *checker) judge(name string, b []byte, err error) ([]byte, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		c.fail(name, "missing", "the object is not there", "", "")
 		return nil, nil

@@ -15,8 +15,16 @@ type parcel struct {
 	manifest verify.Manifest
 	media    map[string]hls.Media // by rendition
 	looks    []hls.IFrames        // highest first
-	revision []document           // below the revision, in the order of putting
-	outside  []document           // beside it, the master last
+	// What lies below the revision: playlists, the storyboard, and the manifest,
+	// which names them.
+	lists, pictures []document
+	sealed          document
+	outside         []document // beside it, the master last
+}
+
+// revision is all that lies below the revision, but the segments.
+func (p *parcel) revision() []document {
+	return append(slices.Concat(p.lists, p.pictures), p.sealed)
 }
 
 // document is an object whose content is at hand.

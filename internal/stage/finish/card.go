@@ -66,7 +66,7 @@ func (p *parcel) beside(job spool.Job, poster []byte) error {
 		return fmt.Errorf("finish: %w", err)
 	}
 	name := path.Join(job.Revision, verify.ManifestName)
-	p.revision = append(p.revision, newDocument(name, "application/json", manifest))
+	p.sealed = newDocument(name, "application/json", manifest)
 	return nil
 }
 

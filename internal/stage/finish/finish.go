@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/store"
@@ -23,6 +24,8 @@ import (
 // Stage does finish jobs.
 type Stage struct {
 	Store store.Store
+	// Uploads are held while one document is put; nil: as many as there are.
+	Uploads slots
 	// Tools say which ffmpeg decodes; the one in PATH when empty.
 	Tools ffmpeg.Tools
 	// KeysDir is where content keys are exported to; "" leaves them in the
@@ -40,35 +43,24 @@ const (
 
 // Run publishes what was made. It may be run again after a crash at any point
 // and then ends the same.
+//
+// A bucket may take long to answer. What does not name one another goes there
+// together, and is made while other things are put; playlists and pictures are
+// there before the manifest that names them, all of it is verified as it lies
+// there, and the master comes last, by itself.
 func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
 	progress(spool.Progress{Phase: spool.Publishing})
-	if err := s.ours(ctx, job); err != nil {
-		return spool.Result{}, err
-	}
 	p, err := assemble(job)
 	if err != nil {
 		return spool.Result{}, err
 	}
 	p.manifest.Spool = s.Version
-	if err := s.exportKeys(job); err != nil {
-		return spool.Result{}, err
-	}
 	if err := p.playlists(job); err != nil {
 		return spool.Result{}, err
 	}
-	poster, err := s.poster(ctx, job, p)
+	meter := &meter{progress: progress}
+	notes, err := s.putRevision(ctx, job, p, meter)
 	if err != nil {
-		return spool.Result{}, err
-	}
-	notes, err := s.glance(ctx, job, p)
-	if err != nil {
-		return spool.Result{}, err
-	}
-	if err := p.beside(job, poster); err != nil {
-		return spool.Result{}, err
-	}
-	meter := meter{total: size(p.revision) + size(p.outside), progress: progress}
-	if err := s.putAll(ctx, job.Video, p.revision, immutable, &meter); err != nil {
 		return spool.Result{}, err
 	}
 	progress(spool.Progress{Phase: spool.Verifying})
@@ -76,14 +68,57 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	if err := s.putAll(ctx, job.Video, p.outside, brief, &meter); err != nil {
-		return spool.Result{}, err
+	last := len(p.outside) - 1 // the master
+	for _, step := range [][]document{p.outside[:last], p.outside[last:]} {
+		if err := s.putAll(ctx, job.Video, step, brief, meter); err != nil {
+			return spool.Result{}, err
+		}
 	}
 	s.sweepStrays(ctx, job, p, progress)
 	return spool.Result{Finished: &spool.Finished{
 		Master:  s.Store.Properties().Address + "/" + job.Video + "/" + verify.MasterName,
 		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
+}
+
+// putRevision puts everything that lies below the revision besides its
+// segments, the manifest last.
+func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *meter) (notes []string, err error) {
+	var poster []byte
+	var glimpses *board
+	err = flow.Run(ctx, func(g *flow.Group) {
+		g.Go(func(ctx context.Context) error {
+			if err := s.ours(ctx, job); err != nil {
+				return err
+			}
+			if err := s.exportKeys(job); err != nil {
+				return err
+			}
+			return s.putAll(ctx, job.Video, p.lists, immutable, m)
+		})
+		g.Go(func(ctx context.Context) (err error) {
+			poster, err = s.poster(ctx, job, p)
+			return err
+		})
+		g.Go(func(ctx context.Context) (err error) {
+			glimpses, notes, err = s.glance(ctx, job, p)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // each says what it was about
+	}
+	p.glance(glimpses)
+	if err := p.beside(job, poster); err != nil {
+		return nil, err
+	}
+	m.expect(size(p.revision()) + size(p.outside))
+	for _, step := range [][]document{p.pictures, {p.sealed}} {
+		if err := s.putAll(ctx, job.Video, step, immutable, m); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
 }
 
 // exportKeys puts the keys where players get them, before any playlist names
@@ -174,16 +209,27 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 	for _, o := range p.manifest.Objects() {
 		known[job.Video+"/"+o.Name] = true
 	}
-	for _, d := range p.revision {
+	for _, d := range p.revision() {
 		known[job.Video+"/"+d.Name] = true
 	}
-	// Players follow the early lists, which may name what was made again since.
-	named, err := namedEarly(ctx, s.Store, job.Video, job.Revision)
-	stray := func(name string) bool { return !known[name] && !named[name] }
-	if err == nil {
-		err = remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
-	}
-	if err = errors.Join(err, SweepAbandoned(ctx, s.Store, job.Video, job.Revision)); err != nil {
+	var strays, abandoned error
+	err := flow.Run(ctx, func(g *flow.Group) { // each is tried, whatever the other comes to
+		g.Go(func(ctx context.Context) error {
+			// Players follow the early lists, which may name what was made again since.
+			named, err := namedEarly(ctx, s.Store, job.Video, job.Revision)
+			stray := func(name string) bool { return !known[name] && !named[name] }
+			if err == nil {
+				err = remove(ctx, s.Store, job.Video+"/"+job.Revision+"/", stray)
+			}
+			strays = err
+			return nil
+		})
+		g.Go(func(ctx context.Context) error {
+			abandoned = sweepAbandoned(ctx, s.Store, job.Video, job.Revision)
+			return nil
+		})
+	})
+	if errors.Join(err, strays, abandoned) != nil {
 		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
 	}
 }

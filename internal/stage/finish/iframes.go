@@ -45,7 +45,7 @@ func (p *parcel) iframes(job spool.Job, r *verify.Rendition) error {
 	}
 	d := newDocument(path.Join(job.Revision, r.Name, iframesName), hls.ContentType, text)
 	r.IFrames = &d.Object
-	p.revision = append(p.revision, d)
+	p.lists = append(p.lists, d)
 	p.looks = append(p.looks, look(*r, m))
 	return nil
 }

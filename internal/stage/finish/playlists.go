@@ -30,7 +30,7 @@ func (p *parcel) playlists(job spool.Job) error {
 		d := newDocument(path.Join(job.Revision, r.Name, indexName), hls.ContentType, text)
 		r.Playlist = d.Object
 		p.media[r.Name] = media
-		p.revision = append(p.revision, d)
+		p.lists = append(p.lists, d)
 		if err := p.iframes(job, r); err != nil {
 			return err
 		}

@@ -7,16 +7,45 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/verify"
 )
 
-// meter says how many bytes were put.
+// putters is how many documents are put at a time, as far as there are upload
+// slots: a bucket answers late, not slowly.
+const putters = 8
+
+// slots are rights to upload.
+type slots interface {
+	Acquire(ctx context.Context) error
+	Release()
+}
+
+// meter says how many bytes were put, once it is known of how many.
 type meter struct {
+	progress func(spool.Progress)
+
+	mu          sync.Mutex // guards what follows
 	done, total int64
-	progress    func(spool.Progress)
+}
+
+func (m *meter) count(put int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done += put
+	if m.total > 0 {
+		m.progress(spool.Progress{Phase: spool.Publishing, Done: m.done, Total: m.total})
+	}
+}
+
+func (m *meter) expect(total int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = total
 }
 
 func size(documents []document) int64 {
@@ -27,16 +56,38 @@ func size(documents []document) int64 {
 	return sum
 }
 
-// putAll puts documents in their order.
+// putAll puts documents of which none names another, in any order.
 func (s Stage) putAll(ctx context.Context, video string, documents []document, cache string, m *meter) error {
-	for _, d := range documents {
-		if err := s.put(ctx, video, d, cache); err != nil {
-			return err
-		}
-		m.done += d.Size
-		m.progress(spool.Progress{Phase: spool.Publishing, Done: m.done, Total: m.total})
+	return flow.Run(ctx, func(g *flow.Group) {
+		queue := flow.NewQueue[document](putters)
+		flow.Produce(g, 1, queue, func(_ context.Context, put func(document) error) error {
+			for _, d := range documents {
+				if err := put(d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		flow.Consume(g, min(putters, len(documents)), queue, func(ctx context.Context, d document) error {
+			if err := s.hold(ctx, func() error { return s.put(ctx, video, d, cache) }); err != nil {
+				return err
+			}
+			m.count(d.Size)
+			return nil
+		})
+	})
+}
+
+// hold does something with an upload slot.
+func (s Stage) hold(ctx context.Context, do func() error) error {
+	if s.Uploads == nil {
+		return do()
 	}
-	return nil
+	if err := s.Uploads.Acquire(ctx); err != nil {
+		return fmt.Errorf("wait for an upload slot: %w", err)
+	}
+	defer s.Uploads.Release()
+	return do()
 }
 
 // put writes a document and makes sure that the store has its bytes.

@@ -86,6 +86,11 @@ func SweepAbandoned(ctx context.Context, s store.Store, video, keep string) erro
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("sweep %s: %w", video, err)
 	}
+	return sweepAbandoned(ctx, s, video, keep)
+}
+
+// sweepAbandoned is SweepAbandoned of a video that is known to be ours.
+func sweepAbandoned(ctx context.Context, s store.Store, video, keep string) error {
 	whole := map[string]bool{keep: true}
 	for info, err := range s.List(ctx, video+"/") {
 		if err != nil {

@@ -22,26 +22,33 @@ import (
 // it.
 const boardTime = 5 * time.Minute
 
-// glance adds the storyboard. That none could be made is a note: the video is
-// published all the same.
-func (s Stage) glance(ctx context.Context, job spool.Job, p *parcel) (notes []string, err error) {
+// glance makes the storyboard; nil when the video has none. That none could be
+// made is a note: the video is published all the same.
+func (s Stage) glance(ctx context.Context, job spool.Job, p *parcel) (b *board, notes []string, err error) {
 	within, cancel := context.WithTimeout(ctx, boardTime)
 	defer cancel()
-	err = s.storyboard(within, job, p)
+	b, err = s.storyboard(within, job, p)
 	switch {
 	case ctx.Err() != nil:
-		return nil, err
+		return nil, nil, err
 	case err != nil:
-		return []string{"no storyboard: " + spool.AsError(err).Reason}, nil
+		return nil, []string{"no storyboard: " + spool.AsError(err).Reason}, nil
 	}
-	return nil, nil
+	return b, nil, nil
+}
+
+// glance adds a storyboard, when there is one.
+func (p *parcel) glance(b *board) {
+	if b != nil {
+		p.pictures, p.manifest.Storyboard = b.documents, &b.named
+	}
 }
 
 // storyboard makes a video's storyboard of the key frames of its smallest
 // rung, as they are published: the source is not decoded again.
-func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
+func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) (*board, error) {
 	if job.Settings.Storyboard == spool.StoryboardOff || len(job.Keys) > 0 && job.Settings.Storyboard != spool.StoryboardAlways {
-		return nil
+		return nil, nil
 	}
 	var rungs []verify.Rendition
 	for _, r := range p.manifest.Renditions {
@@ -50,21 +57,16 @@ func (s Stage) storyboard(ctx context.Context, job spool.Job, p *parcel) error {
 		}
 	}
 	if len(rungs) == 0 {
-		return nil
+		return nil, nil
 	}
-	b := board{stage: s, job: job, length: time.Duration(p.manifest.Seconds * float64(time.Second))}
+	b := &board{stage: s, job: job, length: time.Duration(p.manifest.Seconds * float64(time.Second))}
 	b.rung = slices.MinFunc(rungs, func(a, b verify.Rendition) int {
 		return cmp.Compare(a.Init.Width*a.Init.Height, b.Init.Width*b.Init.Height)
 	})
 	b.width, b.height = storyboard.Size(b.rung.Init.Width, b.rung.Init.Height)
 	b.starts = starts(p.manifest, b.rung)
 	b.track = wrap.Track{Container: job.Settings.Container, Video: true, Config: b.rung.Init.Config, Timescale: b.rung.Init.Timescale}
-	if err := b.make(ctx); err != nil {
-		return err
-	}
-	p.revision = append(p.revision, b.documents...)
-	p.manifest.Storyboard = &b.named
-	return nil
+	return b, b.make(ctx)
 }
 
 // starts are the times at which a rung's segments begin.

@@ -204,6 +204,9 @@ func readTrack(trak *mp4.TrakBox) Track {
 			}
 		}
 	}
+	if trak.Udta != nil {
+		t.Loudness = slices.ContainsFunc(trak.Udta.Children, func(b mp4.Box) bool { return b.Type() == "ludt" })
+	}
 	for _, entry := range trak.Mdia.Minf.Stbl.Stsd.Children {
 		switch e := entry.(type) {
 		case *mp4.VisualSampleEntryBox:
@@ -211,9 +214,9 @@ func readTrack(trak *mp4.TrakBox) Track {
 		case *mp4.AudioSampleEntryBox:
 			t.audible(e)
 		case *mp4.WvttBox:
-			t.Entry, t.Codec = "wvtt", "wvtt"
+			t.Kind, t.Entry, t.Codec = Text, "wvtt", "wvtt"
 		case *mp4.StppBox:
-			t.Entry, t.Codec = "stpp", "stpp.ttml.im1t"
+			t.Kind, t.Entry, t.Codec = Text, "stpp", "stpp.ttml.im1t"
 		}
 	}
 	return t

@@ -48,6 +48,7 @@ type Track struct {
 	Edits      []Edit
 	MovieScale int64       // timescale of the edits' durations
 	Protection *Protection // nil: clear, or encrypted as a whole
+	Loudness   bool        // ludt is there
 	lengthSize int         // bytes before each NAL unit
 }
 

@@ -22,8 +22,10 @@ type Memory struct {
 	options map[string]store.PutOptions // owned by mu
 	puts    []string                    // owned by mu
 
-	// Refuse, when set, is asked before every change; its error is the call's.
+	// Refuse, when set, is asked before every change and reading, by one at a
+	// time; its error is the call's.
 	Refuse func(action, name string) error
+	asking sync.Mutex
 }
 
 // NewMemory makes an empty store.
@@ -81,6 +83,8 @@ func (m *Memory) refused(action, name string) error {
 	if m.Refuse == nil {
 		return nil
 	}
+	m.asking.Lock()
+	defer m.asking.Unlock()
 	return m.Refuse(action, name)
 }
 
