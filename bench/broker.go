@@ -42,8 +42,9 @@ func freePort(ctx context.Context) (string, error) {
 // engines are the queues that are measured.
 var engines = []string{"redis", "rabbitmq", "nats"}
 
-// openBroker starts an engine; what it has accepted is on its disk.
-func (b *bench) openBroker(ctx context.Context, engine string) (*broker, error) {
+// openBroker starts an engine; what it has accepted is on its disk. Redis can
+// be at another address of this machine, too.
+func (b *bench) openBroker(ctx context.Context, engine, at string) (*broker, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
@@ -56,8 +57,14 @@ func (b *bench) openBroker(ctx context.Context, engine string) (*broker, error) 
 	switch engine {
 	case "redis":
 		k.url = "redis://" + k.address
-		err = k.start(exec.CommandContext(ctx, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir,
-			"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning"))
+		args := []string{
+			"--protected-mode", "no", "--port", port, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+			"--loglevel", "warning", "--bind", "127.0.0.1",
+		}
+		if at != "" {
+			k.url, args = "redis://"+at+":"+port, append(args, at)
+		}
+		err = k.start(exec.CommandContext(ctx, "redis-server", args...))
 	case "rabbitmq":
 		k.url = "amqp://guest:guest@" + k.address
 		err = b.rabbit(ctx, k, dir)

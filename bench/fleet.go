@@ -26,15 +26,25 @@ var twoCores = []string{"0", "1"}
 // fleetFlags are what serve and each spool worker get.
 var fleetFlags = []string{"--nice", "0"}
 
-// labour starts a spool worker with one encoder on one core, which so has one
-// thread.
-func (s *service) labour(ctx context.Context, name, core string, flags ...string) (*labourer, error) {
+// seat is where a spool worker works.
+type seat struct {
+	name  string
+	core  string   // the one that it may use; "": all
+	apart bool     // in a network of its own
+	flags []string // more of them
+}
+
+// labour starts a spool worker with one encoder.
+func (s *service) labour(ctx context.Context, at seat) (*labourer, error) {
 	args := []string{
-		s.bench.spool, "worker", "--queue", s.url, "--name", name, "--to", s.to(), "--work", filepath.Join(s.home, "work"),
+		s.bench.spool, "worker", "--queue", s.url, "--name", at.name, "--to", s.to(), "--work", filepath.Join(s.home, "work"),
 		"--encodes", "1", "--progress", "plain", "--allow-private",
 	}
-	args = pinned(core, append(append(args, fleetFlags...), flags...))
-	l := &labourer{name: name, process: s.bench.command(ctx, args[0], args[1:]...), said: &strings.Builder{}}
+	args = pinned(at.core, append(append(args, fleetFlags...), at.flags...))
+	if at.apart {
+		args = append([]string{"unshare", "--net"}, args...)
+	}
+	l := &labourer{name: at.name, process: s.bench.command(ctx, args[0], args[1:]...), said: &strings.Builder{}}
 	l.process.Stderr = l.said
 	return l, l.process.Start()
 }
@@ -90,7 +100,7 @@ func (b *bench) together(ctx context.Context, engine, film string, workers int) 
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	for n := range workers {
-		l, err := s.labour(ctx, "w"+strconv.Itoa(n), twoCores[n])
+		l, err := s.labour(ctx, seat{name: "w" + strconv.Itoa(n), core: twoCores[n]}) // and so one thread
 		if err != nil {
 			return 0, err
 		}

@@ -29,11 +29,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -170,6 +171,7 @@ func (b *bench) parts() []part {
 		{"death", b.death},
 		{"handover", b.handOver},
 		{"split", b.split},
+		{"eight", b.eightWorkers},
 	}
 }
 

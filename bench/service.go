@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -32,6 +31,7 @@ type service struct {
 // serving is which spool serve is wanted.
 type serving struct {
 	engine string   // "": it has slots of its own and no workers
+	listen string   // where Redis is reached; "": on this machine only
 	cores  string   // the processor's that it may use, as taskset names them; "": all
 	traced bool     // its syncs of the disk are noted, which slows nothing else
 	flags  []string // more of them
@@ -47,7 +47,7 @@ func (b *bench) openService(ctx context.Context, o serving) (s *service, err err
 		return nil, err
 	}
 	if o.engine != "" {
-		if s.broker, err = b.openBroker(ctx, o.engine); err != nil {
+		if s.broker, err = b.openBroker(ctx, o.engine, o.listen); err != nil {
 			return nil, err
 		}
 	}
@@ -225,15 +225,23 @@ func (s *service) add(ctx context.Context, name string, count, priority int) err
 	return nil
 }
 
-// some are the first videos of these statuses.
-func (s *service) some(ctx context.Context, limit int, statuses ...string) (ids []string, err error) {
-	query := url.Values{"limit": {fmt.Sprint(limit)}, "status": statuses}
+// open are the videos that were handed in together and have not ended, 1000 of
+// them at most.
+func (s *service) open(ctx context.Context, name string) (ids []string, err error) {
+	first := name + "-0"
+	v, err := s.video(ctx, first)
+	if err != nil || v.Status != "ready" {
+		return []string{first}, err
+	}
+	query := url.Values{"limit": {fmt.Sprint(mostAtOnce)}, "after": {first}, "status": {"waiting", "working", "paused", "failed"}}
 	var page struct{ Videos []struct{ ID string } }
 	if err := s.ask(ctx, http.MethodGet, "/videos?"+query.Encode(), nil, &page); err != nil {
 		return nil, err
 	}
 	for _, v := range page.Videos {
-		ids = append(ids, v.ID)
+		if strings.HasPrefix(v.ID, name+"-") {
+			ids = append(ids, v.ID)
+		}
 	}
 	return ids, nil
 }
@@ -259,9 +267,8 @@ func (s *service) ended(ctx context.Context, name string, count int) error {
 		if err != nil || v.Status != "ready" {
 			return false, err
 		}
-		ready, err := s.some(ctx, mostAtOnce, "ready")
-		ready = slices.DeleteFunc(ready, func(id string) bool { return !strings.HasPrefix(id, name+"-") })
-		return len(ready) >= count, err
+		open, err := s.open(ctx, name)
+		return len(open) == 0, err
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -36,7 +37,7 @@ func main() {
 	flag.IntVar(&c.chunks, "chunks", 8, "how many chunks a video has")
 	flag.DurationVar(&c.takes, "takes", 0, "how long a chunk takes, on average: half of it to one and a half")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := c.work(ctx)
 	stop()
 	if err = cmp.Or(err, json.NewEncoder(os.Stdout).Encode(c.done)); err != nil {
