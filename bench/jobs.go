@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -39,20 +40,21 @@ func (b *bench) rate(ctx context.Context, engine string) (float64, error) {
 		return 0, err
 	}
 	defer s.Close() //nolint:errcheck // it was only started for this
-	took, err := b.through(ctx, s, "empty", 0)
+	rate, err := b.through(ctx, s, "empty", 0)
 	if err != nil {
 		return 0, err
 	}
-	rate := float64(b.empty*emptyJobs) / took.Seconds()
-	b.note("%d empty jobs of %d videos through ledger and %s and back in %.1f s: %.0f/s", b.empty*emptyJobs, b.empty, engine, took.Seconds(), rate)
+	b.note("%d empty jobs of %d videos through ledger and %s and back: %.0f/s", b.empty*emptyJobs, b.empty, engine, rate)
 	if engine != "redis" {
 		return rate, nil
 	}
 	return rate, b.asynq(ctx, s.address)
 }
 
-// through hands videos in, and then times workers that begin with them.
-func (b *bench) through(ctx context.Context, s *service, name string, priority int) (time.Duration, error) {
+// through hands videos in, begins with workers then, and gives how many jobs a
+// second those do until the videos are ready. They fetch and plan others, too,
+// where there are any.
+func (b *bench) through(ctx context.Context, s *service, name string, priority int) (float64, error) {
 	if err := s.add(ctx, name, b.empty, priority); err != nil {
 		return 0, err
 	}
@@ -64,13 +66,10 @@ func (b *bench) through(ctx context.Context, s *service, name string, priority i
 	err = s.ended(ctx, name, b.empty)
 	took := time.Since(began)
 	did, gone := workers.dismiss()
-	if err == nil {
-		err = gone
-	}
-	if err == nil && did.Jobs < b.empty*emptyJobs {
+	if err == nil && did.Jobs < b.empty*emptyJobs && gone == nil {
 		err = fmt.Errorf("%d jobs were done, of %d", did.Jobs, b.empty*emptyJobs)
 	}
-	return took, err
+	return float64(did.Jobs) / took.Seconds(), errors.Join(err, gone)
 }
 
 // asynq puts as many empty tasks through asynq, on the same Redis.

@@ -23,6 +23,7 @@ type service struct {
 	home    string
 	api     string
 	token   string
+	args    []string
 	process *exec.Cmd
 	said    bytes.Buffer
 	traced  string // the syncs of the disk that it made, as strace writes them; "" when nobody counts
@@ -56,17 +57,32 @@ func (b *bench) openService(ctx context.Context, o serving) (s *service, err err
 		return nil, err
 	}
 	s.api = "http://127.0.0.1:" + port
-	args := s.arguments(o)
-	s.process = b.command(ctx, args[0], args[1:]...)
+	s.args = s.arguments(o)
+	return s, s.start(ctx)
+}
+
+// start starts serve, and waits until it takes videos in.
+func (s *service) start(ctx context.Context) error {
+	s.process = s.bench.command(ctx, s.args[0], s.args[1:]...)
 	s.process.Stderr = &s.said
 	if err := s.process.Start(); err != nil {
 		s.broker.Close()
-		return nil, err
+		return err
 	}
 	if err := s.ready(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return errors.Join(err, s.Close())
 	}
-	return s, nil
+	return nil
+}
+
+// restart ends serve and starts it again, and gives how long the latter takes.
+func (s *service) restart(ctx context.Context) (time.Duration, error) {
+	if err := s.stop(); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err := s.start(ctx)
+	return time.Since(began), err
 }
 
 // arguments are the program that is called, and what with.
@@ -140,10 +156,13 @@ func (b *bench) await(ctx context.Context, so func() (bool, error)) error {
 
 // Close ends serve and broker, and what serve said is in the error.
 func (s *service) Close() error {
+	defer s.broker.Close()
+	return s.stop()
+}
+
+func (s *service) stop() error {
 	_ = s.process.Process.Signal(os.Interrupt) // it may have ended
-	err := s.process.Wait()
-	s.broker.Close()
-	if err != nil {
+	if err := s.process.Wait(); err != nil {
 		return fmt.Errorf("spool serve: %w: %s", err, tail(s.said.String()))
 	}
 	return nil

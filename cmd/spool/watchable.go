@@ -135,9 +135,9 @@ func (w *watchable) resume(ctx context.Context) error {
 	for _, v := range all {
 		age := time.Since(v.Changed)
 		switch {
-		case !v.Status.Ended():
+		case !v.Status.Ended() && len(v.Sizes) > 0: // else it was not planned yet
 			err = w.again(ctx, v)
-		case age < keptEarly:
+		case v.Status.Ended() && age < keptEarly:
 			w.keeper.Changed(v)
 		}
 		if err != nil {
