@@ -18,7 +18,7 @@ func (b *bench) waits(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close() //nolint:errcheck // it was only started for this
+	defer s.Close()     //nolint:errcheck // it was only started for this
 	var best [2]float64 // jobs a second
 	for i := range best {
 		if i == 1 {
