@@ -39,9 +39,6 @@ func freePort(ctx context.Context) (string, error) {
 	return port, errors.Join(err, free.Close())
 }
 
-// engines are the queues that are measured.
-var engines = []string{"redis", "rabbitmq", "nats"}
-
 // openBroker starts an engine; what it has accepted is on its disk. Redis can
 // be at another address of this machine, too.
 func (b *bench) openBroker(ctx context.Context, engine, at string) (*broker, error) {
@@ -121,6 +118,8 @@ func (b *bench) rabbit(ctx context.Context, k *broker, dir string) error {
 		"RABBITMQ_NODENAME=bench"+port+"@localhost", "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT="+port, "RABBITMQ_DIST_PORT="+dist,
 		"ERL_EPMD_PORT="+names, "ERL_EPMD_ADDRESS=127.0.0.1", "RABBITMQ_MNESIA_BASE="+filepath.Join(dir, "data"), "RABBITMQ_LOG_BASE="+filepath.Join(dir, "log"),
 		"RABBITMQ_FEATURE_FLAGS_FILE="+filepath.Join(dir, "flags"), "RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(dir, "plugins"),
-		"RABBITMQ_CONFIG_FILE="+filepath.Join(dir, "none"), "HOME="+dir)
+		"RABBITMQ_CONFIG_FILE="+filepath.Join(dir, "none"), "HOME="+dir,
+		// It does not spin while it waits: on a machine of its own it might.
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none")
 	return k.start(server)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,7 @@ func (d done) busy(h hiring) float64 {
 // elsewhere.
 func (b *bench) death(ctx context.Context) ([]figure, error) {
 	var worst time.Duration
-	for _, engine := range engines {
+	for engine := range strings.SplitSeq(b.engines, ",") {
 		took, err := b.deathOver(ctx, engine)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", engine, err)

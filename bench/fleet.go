@@ -20,8 +20,8 @@ type labourer struct {
 	said    *strings.Builder
 }
 
-// The machine of the figures below is two cores, however many this one has.
-var twoCores = []string{"0", "1"}
+// bothCores are the machine of the figures below, however many this one has.
+const bothCores = "0,1"
 
 // fleetFlags are what serve and each spool worker get.
 var fleetFlags = []string{"--nice", "0"}
@@ -81,7 +81,7 @@ func (s *service) publish(ctx context.Context, source, id string) (time.Duration
 	if err := s.ask(ctx, http.MethodPost, "/videos", submission{Source: source, ID: id}, nil); err != nil {
 		return 0, err
 	}
-	err := s.bench.await(ctx, func() (bool, error) {
+	err := every(ctx, 100*time.Millisecond, func() (bool, error) {
 		v, err := s.video(ctx, id)
 		if err == nil && (v.Status == "failed" || v.Status == "paused") {
 			err = fmt.Errorf("%s is %s", id, v.Status)
@@ -91,23 +91,39 @@ func (s *service) publish(ctx context.Context, source, id string) (time.Duration
 	return time.Since(began), err
 }
 
-// together is how long a video takes with so many workers, each of which has a
-// core of its own.
+// spread lets a worker that began on one core, and so has one thread, use all
+// that the others may.
+func (l *labourer) spread(ctx context.Context) error {
+	said, err := exec.CommandContext(ctx, "taskset", "-a", "-p", "-c", bothCores, strconv.Itoa(l.process.Process.Pid)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("taskset: %w: %s", err, tail(string(said)))
+	}
+	return nil
+}
+
+// together is how long a video takes with so many workers of one thread each.
 func (b *bench) together(ctx context.Context, engine, film string, workers int) (took time.Duration, err error) {
-	s, err := b.openService(ctx, serving{engine: engine, cores: strings.Join(twoCores, ","), flags: b.encoding()})
+	s, err := b.openService(ctx, serving{engine: engine, cores: bothCores, flags: b.encoding()})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	var crew []*labourer
 	for n := range workers {
-		l, err := s.labour(ctx, seat{name: "w" + strconv.Itoa(n), core: twoCores[n]}) // and so one thread
+		l, err := s.labour(ctx, seat{name: "w" + strconv.Itoa(n), core: "0"})
 		if err != nil {
 			return 0, err
 		}
 		defer l.end() //nolint:errcheck // what it did is in the ledger
+		crew = append(crew, l)
 	}
 	if err := s.attended(ctx, workers); err != nil {
 		return 0, err
+	}
+	for _, l := range crew {
+		if err := l.spread(ctx); err != nil {
+			return 0, err
+		}
 	}
 	return s.publish(ctx, film, "film")
 }
@@ -140,7 +156,7 @@ func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.openService(ctx, serving{cores: strings.Join(twoCores, ","), flags: append(b.encoding(), "--encodes", "2")})
+	s, err := b.openService(ctx, serving{cores: bothCores, flags: append(b.encoding(), "--encodes", "2")})
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +165,7 @@ func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
 		return nil, err
 	}
 	b.note("one process with two encoders: %s in %.1f s", length(b.film), alone.Seconds())
-	for _, engine := range engines {
+	for engine := range strings.SplitSeq(b.engines, ",") {
 		took, err := b.together(ctx, engine, film, 2)
 		if err != nil {
 			return figures, fmt.Errorf("%s: %w", engine, err)
@@ -186,7 +202,7 @@ func (b *bench) split(ctx context.Context) ([]figure, error) {
 }
 
 // bareSpeedUp is how much faster two ffmpegs encode two halves than one the
-// whole, each with one thread on a core of its own.
+// whole, each with one thread.
 func (b *bench) bareSpeedUp(ctx context.Context, film, half string) (float64, error) {
 	one, err := b.bareSide(ctx, film)
 	if err != nil {
@@ -210,7 +226,7 @@ func (b *bench) bareSide(ctx context.Context, films ...string) (time.Duration, e
 			}
 			args = append(append(append(args, "-map", out), r.encoder(b.quick)...), "-threads", "1", filepath.Join(b.dir, fmt.Sprintf("bare-%d-%d.mp4", n, r.height)))
 		}
-		args = pinned(twoCores[n], args)
+		args = pinned(bothCores, args)
 		go func() {
 			_, err := b.call(ctx, args[0], args[1:]...)
 			failed <- err

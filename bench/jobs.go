@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -22,7 +23,7 @@ var full = hiring{workers: 4, slots: 16, chunks: emptyChunks}
 // jobs is the rate of empty jobs through spool serve, its ledger and an engine,
 // to workers and back; what of it syncs the ledger; and asynq on the same Redis.
 func (b *bench) emptyJobs(ctx context.Context) (figures []figure, err error) {
-	for _, engine := range engines {
+	for engine := range strings.SplitSeq(b.engines, ",") {
 		rate, err := b.rate(ctx, engine)
 		if err != nil {
 			return figures, fmt.Errorf("%s: %w", engine, err)

@@ -100,6 +100,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.IntVar(&b.tries, "tries", tries, "ranges, waiting: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
 	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
+	flags.StringVar(&b.engines, "engines", "redis,rabbitmq,nats", "jobs, death, handover: the queues, separated by commas")
 	flags.IntVar(&b.empty, "empty", 600, "jobs, waiting: how many videos of empty jobs")
 	flags.IntVar(&b.waiting, "waiting", 100_000, "waiting: how many videos wait")
 	flags.IntVar(&b.film, "film", 252, "handover, split: how long the video is")
@@ -129,6 +130,7 @@ type bench struct {
 	kill, ready, check       int
 	empty, waiting           int // videos
 	film                     int
+	engines                  string
 	doze                     time.Duration // of the stand-in for an encoder
 	bucket, tries            int
 	latency                  time.Duration // of a request to a bucket

@@ -140,7 +140,12 @@ func (s *service) ready(ctx context.Context) error {
 
 // await asks again and again, until it is so.
 func (b *bench) await(ctx context.Context, so func() (bool, error)) error {
-	tick := time.NewTicker(10 * time.Millisecond)
+	return every(ctx, 10*time.Millisecond, so)
+}
+
+// every asks that often, where asking has a price.
+func every(ctx context.Context, pause time.Duration, so func() (bool, error)) error {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		if yes, err := so(); yes || err != nil {
