@@ -77,7 +77,7 @@ func (s *service) attended(ctx context.Context, count int) error {
 func (s *service) publish(ctx context.Context, source, id string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.bench.limit, errStuck)
 	defer cancel()
-	began := time.Now()
+	began, rested := time.Now(), idle()
 	if err := s.ask(ctx, http.MethodPost, "/videos", submission{Source: source, ID: id}, nil); err != nil {
 		return 0, err
 	}
@@ -88,7 +88,28 @@ func (s *service) publish(ctx context.Context, source, id string) (time.Duration
 		}
 		return v.Status == "ready", err
 	})
-	return time.Since(began), err
+	took := time.Since(began)
+	s.bench.note("%.1f s, in which the two cores had nothing to do for %.1f s", took.Seconds(), idle()-rested)
+	return took, err
+}
+
+// idle is for how many seconds the cores of bothCores have had nothing to do;
+// 0 where that cannot be told.
+func idle() (seconds float64) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	const ticks = 100 // a second, on every Linux
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 5 && (f[0] == "cpu0" || f[0] == "cpu1") {
+			for _, field := range f[4:6] { // idle, and waiting for disks
+				n, _ := strconv.ParseFloat(field, 64)
+				seconds += n / ticks
+			}
+		}
+	}
+	return seconds
 }
 
 // spread lets a worker that began on one core, and so has one thread, use all
