@@ -89,7 +89,7 @@ func (s *service) publish(ctx context.Context, source, id string) (time.Duration
 		return v.Status == "ready", err
 	})
 	took := time.Since(began)
-	s.bench.note("%.1f s, in which the two cores had nothing to do for %.1f s", took.Seconds(), idle()-rested)
+	s.bench.note("the two cores had nothing to do for %.1f s of %.1f s", idle()-rested, took.Seconds())
 	return took, err
 }
 
@@ -161,7 +161,7 @@ func (b *bench) makeEven(ctx context.Context, name string, seconds int) (string,
 	const reel = 14
 	pictures, path := filepath.Join(b.dir, "even.mp4"), filepath.Join(b.dir, name)
 	if _, err := os.Stat(pictures); err != nil {
-		args := []string{"-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=24,noise=alls=6:allf=t:all_seed=1", "-t", strconv.Itoa(reel)}
+		args := []string{"-f", "lavfi", "-i", "testsrc2=size=" + b.even + ":rate=24,noise=alls=6:allf=t:all_seed=1", "-t", strconv.Itoa(reel)}
 		if _, err := b.ffmpeg(ctx, append(append(args, clipEncoder(3000)...), pictures)...); err != nil {
 			return "", err
 		}
@@ -171,30 +171,48 @@ func (b *bench) makeEven(ctx context.Context, name string, seconds int) (string,
 	return path, err
 }
 
-// handOver compares two workers with one process that has as many encoders.
+// handOver compares two workers with one process that has as many encoders, in
+// turns; the best of each counts.
 func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
 	film, err := b.makeEven(ctx, "film.mp4", b.film)
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.openService(ctx, serving{cores: bothCores, flags: append(b.encoding(), "--encodes", "2")})
-	if err != nil {
-		return nil, err
-	}
-	alone, err := s.publish(ctx, film, "film")
-	if err = errors.Join(err, s.Close()); err != nil {
-		return nil, err
-	}
-	b.note("one process with two encoders: %s in %.1f s", length(b.film), alone.Seconds())
-	for engine := range strings.SplitSeq(b.engines, ",") {
-		took, err := b.together(ctx, engine, film, 2)
-		if err != nil {
-			return figures, fmt.Errorf("%s: %w", engine, err)
+	const alone = "one process"
+	engines := strings.Split(b.engines, ",")
+	best := map[string]time.Duration{}
+	for range b.tries {
+		for _, way := range append([]string{alone}, engines...) {
+			var took time.Duration
+			if way == alone {
+				took, err = b.aloneWithTwo(ctx, film)
+			} else {
+				took, err = b.together(ctx, way, film, 2)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", way, err)
+			}
+			if best[way] == 0 || took < best[way] {
+				best[way] = took
+			}
+			b.note("%s of film, two encoders, %s: %.1f s", length(b.film), way, took.Seconds())
 		}
-		b.note("two workers with one encoder each, over %s: %.1f s", engine, took.Seconds())
-		figures = append(figures, figure{"two workers over " + engine + " / one process with two encoders", ratio(took, alone), 1.05, ""})
+	}
+	for _, engine := range engines {
+		figures = append(figures, figure{"two workers over " + engine + " / one process with two encoders", ratio(best[engine], best[alone]), 1.05, ""})
 	}
 	return figures, nil
+}
+
+// aloneWithTwo is how long a video takes in one process with two encoders of
+// one thread each.
+func (b *bench) aloneWithTwo(ctx context.Context, film string) (took time.Duration, err error) {
+	s, err := b.openService(ctx, serving{cores: bothCores, flags: append(b.encoding(), "--encodes", "2")})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.publish(ctx, film, "film")
 }
 
 // split is what a second worker brings, beside what a second ffmpeg does.
@@ -240,11 +258,7 @@ func (b *bench) bareSide(ctx context.Context, films ...string) (time.Duration, e
 	for n, film := range films {
 		args := []string{"ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-filter_complex_threads", "1", "-i", film}
 		args = append(args, "-filter_complex", "[0:v]split[a][b];[b]scale=640:360[c]")
-		for i, out := range []string{"[a]", "[c]"} {
-			r := rung{1280, 720, 3000}
-			if i == 1 {
-				r = rung{640, 360, 800}
-			}
+		for out, r := range map[string]rung{"[a]": {1280, 720, 3000}, "[c]": {640, 360, 800}} {
 			args = append(append(append(args, "-map", out), r.encoder(b.quick)...), "-threads", "1", filepath.Join(b.dir, fmt.Sprintf("bare-%d-%d.mp4", n, r.height)))
 		}
 		args = pinned(bothCores, args)

@@ -97,9 +97,10 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.player, "player", "internal/web/static/vendor/hls-*.min.js", "first, moov: hls.js")
 	flags.IntVar(&b.bucket, "bucket", 120, "ranges, upload: how long the video is")
 	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "upload: how much longer each request to the bucket takes")
-	flags.IntVar(&b.tries, "tries", tries, "ranges, waiting: how often each is measured; the best counts")
+	flags.IntVar(&b.tries, "tries", tries, "ranges, waiting, handover: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
 	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
+	flags.StringVar(&b.even, "even", "1280x720", "handover, split: the size of the video")
 	flags.StringVar(&b.engines, "engines", "redis,rabbitmq,nats", "jobs, death, handover: the queues, separated by commas")
 	flags.IntVar(&b.empty, "empty", 600, "jobs, waiting: how many videos of empty jobs")
 	flags.IntVar(&b.waiting, "waiting", 100_000, "waiting: how many videos wait")
@@ -130,7 +131,7 @@ type bench struct {
 	kill, ready, check       int
 	empty, waiting           int // videos
 	film                     int
-	engines                  string
+	even, engines            string
 	doze                     time.Duration // of the stand-in for an encoder
 	bucket, tries            int
 	latency                  time.Duration // of a request to a bucket
