@@ -127,7 +127,7 @@ func TestWrongRemotes(t *testing.T) {
 		code                    int
 	}{
 		"nas:films":       {`there is no remote "nas"`, `there is no remote "nas"`, exitUsage},
-		"wrong:films/x":   {"refuses the credentials of the remote wrong (SignatureDoesNotMatch)", "refuses the credentials of the remote wrong (SignatureDoesNotMatch)", exitTryAgain},
+		"wrong:films/x":   {"refuses the credentials of the remote wrong", "refuses the credentials of the remote wrong", exitTryAgain},
 		"far:none/x":      {"there is no bucket or folder far:none", "there is no bucket or folder far:none", exitTryAgain},
 		"away:films/x":    {"cannot be reached", "cannot be reached", exitTryAgain},
 		"page:films/x":    {"", "can only be read", exitUsage},
