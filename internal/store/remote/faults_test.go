@@ -215,6 +215,7 @@ func TestWhatAPersonHasToMend(t *testing.T) {
 		"QuotaExceeded":       {http.StatusForbidden, "no-space"},
 		"InsufficientStorage": {http.StatusInsufficientStorage, "no-space"},
 		"NoSuchBucket":        {http.StatusNotFound, "no-bucket"},
+		"MethodNotAllowed":    {http.StatusMethodNotAllowed, "dest-read-only"},
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

@@ -74,8 +74,31 @@ func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, 
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, false, err
 	}
-	files, err = in.files(ctx, name+"/")
+	if files, err = in.files(ctx, name+"/"); err == nil && len(files) == 0 {
+		err = s.reached(ctx, at)
+	}
 	return files, true, err
+}
+
+// reached looks whether the bucket is there in which nothing was found: of one
+// that is not, stores say so of its root alone.
+func (s *Sources) reached(ctx context.Context, at spool.RemotePath) error {
+	bucket, _, _ := strings.Cut(at.Path, "/")
+	whole := spool.RemotePath{Remote: at.Remote, Path: bucket}
+	if is, err := s.bucket(whole); err != nil || !is {
+		return err
+	}
+	in, err := s.open(ctx, whole)
+	if err != nil {
+		return err
+	}
+	return in.again(ctx, "look at", "", func(ctx context.Context) error {
+		f, err := in.live(ctx)
+		if err == nil {
+			_, err = f.List(ctx, "")
+		}
+		return err
+	})
 }
 
 // Head gives the first n bytes of a file, or all that it has.
@@ -252,6 +275,12 @@ func (s *Sources) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	size := o.Size()
+	if size == 0 {
+		return nil, &spool.Error{
+			Class: spool.Permanent, Code: "empty-file", Reason: "the file " + at.String() + " is empty",
+			Hint: "check whether it was copied to its end",
+		}
+	}
 	a := answer200(r, tag, size)
 	first, last, part := wanted(r, a.Header.Get("ETag"), size)
 	if part {
