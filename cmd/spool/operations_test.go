@@ -69,7 +69,7 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`spool_build_info{`, `spool_videos{status="ready"} 1`, `spool_videos{status="failed"} 1`, `spool_workers{state="idle"} 1`,
+		`spool_build_info{`, `spool_videos{status="ready"} 1`, `spool_videos{status="failed"} 1`, `spool_workers{state="lost"} 0`,
 		`spool_stage_attempts_total{error_class="",outcome="done",stage="encode"} 3`, `spool_stage_attempts_total{error_class="permanent",outcome="failed",stage="plan"} 1`,
 		`spool_stage_duration_seconds_count{outcome="done",stage="finish"} 1`, `spool_stage_slots{stage="encode",state="busy"} 0`,
 		`spool_encode_media_seconds_total{encoder="aac",rung="audio"}`, `spool_source_bytes_total{kind="file"}`,
