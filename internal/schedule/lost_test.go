@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,6 +24,10 @@ type bench struct {
 }
 
 func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
+	return newBenchOn(t, v, patience, memq.New())
+}
+
+func newBenchOn(t *testing.T, v spool.Video, patience time.Duration, q queue.Queue) *bench {
 	l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +35,7 @@ func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
 	if err := l.Accept(t.Context(), NewRecord(v, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t, l, memq.New()}
+	b := &bench{t, l, q}
 	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: patience})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -112,6 +117,29 @@ func TestLostJobsAreHandedOutAgain(t *testing.T) {
 	rec, err := b.ledger.Get(t.Context(), "v")
 	if err != nil || rec.Jobs[0].Attempts != 0 {
 		t.Errorf("a lost message cost an attempt: %+v, %v", rec.Jobs, err)
+	}
+}
+
+// unheard is a queue whose engine hears no acknowledgement.
+type unheard struct{ queue.Queue }
+
+func (q unheard) Receive(ctx context.Context, topic string) (queue.Delivery, error) {
+	d, err := q.Queue.Receive(ctx, topic)
+	d.Ack = func(context.Context) error { return errors.New("acknowledge: the connection was lost") }
+	return d, err
+}
+
+// A message that cannot be acknowledged comes again, and ends nothing.
+func TestUnheardAcknowledgements(t *testing.T) {
+	b := newBenchOn(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute, unheard{memq.New()})
+	fetch := b.next()
+	done := spool.Report{JobKey: fetch.JobKey, Epoch: fetch.Epoch, Worker: "w", Outcome: spool.Done, Result: &spool.Result{Fetched: &spool.Fetched{Path: "/v"}}}
+	for range 2 {
+		b.send(queue.ReportTopic, done)
+	}
+	next := b.beating(func() spool.Beat { return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Draft: 1}} })
+	if next.Kind != spool.Draft {
+		t.Errorf("after the fetch came %s", next.JobKey)
 	}
 }
 
