@@ -27,9 +27,9 @@ func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings
 	p = c.foresee(p)
 	switch {
 	case copied(p.Rungs):
-		p.Chunks = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
+		p.Chunks = grid.CopiedChunks(p.Grid, p.Timeline.Rate, false)
 	case len(p.Grid.Frames) > 0:
-		p.Chunks = grid.Chunks(p.Grid)
+		p.Chunks = grid.Chunks(p.Grid, false)
 	}
 	p.Notes = uneven(&p)
 	return p, nil
