@@ -23,6 +23,11 @@ type bench struct {
 }
 
 func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
+	return newBenchBy(t, v, patience, time.Now)
+}
+
+// newBenchBy is one whose wall clock shows what it is told to.
+func newBenchBy(t *testing.T, v spool.Video, patience time.Duration, clock func() time.Time) *bench {
 	l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +36,7 @@ func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t, l, memq.New()}
-	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: patience})
+	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: patience, Clock: clock})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

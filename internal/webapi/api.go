@@ -51,8 +51,9 @@ type Video struct {
 // Detail is a video with its jobs.
 type Detail struct {
 	Video
-	Sound []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
-	Jobs  []spool.JobRecord `json:"jobs"`
+	Sound     []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
+	Subtitles []string          `json:"subtitles,omitempty" doc:"its subtitles, in words"`
+	Jobs      []spool.JobRecord `json:"jobs"`
 }
 
 // Page is some videos, in the order in which they were accepted.
