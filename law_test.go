@@ -100,6 +100,7 @@ var law = map[string][]string{
 	"internal/config":   {".", "internal/plaintext", "internal/spelling", "github.com/knadh/koanf", "github.com/spf13/pflag"},
 	"internal/inbox":    {".", "internal/plaintext", "internal/spelling"},
 	"internal/intake":   {".", "internal/ledger", "internal/plaintext", "internal/spelling", "go.yaml.in/yaml/v3"},
+	"internal/callback": {".", "internal/guard", "internal/ledger", "internal/plaintext"},
 	"internal/watch":    {".", "github.com/fsnotify/fsnotify"},
 	"internal/progress": {".", "internal/plaintext", "github.com/vbauerster/mpb/v8", "golang.org/x/term"},
 	"internal/webapi":   {".", "internal/plaintext", "github.com/danielgtaylor/huma/v2"},

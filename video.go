@@ -78,6 +78,7 @@ type Video struct {
 	Notes     []string    `json:"notes,omitempty"`     // what a person should know of how it was made: "HDR is tone-mapped to SDR"
 	Replans   int         `json:"replans,omitempty"`   // how often the plan had to be made more careful
 	Replaced  int         `json:"replaced,omitempty"`  // how often the source became another one while it was downloaded
+	Callbacks []string    `json:"callbacks,omitempty"` // URLs that are told how it ends; may hold secrets
 	Added     time.Time   `json:"added"`
 	Changed   time.Time   `json:"changed"`
 }

@@ -19,6 +19,7 @@ import (
 type adding struct {
 	list     string
 	priority int
+	callback string
 	wait     bool
 }
 
@@ -55,6 +56,7 @@ twice is to hand it in once. Files are taken below what the serve allows
 	config.Bind(cmd.Flags(), "to", "state", "api", "token-file", "config")
 	cmd.Flags().StringVarP(&a.list, "file", "f", "", "read sources from `FILE`, one a line; - is standard input")
 	cmd.Flags().IntVar(&a.priority, "priority", 0, "videos of a higher one are worked on first; -1000 to 1000")
+	cmd.Flags().StringVar(&a.callback, "callback", "", "tell this `URL` when a video is ready or has failed")
 	cmd.Flags().BoolVar(&a.wait, "wait", false, "wait until each has ended, and print where it lies")
 	return cmd
 }
@@ -77,7 +79,7 @@ func (a adding) run(cmd *cobra.Command, client *webapi.Client, lines []intake.Li
 			}
 			source = abs
 		}
-		all = append(all, webapi.Submission{Source: source, ID: l.ID, Title: l.Title, Ladder: l.Ladder, Priority: a.priority})
+		all = append(all, webapi.Submission{Source: source, ID: l.ID, Title: l.Title, Ladder: l.Ladder, Priority: a.priority, Callback: a.callback})
 	}
 	taken, err := client.Add(cmd.Context(), all)
 	if err != nil {

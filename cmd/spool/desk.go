@@ -11,6 +11,7 @@ import (
 	"github.com/spool-video/spool/internal/early"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/lock"
+	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/webapi"
 )
@@ -27,6 +28,9 @@ var _ webapi.Desk = (*desk)(nil)
 // card is a video as it is shown.
 func (h *house) card(ctx context.Context, rec ledger.Record, attended, look bool) webapi.Video {
 	c := webapi.Video{Video: rec.Video, Source: rec.Video.Canonical, Why: schedule.Why(rec, attended, time.Now())}
+	for _, callback := range rec.Video.Callbacks {
+		c.Callbacks = append(c.Callbacks, plaintext.Show(callback))
+	}
 	if c.Published != "" {
 		c.Master = h.master(c.ID)
 	} else if look && !c.Status.Ended() && h.offered(ctx, c.ID) {
@@ -93,8 +97,14 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 	if err != nil {
 		return webapi.Detail{}, err
 	}
+	notices, err := d.notices(ctx, rec.Video)
+	if err != nil {
+		return webapi.Detail{}, err
+	}
 	_, attended := lock.Held(ctx, d.cfg.State)
-	return webapi.Detail{Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec)}, nil
+	return webapi.Detail{
+		Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
+	}, nil
 }
 
 // Retry lets a failed or cancelled video go on.

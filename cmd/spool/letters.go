@@ -66,16 +66,11 @@ func (l letters) open(ctx context.Context, body []byte) error {
 	if err != nil {
 		return l.refuse(body, spool.AsError(err))
 	}
-	if r.Callback != "" {
-		return l.refuse(body, &spool.Error{
-			Class: spool.Permanent, Code: "no-callbacks", Reason: "the message asks for a callback, which this version does not make", Hint: "ask the API how a video is",
-		})
-	}
 	if r.ID == "" && r.Key != "" {
 		sum := sha256.Sum256([]byte(r.Key))
 		r.ID = "key-" + hex.EncodeToString(sum[:8]) // what is handed in twice is one video
 	}
-	taken, err := l.take(ctx, []webapi.Submission{{Source: r.Source, ID: r.ID, Title: r.Title, Ladder: r.Ladder, Priority: r.Priority}})
+	taken, err := l.take(ctx, []webapi.Submission{{Source: r.Source, ID: r.ID, Title: r.Title, Ladder: r.Ladder, Priority: r.Priority, Callback: r.Callback}})
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,14 @@ func TestInbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	push(`{"sauce": "x"}`, `{"source": "http://127.0.0.1/secret.mp4"}`, `{"source": "/etc/passwd"}`, string(film))
+	push(`{"sauce": "x"}`, `{"source": "http://127.0.0.1/secret.mp4"}`, `{"source": "/etc/passwd"}`, string(film),
+		`{"source": "`+h.clip+`", "callback": "http://127.0.0.1/hook"}`)
 	serve := h.start(t, "serve", "--http", "127.0.0.1:0", "--queue", "redis://"+b.Address, "--allow-source", h.dir)
 	serve.await(t, `key-[0-9a-f]{16}: ready`)
 	push(string(film), h.clip+".none")
-	h.until(t, serve, "four refusals", func() bool {
+	h.until(t, serve, "five refusals", func() bool {
 		kept, _ := os.ReadFile(h.path("state", "inbox-refused.jsonl"))
-		return strings.Count(string(kept), "\n") == 4
+		return strings.Count(string(kept), "\n") == 5
 	})
 	kept, err := os.ReadFile(h.path("state", "inbox-refused.jsonl"))
 	if err != nil {

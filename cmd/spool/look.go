@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/plaintext"
+	"github.com/spool-video/spool/internal/progress"
 	"github.com/spool-video/spool/internal/webapi"
 )
 
@@ -131,10 +132,25 @@ func show(ctx context.Context, out io.Writer, asked counter, id string, asJSON b
 	row("notes", strings.Join(c.Notes, "; "))
 	row("master", c.Master)
 	row("watch", c.Early)
+	for _, n := range c.Notices {
+		row("not told", n.Callback+" of "+n.Event+", "+pending(n))
+	}
 	row("revision", c.Revision)
 	row("added", c.Added.Local().Format(time.DateTime))
 	row("changed", c.Changed.Local().Format(time.DateTime))
 	return w.Flush()
+}
+
+// pending says how a notice stands.
+func pending(n webapi.Notice) string {
+	tried := progress.Number(n.Attempts, "time")
+	switch {
+	case n.Attempts == 0:
+		return "which is to be tried"
+	case n.GivenUp:
+		return "which was tried " + tried + " and given up: " + n.Last
+	}
+	return "which was tried " + tried + ", next at " + n.Next.Local().Format(time.DateTime) + ": " + n.Last
 }
 
 func printJSON(out io.Writer, v any) error {

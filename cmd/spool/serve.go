@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/callback"
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
@@ -68,6 +69,7 @@ type service struct {
 	desk    *reception // nil: there is no API
 	fleet   *fleet     // nil: it works alone
 	waits   saying
+	secrets callback.Secrets
 	signals chan os.Signal // what ends it
 
 	mu     sync.Mutex
@@ -91,6 +93,9 @@ func serve(ctx context.Context, q request) (err error) {
 	defer func() { err = errors.Join(err, l.Release()) }()
 	s := &service{request: q, signals: make(chan os.Signal, 2)}
 	if s.show, err = progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err}); err != nil {
+		return err
+	}
+	if s.secrets, err = openSecrets(q.cfg); err != nil {
 		return err
 	}
 	desk, stop, err := receive(ctx, q.cfg)
@@ -241,11 +246,14 @@ func (s *service) work(ctx context.Context, w *watching) (err error) {
 	alive.Go(func() {
 		guarded(ctx, func(ctx context.Context) error { _, err := w.ledger.Changes(ctx); return err })
 	})
-	var lost error
+	beside := []func(context.Context) error{s.sender(w.house).Run}
 	if q := w.hookup.queue; q != nil {
-		l := letters{queue: q, take: d.Add, show: w.tell, refused: refusedPath(s.cfg.State)}
+		beside = append(beside, letters{queue: q, take: d.Add, show: w.tell, refused: refusedPath(s.cfg.State)}.run)
+	}
+	lost := make([]error, len(beside))
+	for i, run := range beside {
 		alive.Go(func() {
-			if lost = l.run(ctx); lost != nil {
+			if lost[i] = run(ctx); lost[i] != nil {
 				stop()
 			}
 		})
@@ -254,7 +262,7 @@ func (s *service) work(ctx context.Context, w *watching) (err error) {
 	err = w.all(ctx)
 	stop()
 	alive.Wait()
-	return errors.Join(err, lost)
+	return errors.Join(append(lost, err)...)
 }
 
 // counter is the desk of this serve. It has a ledger of its own, so that the

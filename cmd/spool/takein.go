@@ -169,7 +169,7 @@ func foreign(id string) *spool.Error {
 // found.
 func adoption(v, found spool.Video) spool.Video {
 	found.Source, found.Canonical, found.Stamp, found.Settings, found.Priority = v.Source, v.Canonical, v.Stamp, v.Settings, v.Priority
-	found.Added, found.Changed = time.Now(), time.Now()
+	found.Added, found.Changed, found.Callbacks = time.Now(), time.Now(), v.Callbacks
 	return found
 }
 

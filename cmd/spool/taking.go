@@ -54,7 +54,7 @@ func (t *taking) try(ctx context.Context, all []webapi.Submission) ([]webapi.Tak
 		Ladders: t.cfg.LadderNames(), MaxItems: t.cfg.MaxItems, Include: t.cfg.Include, Exclude: t.cfg.Exclude, Skip: own(t.cfg),
 	}
 	b := &batch{taking: t, all: all}
-	for result := range in.Run(ctx, b.lines()) {
+	for result := range in.Run(ctx, b.judged()) {
 		if err := b.take(ctx, result); err != nil {
 			return nil, err
 		}
@@ -62,7 +62,10 @@ func (t *taking) try(ctx context.Context, all []webapi.Submission) ([]webapi.Tak
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return b.taken, b.accept(ctx)
+	if err := b.accept(ctx); err != nil {
+		return nil, err
+	}
+	return b.taken, b.tellLate(ctx)
 }
 
 // batch is some submissions that are taken in together.
@@ -72,16 +75,21 @@ type batch struct {
 	taken []webapi.Taken
 	fresh []ledger.Record
 	at    []int // of each fresh one: its place in taken
+	lines []int // of each taken one: the number of its line
+	late  []late
 }
 
-// lines are the submissions as intake judges them; what is not admitted has
+// judged are the submissions as intake judges them; what is not admitted has
 // its error already.
-func (b *batch) lines() []intake.Line {
+func (b *batch) judged() []intake.Line {
 	admission := b.admission()
 	lines := make([]intake.Line, len(b.all))
 	for i, s := range b.all {
 		lines[i] = intake.Line{Number: i + 1, Source: s.Source, ID: s.ID, Title: s.Title, Ladder: s.Ladder}
 		admitted, err := admission.Admit(s.Source)
+		if err == nil {
+			err = b.callable(s.Callback)
+		}
 		if err != nil {
 			lines[i].Err = spool.AsError(err)
 			continue
@@ -99,6 +107,7 @@ func (b *batch) take(ctx context.Context, result intake.Result) error {
 		return nil
 	case intake.Duplicate:
 		taken.Verdict = webapi.Duplicate
+		b.late = append(b.late, late{len(b.taken), result.Of.Number, b.all[result.Line.Number-1].Callback})
 	case intake.Bad:
 		b.refuse(&taken, result.Err)
 	case intake.Known:
@@ -110,7 +119,7 @@ func (b *batch) take(ctx context.Context, result intake.Result) error {
 			return err
 		}
 	}
-	b.taken = append(b.taken, taken)
+	b.taken, b.lines = append(b.taken, taken), append(b.lines, result.Line.Number)
 	return nil
 }
 
@@ -126,7 +135,11 @@ func (b *batch) new(ctx context.Context, taken *webapi.Taken, result intake.Resu
 		b.refuse(taken, spool.AsError(err))
 		return nil
 	}
-	v.Priority = b.all[result.Line.Number-1].Priority
+	wish := b.all[result.Line.Number-1]
+	v.Priority = wish.Priority
+	if wish.Callback != "" {
+		v.Callbacks = []string{wish.Callback}
+	}
 	found, err := finish.Adopt(ctx, b.store, v.ID)
 	switch {
 	case errors.Is(err, finish.ErrForeign):
@@ -166,6 +179,12 @@ func (b *batch) known(ctx context.Context, taken *webapi.Taken, result intake.Re
 		}
 		b.show(progress.Event{Type: progress.Known, Video: id, Title: result.Video.Title, Status: spool.Waiting, Text: "made anew: its source has changed"})
 		b.wake()
+	}
+	if e, err := b.tells(ctx, id, b.all[result.Line.Number-1].Callback); err != nil {
+		return err
+	} else if e != nil {
+		b.refuse(taken, e)
+		return nil
 	}
 	rec, err := b.ledger.Get(ctx, id)
 	if err != nil {

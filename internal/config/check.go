@@ -30,7 +30,7 @@ func (c *Config) check() error {
 	if err := c.checkService(); err != nil {
 		return err
 	}
-	for _, key := range []string{"keys", "state", "work", "download-dir", "token-file", "staging"} {
+	for _, key := range []string{"keys", "state", "work", "download-dir", "token-file", "webhook-secret", "staging"} {
 		s, _ := find(key)
 		if dir := s.value(c).String(); dir != "" && within(c.To, dir) {
 			return c.bad(key, "is "+plaintext.Sanitize(dir)+", inside the destination, where everyone could read it", "name a folder outside "+plaintext.Sanitize(c.To))

@@ -20,67 +20,68 @@ import (
 
 // Config is what Spool was asked to do, with all paths absolute.
 type Config struct {
-	To           string // the destination: a folder, or NAME:PATH (ask RemoteTo)
-	State        string // ledger, lock, master key
-	Work         string // scratch
-	ScratchLimit Limit
-	DownloadDir  string // where sources are kept, or ""
-	Encrypt      string // "auto", "aes-128", "none": ask Encryption
-	KeyURI       string // template, or ""
-	Keys         string // folder that keys are exported to, or ""
-	KeyRotation  int    // segments that share a key; 0: all
-	Ladder       string
-	Sizes        []int // short sides, ascending; nil: the ladder's own
-	Preset       string
-	Copy         string // "auto" or "never": ask VideoSettings
-	Storyboard   string // "auto", "always" or "off": likewise
-	Segment      int    // seconds
-	Container    string // "cmaf" or "ts": ask VideoSettings
-	Early        string // "auto", "soon", "off"
-	Downloads    int
-	Encodes      int // 0: chosen from the cores
-	Uploads      int
-	PerHost      int
-	Cookies      string
-	AllowPrivate bool           // sources may lie on this machine and its network
-	AllowCIDR    []netip.Prefix // sources may lie there, whatever AllowPrivate says
-	Nice         int
-	Sandbox      string // "auto", "off"
-	Progress     string // "auto", "tty", "plain", "json", "none"
-	Verbose      bool
-	YTDLP        string // a path, or a name to be found in PATH
-	FFmpeg       string
-	FFprobe      string
-	Include      []string // patterns of what is taken of a folder; nil: all media files
-	Exclude      []string // of what is left out
-	MaxItems     int
-	Refresh      bool
-	Remake       bool
-	Settle       time.Duration // how long a file must not have changed to be whole
-	Poll         time.Duration // how often folders and lists are looked at
-	PollPages    time.Duration // how often pages are asked
-	Watch        []string      // what spool serve publishes by itself: as arguments of spool watch
-	HTTP         string        // where the API is answered, or "off"
-	AllowSource  []string      // absolute folders, and NAME:PATH: what the API may name
-	OpenKeys     bool          // content keys are for everybody
-	Listen       string        // where the queue in this process is reached, or ""
-	Queue        string        // the queue's URL, or ""; may hold a password
-	FleetKey     string        // a file, or ""
-	Slots        string        // "auto" or "none"
-	Ledger       string        // a URL
-	Name         string        // the worker's, or ""
-	LocalFiles   bool          // the worker has the files of the serve's machine
-	API          string        // the serve to ask, or "": that of the destination
-	TokenFile    string        // ask APIToken
-	Grace        time.Duration // how long running jobs may take to end after Ctrl-C
-	VerifyRead   bool
-	Direct       bool
-	Staging      string                       // a folder or NAME:PATH, or "": sources are not staged
-	RcloneConfig string                       // a file, or "": where rclone keeps its own
-	Remotes      map[string]map[string]string // those that the file defines: name → option → value
-	Ladders      map[string]Ladder            // those that the file defines
-	Files        []string                     // the files that were read, the strongest last
-	Notes        []string                     // what a person should know and that stops nothing
+	To            string // the destination: a folder, or NAME:PATH (ask RemoteTo)
+	State         string // ledger, lock, master key
+	Work          string // scratch
+	ScratchLimit  Limit
+	DownloadDir   string // where sources are kept, or ""
+	Encrypt       string // "auto", "aes-128", "none": ask Encryption
+	KeyURI        string // template, or ""
+	Keys          string // folder that keys are exported to, or ""
+	KeyRotation   int    // segments that share a key; 0: all
+	Ladder        string
+	Sizes         []int // short sides, ascending; nil: the ladder's own
+	Preset        string
+	Copy          string // "auto" or "never": ask VideoSettings
+	Storyboard    string // "auto", "always" or "off": likewise
+	Segment       int    // seconds
+	Container     string // "cmaf" or "ts": ask VideoSettings
+	Early         string // "auto", "soon", "off"
+	Downloads     int
+	Encodes       int // 0: chosen from the cores
+	Uploads       int
+	PerHost       int
+	Cookies       string
+	AllowPrivate  bool           // sources may lie on this machine and its network
+	AllowCIDR     []netip.Prefix // sources may lie there, whatever AllowPrivate says
+	Nice          int
+	Sandbox       string // "auto", "off"
+	Progress      string // "auto", "tty", "plain", "json", "none"
+	Verbose       bool
+	YTDLP         string // a path, or a name to be found in PATH
+	FFmpeg        string
+	FFprobe       string
+	Include       []string // patterns of what is taken of a folder; nil: all media files
+	Exclude       []string // of what is left out
+	MaxItems      int
+	Refresh       bool
+	Remake        bool
+	Settle        time.Duration // how long a file must not have changed to be whole
+	Poll          time.Duration // how often folders and lists are looked at
+	PollPages     time.Duration // how often pages are asked
+	Watch         []string      // what spool serve publishes by itself: as arguments of spool watch
+	HTTP          string        // where the API is answered, or "off"
+	AllowSource   []string      // absolute folders, and NAME:PATH: what the API may name
+	WebhookSecret string        // ask CallbackSecret
+	OpenKeys      bool          // content keys are for everybody
+	Listen        string        // where the queue in this process is reached, or ""
+	Queue         string        // the queue's URL, or ""; may hold a password
+	FleetKey      string        // a file, or ""
+	Slots         string        // "auto" or "none"
+	Ledger        string        // a URL
+	Name          string        // the worker's, or ""
+	LocalFiles    bool          // the worker has the files of the serve's machine
+	API           string        // the serve to ask, or "": that of the destination
+	TokenFile     string        // ask APIToken
+	Grace         time.Duration // how long running jobs may take to end after Ctrl-C
+	VerifyRead    bool
+	Direct        bool
+	Staging       string                       // a folder or NAME:PATH, or "": sources are not staged
+	RcloneConfig  string                       // a file, or "": where rclone keeps its own
+	Remotes       map[string]map[string]string // those that the file defines: name → option → value
+	Ladders       map[string]Ladder            // those that the file defines
+	Files         []string                     // the files that were read, the strongest last
+	Notes         []string                     // what a person should know and that stops nothing
 
 	config string // --config
 	origin map[string]string
@@ -127,6 +128,15 @@ func (c *Config) APIToken() string {
 		return c.TokenFile
 	}
 	return filepath.Join(c.State, "api-token")
+}
+
+// CallbackSecret is the file in which the secret lies that callbacks are signed
+// with, and whether it is Spool's own: then it is made when it is not there.
+func (c *Config) CallbackSecret() (path string, own bool) {
+	if c.WebhookSecret != "" {
+		return c.WebhookSecret, false
+	}
+	return filepath.Join(c.State, "webhook-secret"), true
 }
 
 // Origin says where a setting's value came from: "default", a flag as it is

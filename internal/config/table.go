@@ -183,6 +183,9 @@ var settings = []setting{
 		key: "open-keys", serve: true, guard: true, help: "give content keys to everybody who asks; else to who knows the token, or has a signed link",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.OpenKeys) },
 	}, {
+		key: "webhook-secret", serve: true, path: true, guard: true, help: "sign callbacks with the secret in this file; usually webhook-secret in the state folder",
+		value: func(c *Config) pflag.Value { return text(&c.WebhookSecret, "FILE") },
+	}, {
 		key: "listen", serve: true, help: "let spool worker on other machines in at this address: the queue is then in this process",
 		value: func(c *Config) pflag.Value { return text(&c.Listen, "ADDR") },
 	}, {

@@ -128,6 +128,15 @@ type Ledger interface {
 	Swept(ctx context.Context, video, revision string) error
 	// Remove forgets a video, its jobs and, unless keepKeys, its keys.
 	Remove(ctx context.Context, id string, keepKeys bool) error
+	// Notices gives messages about the end of videos that are to reach those who
+	// asked for them, the longest overdue first. A change of a video adds those
+	// that Ended gives, in the same transaction; so does Accept.
+	Notices(ctx context.Context, a NoticeAsk) ([]Notice, error)
+	// PutOff keeps what came of a try to deliver a notice: its Began, Attempts,
+	// Next, Last and GivenUp. One that is not there is no error.
+	PutOff(ctx context.Context, n Notice) error
+	// Told forgets a notice; one that is not there is no error.
+	Told(ctx context.Context, id string) error
 	// Changes gives a number that differs from an earlier one when another
 	// process has written since. What this Ledger writes does not change it.
 	Changes(ctx context.Context) (int64, error)

@@ -7,6 +7,7 @@ package webapi
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spool-video/spool"
 )
@@ -18,7 +19,8 @@ type Submission struct {
 	Title  string `json:"title,omitempty" maxLength:"1024"`
 	Ladder string `json:"ladder,omitempty" maxLength:"64" doc:"one of the operator's ladders"`
 	// Priority is 0 for most; videos of a higher one are worked on first.
-	Priority int `json:"priority,omitempty" minimum:"-1000" maximum:"1000" doc:"0 for most; videos of a higher one are worked on first"`
+	Priority int    `json:"priority,omitempty" minimum:"-1000" maximum:"1000" doc:"0 for most; videos of a higher one are worked on first"`
+	Callback string `json:"callback,omitempty" maxLength:"2048" doc:"an http or https URL that is told when the video is ready or has failed" example:"https://example.com/hooks/spool"`
 }
 
 // Taken is what became of a submission, or of one video of it: a playlist or a
@@ -42,10 +44,11 @@ const (
 // Video is a video as it is shown: without what may be secret of its source.
 type Video struct {
 	spool.Video
-	Source string `json:"source"`
-	Why    string `json:"why,omitempty" doc:"what it does or waits for"`
-	Master string `json:"master,omitempty" doc:"where its master playlist lies"`
-	Early  string `json:"early,omitempty" doc:"where it can be watched while it is made"`
+	Source    string   `json:"source"`
+	Why       string   `json:"why,omitempty" doc:"what it does or waits for"`
+	Master    string   `json:"master,omitempty" doc:"where its master playlist lies"`
+	Callbacks []string `json:"callbacks,omitempty" doc:"who is told how it ends, without secrets"`
+	Early     string   `json:"early,omitempty" doc:"where it can be watched while it is made"`
 }
 
 // Detail is a video with its jobs.
@@ -54,6 +57,19 @@ type Detail struct {
 	Sound     []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
 	Subtitles []string          `json:"subtitles,omitempty" doc:"its subtitles, in words"`
 	Jobs      []spool.JobRecord `json:"jobs"`
+	// Notices is what its callbacks are still to be told, or could not be.
+	Notices []Notice `json:"notices,omitempty" doc:"what its callbacks are still to be told, or could not be"`
+}
+
+// Notice is a message to a callback that was not delivered.
+type Notice struct {
+	ID       string    `json:"id" doc:"its webhook-id"`
+	Event    string    `json:"event" example:"video.ready"`
+	Callback string    `json:"callback" doc:"without secrets"`
+	Attempts int       `json:"attempts"`
+	Last     string    `json:"last,omitempty" doc:"what came of the last try"`
+	Next     time.Time `json:"next,omitzero" doc:"when it is tried again"`
+	GivenUp  bool      `json:"givenUp,omitempty"`
 }
 
 // Page is some videos, in the order in which they were accepted.

@@ -43,6 +43,7 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		{"knows what is out", testOut},
 		{"keeps keys", testKeys},
 		{"remembers replaced revisions", testReplaced},
+		{"keeps notices until they are told", testNotices},
 		{"forgets", testRemove},
 		{"is still there when opened again", testReopen},
 		{"compares and sets", testCompareAndSet},
@@ -63,7 +64,8 @@ func full(id string) ledger.Record {
 		Priority: 3, Settings: spool.Settings{Ladder: "default", Sizes: []int{360, 720}, Preset: "medium", Encrypt: true, KeyURI: "/k/{key}"},
 		Failure: &spool.Failure{Class: spool.Environment, Code: "no-space", Reason: "no space", Hint: "make room"},
 		Stamp:   spool.SourceStamp{Size: 7, Modified: 8}, Sizes: []string{"360p"}, LeftOut: []string{"subtitles (eng)"}, Replans: 2,
-		Added: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC), Changed: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC),
+		Callbacks: []string{"https://u:p@example.org/hook"},
+		Added:     time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC), Changed: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC),
 	}
 	fetch := job(id, "r1", spool.Fetch, 0, spool.JobDone)
 	fetch.Result = &spool.Result{Fetched: &spool.Fetched{Path: "/scratch/a", Size: 9, SHA256: "ab", Scratch: true}}

@@ -23,6 +23,7 @@ type Memory struct {
 	keys     map[string]map[string][]byte // folded ID → key ID → wrapped
 	named    map[string]string            // folded ID → ID, of keys
 	replaced []ledger.Replaced
+	notices  []ledger.Notice
 	writes   int64
 
 	// Commits counts the transactions that wrote something.
@@ -160,6 +161,9 @@ func (p *Process) Accept(ctx context.Context, rs ...ledger.Record) error {
 			return err
 		}
 	}
+	for _, r := range rs {
+		p.notices = append(p.notices, ledger.Ended(spool.Video{}, r.Video)...)
+	}
 	maps.Copy(p.videos, added)
 	p.wrote()
 	return nil
@@ -198,6 +202,7 @@ func (p *Process) UpdateAll(ctx context.Context, changes []ledger.Change) ([]err
 	}
 	for k, draft := range drafts {
 		p.noteReplaced(k.seen, draft.seen)
+		p.notices = append(p.notices, ledger.Ended(k.seen, draft.seen)...)
 		*k = *draft
 	}
 	if slices.Contains(refused, nil) {

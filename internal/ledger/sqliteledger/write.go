@@ -47,6 +47,9 @@ func add(ctx context.Context, tx *sql.Tx, r ledger.Record) error {
 	if err != nil {
 		return err
 	}
+	if err := saveNotices(ctx, tx, spool.Video{}, r.Video); err != nil {
+		return err
+	}
 	return saveJobs(ctx, tx, seq, ledger.Record{Video: r.Video}, r)
 }
 
@@ -112,6 +115,9 @@ func saveVideo(ctx context.Context, tx *sql.Tx, seq int64, before, after spool.V
 			is.revision, !after.Status.Ended(), seq); err != nil {
 			return err
 		}
+	}
+	if err := saveNotices(ctx, tx, before, after); err != nil {
+		return err
 	}
 	return savePublished(ctx, tx, seq, before.Published, after.Published)
 }
