@@ -118,6 +118,7 @@ var law = map[string][]string{
 	"internal/playtest":          {".", "internal/process", "internal/web"},
 	"internal/hosttest":          {"internal/process"},
 	"internal/brokertest":        {"internal/process"},
+	"internal/fleettest":         {".", "internal/brokertest", "internal/keys", "internal/ledger", "internal/ledger/sqliteledger", "internal/process", "internal/queue", "internal/queue/sealed", "internal/schedule", "internal/worker"},
 
 	// The command knows everybody, in wire.go. The benchmark knows nobody: a
 	// yardstick shares nothing with what it measures.

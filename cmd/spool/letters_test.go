@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -21,7 +22,9 @@ func TestInbox(t *testing.T) {
 	push := func(messages ...string) {
 		t.Helper()
 		for _, m := range messages {
-			if out, err := exec.CommandContext(t.Context(), "redis-cli", "-p", port, "LPUSH", "spool:inbox", m).CombinedOutput(); err != nil {
+			cli := exec.CommandContext(t.Context(), "redis-cli", "-p", port, "-x", "LPUSH", "spool:inbox")
+			cli.Stdin = strings.NewReader(m)
+			if out, err := cli.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		}
@@ -30,14 +33,17 @@ func TestInbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	noise := make([]byte, 5000)
+	_, _ = rand.Read(noise) // never fails
+	push(string(noise), `{"v": 1, "source": "`+strings.Repeat("x", 10<<20)+`"}`)
 	push(`{"sauce": "x"}`, `{"source": "http://127.0.0.1/secret.mp4"}`, `{"source": "/etc/passwd"}`, string(film),
 		`{"source": "`+h.clip+`", "callback": "http://127.0.0.1/hook"}`)
 	serve := h.start(t, "serve", "--http", "127.0.0.1:0", "--queue", "redis://"+b.Address, "--allow-source", h.dir)
 	serve.await(t, `key-[0-9a-f]{16}: ready`)
 	push(string(film), h.clip+".none")
-	h.until(t, serve, "five refusals", func() bool {
+	h.until(t, serve, "seven refusals", func() bool {
 		kept, _ := os.ReadFile(h.path("state", "inbox-refused.jsonl"))
-		return strings.Count(string(kept), "\n") == 5
+		return strings.Count(string(kept), "\n") == 7
 	})
 	kept, err := os.ReadFile(h.path("state", "inbox-refused.jsonl"))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -199,6 +200,8 @@ func Cause(err error) string {
 		return "no answer in time"
 	case errors.As(err, &dial) && dial.Err != nil:
 		return dial.Err.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it hung up"
 	}
 	return err.Error()
 }

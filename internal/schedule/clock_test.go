@@ -7,6 +7,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/queue"
+	"github.com/spool-video/spool/internal/queue/memq"
 )
 
 // A wall clock that jumps an hour, back or on, holds up nothing: a job that
@@ -19,7 +20,7 @@ func TestClockJumps(t *testing.T) {
 			t.Parallel()
 			var by atomic.Int64
 			wall := func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
-			b := newBenchBy(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Hour, wall)
+			b := newBenchBy(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, Scheduler{Queue: memq.New(), Patience: time.Hour, Clock: wall})
 			first := b.next()
 			by.Store(int64(jump))
 			broke := spool.Report{

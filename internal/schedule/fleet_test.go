@@ -191,6 +191,34 @@ func TestOneNameOneWorker(t *testing.T) {
 	})
 }
 
+// A worker that beats and hears nothing costs jobs ten seconds, and holds up none.
+func TestDeafWorker(t *testing.T) {
+	inBubble(t, schedule.Scheduler{}, func(b *site) {
+		q := &port{net: b.net, name: "deaf"}
+		b.all.Go(func() {
+			for n := 1; b.ctx.Err() == nil; n++ {
+				body, _ := json.Marshal(spool.Beat{ // it is made of texts and numbers
+					Worker: "deaf", Session: "a", Serial: n, Protocol: spool.Protocol,
+					Free: map[spool.Kind]int{spool.Fetch: 9, spool.Draft: 9, spool.Encode: 9, spool.Finish: 9},
+				})
+				_ = q.Send(b.ctx, queue.BeatTopic, body) // it ends with the test
+				select {
+				case <-time.After(time.Second):
+				case <-b.ctx.Done():
+				}
+			}
+		})
+		b.until("it is known", func() bool { return len(b.scheduler.Workers()) == 1 })
+		b.hire(worker.Config{Name: "w", Stages: crewOf(takes(time.Second))})
+		b.accept(link("v"))
+		began := time.Now()
+		b.until("ready", b.ready("v"))
+		if took := time.Since(began); took > 3*time.Minute {
+			b.Errorf("it took %v", took)
+		}
+	})
+}
+
 // A worker that is drained by name ends its jobs and itself; another one does
 // the rest.
 func TestDrainByName(t *testing.T) {

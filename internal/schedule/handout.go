@@ -148,11 +148,14 @@ func (s *Scheduler) ready(ctx context.Context, kind spool.Kind, seats []*seat, n
 }
 
 // choose finds the worker for a job: one that has its source already, else the
-// one with the most room.
+// one with the most room. One that was just sent it in vain comes last: it says
+// how it is, and may be deaf.
 func (s *Scheduler) choose(seats []*seat, j spool.JobRecord, now time.Time) *seat {
 	var best *seat
 	rank := func(to *seat) int {
 		switch {
+		case s.unbegun[j.JobKey] == to.name:
+			return -1
 		case slices.Contains(to.beat.Holds, j.Held()):
 			return 2
 		case j.Place.Class != "" && j.Place.Class == to.beat.Class:

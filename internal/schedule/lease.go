@@ -93,6 +93,7 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 		// is taken back for.
 		if !h.begun && now.Sub(h.since) >= s.Patience && s.member(h.worker).heard.After(h.since) {
 			late = append(late, key)
+			s.unbegun[key] = h.worker
 		}
 	}
 	if err := s.takeBack(ctx, 0, late...); err != nil {

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,11 +24,16 @@ type bench struct {
 }
 
 func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
-	return newBenchBy(t, v, patience, time.Now)
+	return newBenchOn(t, v, patience, memq.New())
 }
 
-// newBenchBy is one whose wall clock shows what it is told to.
-func newBenchBy(t *testing.T, v spool.Video, patience time.Duration, clock func() time.Time) *bench {
+func newBenchOn(t *testing.T, v spool.Video, patience time.Duration, q queue.Queue) *bench {
+	return newBenchBy(t, v, Scheduler{Queue: q, Patience: patience})
+}
+
+// newBenchBy is one with the queue, the patience and the wall clock of s.
+func newBenchBy(t *testing.T, v spool.Video, s Scheduler) *bench {
+	t.Helper()
 	l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,11 +41,12 @@ func newBenchBy(t *testing.T, v spool.Video, patience time.Duration, clock func(
 	if err := l.Accept(t.Context(), NewRecord(v, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t, l, memq.New()}
-	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: patience, Clock: clock})
+	b := &bench{t, l, s.Queue}
+	s.Ledger, s.Tick = l, time.Millisecond
+	running := New(s)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
+	go func() { ended <- running.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -117,6 +124,29 @@ func TestLostJobsAreHandedOutAgain(t *testing.T) {
 	rec, err := b.ledger.Get(t.Context(), "v")
 	if err != nil || rec.Jobs[0].Attempts != 0 {
 		t.Errorf("a lost message cost an attempt: %+v, %v", rec.Jobs, err)
+	}
+}
+
+// unheard is a queue whose engine hears no acknowledgement.
+type unheard struct{ queue.Queue }
+
+func (q unheard) Receive(ctx context.Context, topic string) (queue.Delivery, error) {
+	d, err := q.Queue.Receive(ctx, topic)
+	d.Ack = func(context.Context) error { return errors.New("acknowledge: the connection was lost") }
+	return d, err
+}
+
+// A message that cannot be acknowledged comes again, and ends nothing.
+func TestUnheardAcknowledgements(t *testing.T) {
+	b := newBenchOn(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute, unheard{memq.New()})
+	fetch := b.next()
+	done := spool.Report{JobKey: fetch.JobKey, Epoch: fetch.Epoch, Worker: "w", Outcome: spool.Done, Result: &spool.Result{Fetched: &spool.Fetched{Path: "/v"}}}
+	for range 2 {
+		b.send(queue.ReportTopic, done)
+	}
+	next := b.beating(func() spool.Beat { return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Draft: 1}} })
+	if next.Kind != spool.Draft {
+		t.Errorf("after the fetch came %s", next.JobKey)
 	}
 }
 

@@ -117,17 +117,19 @@ type echo struct {
 	away   bool // Away was told so
 }
 
-// How often the scheduler pings, and how old the newest ping that came back may
-// be before it hears nothing.
-const (
-	pingEvery = 2 * time.Second
-	deafAfter = 3 * pingEvery
-)
+// pingEvery is how often the scheduler pings: several times in the time that a
+// worker may be silent, 2 s of 15.
+func (s *Scheduler) pingEvery() time.Duration { return s.Lease * 2 / 15 }
+
+// deafAfter is how old the newest ping that came back may be before the
+// scheduler hears nothing: much less than a lease, which would else end before
+// anybody notices that the queue is away.
+func (s *Scheduler) deafAfter() time.Duration { return 3 * s.pingEvery() }
 
 // ping sends a message to itself, when it is time.
 func (s *Scheduler) ping(now time.Time) {
 	e := &s.echo
-	if !e.last.IsZero() && now.Sub(e.last) < pingEvery || s.post.waiting(e.topic) {
+	if !e.last.IsZero() && now.Sub(e.last) < s.pingEvery() || s.post.waiting(e.topic) {
 		return
 	}
 	e.serial++
@@ -153,7 +155,7 @@ func (s *Scheduler) heardPing(serial int) {
 // it does again.
 func (s *Scheduler) listen(now time.Time) bool {
 	e := &s.echo
-	hears := !e.heard.IsZero() && now.Sub(e.heard) <= deafAfter
+	hears := !e.heard.IsZero() && now.Sub(e.heard) <= s.deafAfter()
 	switch {
 	case hears && !e.hears:
 		s.renew(now)
@@ -161,7 +163,7 @@ func (s *Scheduler) listen(now time.Time) bool {
 			e.away = false
 			s.Away(nil)
 		}
-	case !hears && !e.away && now.Sub(s.began) > deafAfter:
+	case !hears && !e.away && now.Sub(s.began) > s.deafAfter():
 		e.away = true
 		err := s.post.trouble()
 		if err == nil {

@@ -139,6 +139,9 @@ func same(a, b *spool.Fetched) bool {
 func (s *Scheduler) note(r spool.Report, t taken) {
 	fetch := spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch}
 	h, out := s.out[r.JobKey]
+	if r.Outcome != spool.Returned {
+		delete(s.unbegun, r.JobKey)
+	}
 	switch goesOn := r.Outcome == spool.Started || r.Outcome == spool.Arrived; {
 	case goesOn && out && h.epoch == r.Epoch:
 		h.begun = true

@@ -106,11 +106,12 @@ type Scheduler struct {
 	line    turns
 	echo    echo
 	losses  losses
-	classes map[string]time.Time  // when a worker of that class was last heard
-	dead    map[spool.JobKey]bool // jobs of former revisions that the ledger still has as out
-	unheld  map[string]time.Time  // sources that their worker says it has not, and since when
-	began   time.Time             // when all leases began
-	checked time.Time             // when places and classes were last looked at
+	classes map[string]time.Time    // when a worker of that class was last heard
+	dead    map[spool.JobKey]bool   // jobs of former revisions that the ledger still has as out
+	unheld  map[string]time.Time    // sources that their worker says it has not, and since when
+	unbegun map[spool.JobKey]string // jobs that were sent in vain, and to whom the last time
+	began   time.Time               // when all leases began
+	checked time.Time               // when places and classes were last looked at
 	changes int64
 	clock   clock
 
@@ -177,7 +178,7 @@ func (s *Scheduler) forget() {
 	s.classes, s.unheld, s.losses = map[string]time.Time{}, map[string]time.Time{}, losses{suspects: map[spool.JobKey]int{}}
 	s.orders, s.line = &orders{ledger: s.Ledger, keys: s.Keys}, turns{}
 	s.echo = echo{topic: queue.PingTopic(rand.Text()), under: map[int]time.Time{}, away: false}
-	s.dead, s.began, s.checked = map[spool.JobKey]bool{}, now, now
+	s.dead, s.unbegun, s.began, s.checked = map[spool.JobKey]bool{}, map[spool.JobKey]string{}, now, now
 	s.clock = newClock(s.Clock)
 }
 

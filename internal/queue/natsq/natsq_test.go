@@ -1,6 +1,7 @@
 package natsq_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -9,13 +10,27 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/fleettest"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
 	"github.com/spool-video/spool/internal/queue/queuetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fleettest.Child(openFor)
+	goleak.VerifyTestMain(m)
+}
+
+// fleet is what fleets of processes are tried on: the server that Debian has,
+// and nothing sealed.
+var fleet = fleettest.Engine{Open: openFor, Scheme: "nats", Clear: true, Start: func(t *testing.T) *brokertest.Broker { return brokertest.NATS(t) }}
+
+func openFor(ctx context.Context, url, _ string) (queue.Queue, error) {
+	return natsq.Open(ctx, url, natsq.Options{})
+}
+
+func TestFleet(t *testing.T) { fleettest.Short(t, fleet) }
 
 const (
 	again = 2 * time.Second

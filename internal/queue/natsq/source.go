@@ -78,8 +78,14 @@ func (s *source) Next(ctx context.Context) (*queue.Held, error) {
 		return nil, ctx.Err()
 	case m != nil:
 		return s.q.held(m), nil
-	case err == nil, errors.Is(err, context.DeadlineExceeded):
+	case err == nil:
 		return nil, nil //nolint:nilnil // no message and no error: none came
+	case errors.Is(err, context.DeadlineExceeded):
+		// A server that has the consumer says in time that there is nothing. One
+		// that has not, since it was started anew or nobody has asked for long,
+		// may say nothing at all.
+		s.consumer = nil
+		return nil, nil //nolint:nilnil // the same
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return nil, queue.ErrClosed
 	}
@@ -104,10 +110,14 @@ func (s *source) fetch(ctx context.Context) (jetstream.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	for m := range batch.Messages() {
-		return m, nil
+	m, came := <-batch.Messages()
+	if !came {
+		return nil, batch.Error()
 	}
-	return nil, batch.Error()
+	if _, err := m.Metadata(); err != nil {
+		return nil, err // the server's word that it has no such consumer
+	}
+	return m, nil
 }
 
 func (s *source) stream() string {

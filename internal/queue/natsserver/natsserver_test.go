@@ -1,18 +1,51 @@
 package natsserver_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/spool-video/spool/internal/fleettest"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
 	"github.com/spool-video/spool/internal/queue/queuetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fleettest.Child(openFor)
+	goleak.VerifyTestMain(m)
+}
+
+// fleet is what fleets of processes are tried on: the server lives in the
+// scheduler's.
+var fleet = fleettest.Engine{Open: openFor, Scheme: "nats"}
+
+func openFor(ctx context.Context, url, folder string) (queue.Queue, error) {
+	if folder == "" {
+		return natsq.Open(ctx, url, natsq.Options{})
+	}
+	s, err := natsserver.Start(ctx, natsserver.Config{Dir: folder, Listen: strings.TrimPrefix(url, "nats://")})
+	if err != nil {
+		return nil, err
+	}
+	q, err := natsq.Open(ctx, "", natsq.Options{InProcess: s})
+	return hosted{q, s}, err
+}
+
+// hosted is a queue that ends with its server.
+type hosted struct {
+	queue.Queue
+	server *natsserver.Server
+}
+
+func (h hosted) Close() error { return errors.Join(h.Queue.Close(), h.server.Close()) }
+
+func TestFleet(t *testing.T) { fleettest.Short(t, fleet) }
 
 const (
 	again = 2 * time.Second

@@ -3,12 +3,11 @@ package queuetest
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/spool-video/spool/internal/brokertest"
 	"github.com/spool-video/spool/internal/queue"
 )
 
@@ -28,8 +27,8 @@ type Host struct {
 // queue goes on by itself.
 func Faults(t *testing.T, h Host) {
 	t.Run("cut in the middle", func(t *testing.T) {
-		p := proxy(t, h.Address)
-		flow(t, h, p.address, p.cut)
+		way := brokertest.NewWay(t, h.Address)
+		flow(t, h, way.Address, way.Cut)
 	})
 	if h.Kill == nil {
 		return
@@ -37,6 +36,7 @@ func Faults(t *testing.T, h Host) {
 	t.Run("killed in the middle", func(t *testing.T) {
 		flow(t, h, h.Address, func() { h.Kill(t); h.Start(t) })
 	})
+	t.Run("killed while somebody waits", func(t *testing.T) { waits(t, h) })
 	t.Run("all data gone", func(t *testing.T) {
 		ctx, q := patient(t, time.Minute), h.Connect(t, h.Address)
 		defer q.Close()
@@ -51,6 +51,37 @@ func Faults(t *testing.T, h Host) {
 			}
 		}
 	})
+}
+
+// waits: who waits for what is not kept hears of it again when the server is
+// back, however short it was away.
+func waits(t *testing.T, h Host) {
+	ctx, q := patient(t, 0), h.Connect(t, h.Address)
+	defer q.Close()
+	topic := queue.WorkTopic("waits")
+	send(ctx, t, q, topic, []byte("before"))
+	receive(ctx, t, q, topic)
+	heard := make(chan error, 1)
+	go func() {
+		_, err := q.Receive(ctx, topic)
+		heard <- err
+	}()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	<-again.C // it waits by now, or will in a moment
+	h.Kill(t)
+	h.Start(t)
+	for {
+		send(ctx, t, q, topic, []byte("after"))
+		select {
+		case err := <-heard:
+			if err != nil {
+				t.Errorf("it never heard: %v", err)
+			}
+			return
+		case <-again.C:
+		}
+	}
 }
 
 // flow sends messages to a topic that is kept while two receivers take them,
@@ -93,61 +124,4 @@ func flow(t *testing.T, h Host, address string, happen func()) {
 	if len(seen) != messages {
 		t.Errorf("%d of %d messages came", len(seen), messages)
 	}
-}
-
-// cutter is a way to a server that can be cut.
-type cutter struct {
-	address string
-
-	mu    sync.Mutex // owns what follows
-	conns []net.Conn
-}
-
-func (c *cutter) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.conns {
-		_ = conn.Close() // it may have ended
-	}
-	c.conns = nil
-}
-
-func proxy(t *testing.T, to string) *cutter {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{address: l.Addr().String()}
-	var running sync.WaitGroup
-	t.Cleanup(func() {
-		_ = l.Close() // and the loop below ends
-		c.cut()
-		running.Wait()
-	})
-	running.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", to)
-			if err != nil {
-				_ = in.Close() // the server is away
-				continue
-			}
-			c.mu.Lock()
-			c.conns = append(c.conns, in, out)
-			c.mu.Unlock()
-			running.Go(func() { pipe(in, out) })
-			running.Go(func() { pipe(out, in) })
-		}
-	})
-	return c
-}
-
-// pipe ends both when one ends.
-func pipe(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // a connection that is cut is what this is for
-	_, _ = to.Close(), from.Close()
 }

@@ -1,7 +1,9 @@
 package rabbitq_test
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,12 +12,22 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/fleettest"
+	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/queuetest"
 	"github.com/spool-video/spool/internal/queue/rabbitq"
+	"github.com/spool-video/spool/internal/queue/sealed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fleettest.Child(openFor)
+	goleak.VerifyTestMain(m)
+}
+
+func openFor(ctx context.Context, url, _ string) (queue.Queue, error) {
+	return rabbitq.Open(ctx, url, queue.Link{})
+}
 
 const brief = time.Second
 
@@ -25,6 +37,14 @@ func TestRabbitMQ(t *testing.T) {
 	b := brokertest.RabbitMQ(t)
 	t.Run("conformance", func(t *testing.T) { conforms(t, b) })
 	t.Run("refuses", func(t *testing.T) { refuses(t, b) })
+	t.Run("TLS", func(t *testing.T) { secured(t, b) })
+	t.Run("another key", func(t *testing.T) { foreign(t, b) })
+	t.Run("fleet", func(t *testing.T) {
+		fleettest.Short(t, fleettest.Engine{Open: openFor, Scheme: "amqp", Slow: true, Start: func(t *testing.T) *brokertest.Broker {
+			empty(t, b)
+			return b
+		}})
+	})
 	t.Run("faults", func(t *testing.T) {
 		queuetest.Faults(t, queuetest.Host{
 			Address: b.Address,
@@ -54,6 +74,39 @@ func refuses(t *testing.T, b *brokertest.Broker) {
 	}
 }
 
+// foreign: messages of another fleet, more than the server gives out without an
+// acknowledgement, hold up nobody.
+func foreign(t *testing.T, b *brokertest.Broker) {
+	seal := func() *sealed.Queue {
+		path := filepath.Join(t.TempDir(), "key")
+		if err := keys.MakeFleet(path); err != nil {
+			t.Fatal(err)
+		}
+		fleet, err := keys.OpenFleet(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed.New(open(t, "amqp://"+b.Address, queue.Link{}), sealed.Options{Fleet: fleet})
+	}
+	ours, theirs := seal(), seal()
+	defer ours.Close()
+	defer theirs.Close()
+	empty(t, b)
+	for range queue.MaxOpen + 50 {
+		if err := theirs.Send(t.Context(), queue.ReportTopic, []byte("theirs")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ours.Send(t.Context(), queue.ReportTopic, []byte("ours")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if d, err := ours.Receive(ctx, queue.ReportTopic); err != nil || string(d.Body) != "ours" {
+		t.Errorf("got %q, %v", d.Body, err)
+	}
+}
+
 // empty deletes the queues that tests use.
 func empty(t *testing.T, b *brokertest.Broker) {
 	t.Helper()
@@ -68,7 +121,7 @@ func empty(t *testing.T, b *brokertest.Broker) {
 	}
 	for _, topic := range []string{
 		"a", "0", "1", "2", queue.ReportTopic, queue.BeatTopic, queue.InboxTopic, queue.WorkTopic("w"), queue.PingTopic("s"),
-		"work.one", "work.two", "work.one.more", "WORK.ONE",
+		"work.one", "work.two", "work.one.more", "WORK.ONE", "work.w0", "work.w1", "work.w2",
 	} {
 		if _, err := ch.QueueDelete("spool."+topic, false, false, false); err != nil {
 			t.Fatal(err)

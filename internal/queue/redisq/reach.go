@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -19,9 +20,18 @@ const (
 	oldest = "7.0.0" // streams whose groups forget what was deleted
 )
 
+// hush keeps the client from writing to the user's terminal: what concerns a
+// call is in its error.
+var hush = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
 // options are those of the client. It tries nothing again by itself: a message
 // would be sent twice, or read and forgotten.
 func (q *Queue) options(url string) (*redis.Options, error) {
+	hush()
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, &spool.Error{
@@ -29,7 +39,7 @@ func (q *Queue) options(url string) (*redis.Options, error) {
 			Hint: "it looks like redis://user:password@host:6379/0; special signs in a password are written as %40",
 		}
 	}
-	o.MaxRetries, o.PoolSize = -1, connections
+	o.MaxRetries, o.DialerRetries, o.PoolSize = -1, 1, connections
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTime, requestTime, requestTime
 	o.ContextTimeoutEnabled = true // else a deadline is not one
 	o.Protocol, o.ClientName, o.DisableIdentity = 2, "spool", true

@@ -1,6 +1,7 @@
 package redisq_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -10,12 +11,16 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/fleettest"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/queuetest"
 	"github.com/spool-video/spool/internal/queue/redisq"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	fleettest.Child(openFor)
+	goleak.VerifyTestMain(m)
+}
 
 const brief = time.Second
 
@@ -47,6 +52,15 @@ func TestFaults(t *testing.T) {
 		},
 	})
 }
+
+// fleet is what fleets of processes are tried on.
+var fleet = fleettest.Engine{Open: openFor, Scheme: "redis", Start: func(t *testing.T) *brokertest.Broker { return brokertest.Redis(t) }}
+
+func openFor(ctx context.Context, url, _ string) (queue.Queue, error) {
+	return redisq.Open(ctx, url, queue.Link{})
+}
+
+func TestFleet(t *testing.T) { fleettest.Short(t, fleet) }
 
 // TestPushedToTheInbox: any program hands in with LPUSH, and what was on its
 // way when a process ended comes too.

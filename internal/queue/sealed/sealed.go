@@ -63,9 +63,10 @@ func (q *Queue) Send(ctx context.Context, topic string, body []byte) error {
 	return q.inner.Send(ctx, topic, e)
 }
 
-// Receive waits for a message that opens. One that was sealed with another
-// key stays in the engine, for who has that key, unless its topic is not kept;
-// one that nobody with a key can have sent is dropped.
+// Receive waits for a message that opens. One that does not is dropped: an
+// engine gives out only so many that are not acknowledged, and would then give
+// out none. Whoever seals with another key is told so, and keeps what it
+// reports until it is answered.
 func (q *Queue) Receive(ctx context.Context, topic string) (queue.Delivery, error) {
 	for {
 		d, err := q.inner.Receive(ctx, topic)
@@ -77,10 +78,8 @@ func (q *Queue) Receive(ctx context.Context, topic string) (queue.Delivery, erro
 			d.Body = body
 			return d, nil
 		}
-		if q.reject(ctx, topic, worker, err) {
-			// Unheard, it comes again and is dropped again.
-			_ = d.Ack(ctx)
-		}
+		q.reject(ctx, topic, worker, err)
+		_ = d.Ack(ctx) // unheard, it comes again and is dropped again
 	}
 }
 
@@ -88,13 +87,12 @@ func (q *Queue) Receive(ctx context.Context, topic string) (queue.Delivery, erro
 func (q *Queue) Close() error { return q.inner.Close() }
 
 // reject says that a message does not open, here and to the worker that sent
-// it, and tells whether to drop it.
-func (q *Queue) reject(ctx context.Context, topic, worker string, err error) (drop bool) {
+// it.
+func (q *Queue) reject(ctx context.Context, topic, worker string, err error) {
 	var refused refusal
 	switch {
 	case errors.As(err, &refused):
 		q.warn("refused", q.differs(fmt.Sprintf("serve does not open what this worker seals: its fleet key (%s) is not the one", refused.ID)))
-		return true
 	case errors.Is(err, keys.ErrForeign):
 		from := "messages on " + topic
 		if worker != "" {
@@ -102,14 +100,12 @@ func (q *Queue) reject(ctx context.Context, topic, worker string, err error) (dr
 		}
 		q.warn("foreign "+from, q.differs(from+" are sealed with another fleet key than the one"))
 		q.reply(ctx, worker)
-		return !queue.Kept(topic)
 	default:
 		q.warn("damaged "+topic, &spool.Error{
 			Class: spool.Environment, Code: "message-not-sealed", Err: err,
 			Reason: fmt.Sprintf("a message on %s was dropped: nobody with the fleet key of %s sent it", topic, q.opts.Fleet.Path),
 			Hint:   "somebody else writes to this queue: give it a password of its own",
 		})
-		return true
 	}
 }
 

@@ -1,0 +1,11 @@
+//go:build soak
+
+package natsserver_test
+
+import (
+	"testing"
+
+	"github.com/spool-video/spool/internal/fleettest"
+)
+
+func TestSoakFleet(t *testing.T) { fleettest.Long(t, fleet) }
