@@ -50,7 +50,7 @@ soak: ## what is too long for test: the tests named TestSoak…, and more kills,
 
 .PHONY: bench
 bench: build ## the figures that Spool promises; ONLY=batch,kill for some, FLAGS=-help for more
-	@scripts/install-deps $(RUN_NEEDS) chromium
+	@scripts/install-deps $(RUN_NEEDS) chromium $(filter strace redis-server rabbitmq-server,$(TEST_NEEDS))
 	@go run ./bench -spool bin/spool $(if $(ONLY),-only $(ONLY)) $(FLAGS)
 
 .PHONY: lint

@@ -9,6 +9,10 @@
 // video. It shares no code with Spool, calls bin/spool as a user would, and
 // makes its own clips; a folder with a real 1080p video to cut them from is
 // given in SPOOL_BENCH_MEDIA.
+//
+// Figures of fleets are those of a real spool serve with a real broker. Where
+// scheduling is measured and not encoding, its workers are bench/crew: the
+// workers of Spool, with stages that only wait.
 package main
 
 import (
@@ -25,11 +29,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -92,9 +97,15 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.player, "player", "internal/web/static/vendor/hls-*.min.js", "first, moov: hls.js")
 	flags.IntVar(&b.bucket, "bucket", 120, "ranges, upload: how long the video is")
 	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "upload: how much longer each request to the bucket takes")
-	flags.IntVar(&b.tries, "tries", tries, "ranges: how often each is measured; the best counts")
+	flags.IntVar(&b.tries, "tries", tries, "ranges, waiting, handover: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
 	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
+	flags.StringVar(&b.even, "even", "1280x720", "handover, split: the size of the video")
+	flags.StringVar(&b.engines, "engines", "redis,rabbitmq,nats", "jobs, death, handover: the queues, separated by commas")
+	flags.IntVar(&b.empty, "empty", 600, "jobs, waiting: how many videos of empty jobs")
+	flags.IntVar(&b.waiting, "waiting", 100_000, "waiting: how many videos wait")
+	flags.IntVar(&b.film, "film", 252, "handover, split: how long the video is")
+	flags.DurationVar(&b.doze, "doze", 4*time.Second, "eight: how long the stand-in for the encoder sleeps for each chunk")
 	flags.IntVar(&b.ready, "ready", 100, "again: how many ready videos are run again")
 }
 
@@ -118,6 +129,10 @@ type bench struct {
 	seconds, big, tall       int
 	cpu, tape, one, moov     int
 	kill, ready, check       int
+	empty, waiting           int // videos
+	film                     int
+	even, engines            string
+	doze                     time.Duration // of the stand-in for an encoder
 	bucket, tries            int
 	latency                  time.Duration // of a request to a bucket
 	lengths                  []int
@@ -130,6 +145,7 @@ type bench struct {
 	notes io.Writer
 	began time.Time
 	dir   string  // scratch, removed at the end
+	crew  string  // bench/crew, once it was built
 	pace  float64 // seconds that Spool takes to encode one, with the quick preset; 0 before it was measured
 	reel  *reel   // what long videos repeat; nil before it was made
 }
@@ -154,6 +170,13 @@ func (b *bench) parts() []part {
 		{"verify", b.verified},
 		{"ranges", b.ranges},
 		{"upload", b.upload},
+		{"jobs", b.emptyJobs},
+		{"waiting", b.waits},
+		{"crowd", b.crowd},
+		{"death", b.death},
+		{"handover", b.handOver},
+		{"split", b.split},
+		{"eight", b.eightWorkers},
 	}
 }
 

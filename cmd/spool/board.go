@@ -38,7 +38,12 @@ type standing struct {
 	piecesDone  int
 	idle        time.Time // since when nothing of it runs, though something did; zero when that is told, or not so
 	download    progress.Count
+	ended       time.Time // when its status was told to have ended
 }
+
+// remembered is how long the standing of a video that has ended is kept: what
+// comes late of it is no news. A service forgets, or it would grow for ever.
+const remembered = 10 * time.Minute
 
 func newBoard(l ledger.Ledger, master func(string) string, emit func(progress.Event)) *board {
 	return &board{ledger: l, emit: emit, master: master, videos: map[string]*standing{}}
@@ -125,6 +130,9 @@ func (b *board) beat(beat spool.Beat) {
 	}
 	b.removed()
 	for id, s := range b.videos {
+		if s.status.Ended() && now.Sub(s.ended) > remembered {
+			delete(b.videos, id)
+		}
 		if !s.idle.Equal(now) && !s.status.Ended() && !s.idle.IsZero() && now.Sub(s.idle) >= waitsAfter {
 			s.idle = time.Time{}
 			b.moved(id, s.snapshot(running[id]))
@@ -153,7 +161,7 @@ func (b *board) removed() {
 		}
 		rec, err := b.ledger.Get(ctx, id)
 		if errors.Is(err, ledger.ErrNotFound) || err == nil && rec.Video.Status == spool.Cancelled {
-			s.status = spool.Cancelled
+			s.status, s.ended = spool.Cancelled, time.Now()
 			b.emit(progress.Event{Type: progress.Removed, Video: id, Status: s.status})
 		}
 	}
@@ -256,11 +264,17 @@ func (s *standing) encode(frames int64, jobs []spool.Running) progress.Count {
 func (b *board) changed(v spool.Video) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.videos[v.ID] == nil && v.Status.Ended() && time.Since(v.Changed) > remembered {
+		return // it was told, and forgotten
+	}
 	s := b.of(v.ID)
 	before := s.status
 	s.status = v.Status
 	if before == v.Status {
 		return
+	}
+	if v.Status.Ended() {
+		s.ended = time.Now()
 	}
 	e := progress.Event{Video: v.ID, Title: v.Title, Source: v.Canonical, Status: v.Status, Failure: v.Failure, Took: time.Since(s.began)}
 	switch {

@@ -87,3 +87,34 @@ func TestBoardTellsWhatIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// A service that goes on for ever does not keep what has ended, and what comes
+// late of it is not told a second time.
+func TestBoardForgetsWhatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []progress.Event
+		b := newBoard(&shelf{}, func(string) string { return "" }, func(e progress.Event) { told = append(told, e) })
+		v := spool.Video{ID: "v", Status: spool.Ready, Changed: time.Now()}
+		b.changed(v)
+		b.changed(v)
+		<-time.After(remembered / 2)
+		b.beat(spool.Beat{})
+		b.changed(v)
+		if len(b.videos) != 1 || len(told) != 1 {
+			t.Fatalf("soon after: %d videos are kept, %d events", len(b.videos), len(told))
+		}
+		<-time.After(remembered)
+		b.beat(spool.Beat{})
+		b.changed(v)
+		if len(b.videos) != 0 || len(told) != 1 {
+			t.Errorf("long after: %d videos are kept, %d events", len(b.videos), len(told))
+		}
+		v.Status, v.Changed = spool.Working, time.Now()
+		b.changed(v)
+		v.Status, v.Changed = spool.Failed, time.Now()
+		b.changed(v)
+		if len(told) != 2 || told[1].Type != progress.Failed {
+			t.Errorf("when it is made again, and fails: %+v", told)
+		}
+	})
+}

@@ -35,6 +35,7 @@ type watchable struct {
 
 	mu    sync.Mutex
 	shown map[string]spool.Video // unfinished videos that the keeper was told of; guarded by mu
+	fresh []spool.Video          // those of them that were not looked at since; guarded by mu
 }
 
 // newWatchable keeps early lists for a run; emit shows what a person should
@@ -78,16 +79,15 @@ const lookEvery = 500 * time.Millisecond
 func (w *watchable) lookAround(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	seen := int64(-1) // what happened before is looked at once
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		w.mu.Lock()
-		shown := slices.Collect(maps.Values(w.shown))
-		w.mu.Unlock()
-		for _, v := range shown {
+		now, err := w.ledger.Changes(ctx)
+		for _, v := range w.toLookAt(err != nil || now != seen) {
 			rec, err := w.ledger.Get(ctx, v.ID)
 			switch {
 			case errors.Is(err, ledger.ErrNotFound):
@@ -97,7 +97,22 @@ func (w *watchable) lookAround(ctx context.Context) {
 				w.changed(rec.Video)
 			}
 		}
+		if err == nil {
+			seen = now
+		}
 	}
+}
+
+// toLookAt are the videos that another process may have taken back: all that
+// are shown when any has written, else only those that came since.
+func (w *watchable) toLookAt(all bool) []spool.Video {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	look := w.fresh
+	if w.fresh = nil; all {
+		look = slices.Collect(maps.Values(w.shown))
+	}
+	return look
 }
 
 // changed passes on what became of a video.
@@ -120,9 +135,9 @@ func (w *watchable) resume(ctx context.Context) error {
 	for _, v := range all {
 		age := time.Since(v.Changed)
 		switch {
-		case !v.Status.Ended():
+		case !v.Status.Ended() && len(v.Sizes) > 0: // else it was not planned yet
 			err = w.again(ctx, v)
-		case age < keptEarly:
+		case v.Status.Ended() && age < keptEarly:
 			w.keeper.Changed(v)
 		}
 		if err != nil {
@@ -181,7 +196,7 @@ func (w *watchable) planned(ctx context.Context, v spool.Video, p *spool.Plan, h
 		}
 	}
 	w.mu.Lock()
-	w.shown[v.ID] = v
+	w.shown[v.ID], w.fresh = v, append(w.fresh, v)
 	w.mu.Unlock()
 	w.keeper.Planned(v, p, keys, had...)
 	return nil

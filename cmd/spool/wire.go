@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/intake"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/ladder"
@@ -127,11 +128,7 @@ func tag(cfg config.Config) string { return cfg.State }
 
 // stages makes the stages of the worker in this process, and says how many
 // jobs of each kind it has room for.
-func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(spool.Kind, []spool.Progress) int, error) {
-	tools, err := findTools(ctx, h.cfg)
-	if err != nil {
-		return nil, nil, err
-	}
+func (h *house) stages(ctx context.Context, tools ffmpeg.Tools) (map[spool.Kind]worker.Stage, func(spool.Kind, []spool.Progress) int) {
 	tools.Nice, tools.Tag = h.cfg.Nice, tag(h.cfg)
 	h.tellConfinement(ctx, tools)
 	encoders, threads := encoders(h.cfg.Encodes, runtime.NumCPU())
@@ -158,7 +155,7 @@ func (h *house) stages(ctx context.Context) (map[spool.Kind]worker.Stage, func(s
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = present{stages[kind], h.sources}
 	}
-	return stages, h.room(encoders), nil
+	return stages, h.room(encoders)
 }
 
 // present is a stage that reads the source, and begins anew when somebody has

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ffmpeg"
 	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -18,14 +19,15 @@ import (
 // workshop is all that a worker in this process is made of, but its name and
 // its queue. The server by which encoders read sources has been started.
 func (h *house) workshop(ctx context.Context) (worker.Config, error) {
-	stages, room, err := h.stages(ctx)
+	tools, err := findTools(ctx, h.cfg)
 	if err != nil {
 		return worker.Config{}, err
 	}
+	stages, room := h.stages(ctx, tools)
 	if err := h.sources.Server.Start(); err != nil {
 		return worker.Config{}, err
 	}
-	class, err := h.class(ctx)
+	class, err := h.class(ctx, tools)
 	if err != nil {
 		h.sources.Server.Stop()
 		return worker.Config{}, err
@@ -64,11 +66,7 @@ func (h *house) disk() int64 {
 
 // class names what the encoders here write: the program, the processor, and
 // into how many threads a picture is split.
-func (h *house) class(ctx context.Context) (string, error) {
-	tools, err := findTools(ctx, h.cfg)
-	if err != nil {
-		return "", err
-	}
+func (h *house) class(ctx context.Context, tools ffmpeg.Tools) (string, error) {
 	class, err := tools.Class(ctx)
 	if err != nil {
 		return "", err

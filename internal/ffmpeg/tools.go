@@ -107,11 +107,18 @@ var versionPattern = regexp.MustCompile(`^ff\w+ version (\S+)`)
 
 // Version is ffmpeg's version as it says it: "5.1.9-0+deb12u1".
 func (t Tools) Version(ctx context.Context) (string, error) {
-	out, err := t.run(ctx, t.FFmpeg, "-v", "error", "-version")
+	said, err := t.run(ctx, t.FFmpeg, aboutArgs...)
 	if err != nil {
 		return "", fmt.Errorf("version of ffmpeg: %w", err)
 	}
-	m := versionPattern.FindSubmatch(out)
+	return versionIn(said)
+}
+
+// aboutArgs have ffmpeg say what it and its libraries are.
+var aboutArgs = []string{"-v", "error", "-version"}
+
+func versionIn(said []byte) (string, error) {
+	m := versionPattern.FindSubmatch(said)
 	if m == nil {
 		return "", fmt.Errorf("version of ffmpeg: not in its answer")
 	}

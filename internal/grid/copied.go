@@ -14,8 +14,8 @@ const (
 	// margin is what a segment may last beyond the target duration, which is
 	// compared with lengths that are rounded to whole seconds.
 	margin = 490 * time.Millisecond
-	// chunkLength is how long a chunk lasts at most, but for chunks of a copied
-	// grid that have one segment.
+	// chunkLength is how long a chunk lasts at most, but for those of one
+	// segment.
 	chunkLength = 20 * time.Second
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
@@ -169,15 +169,12 @@ func (w *ways) soon(from int) int {
 	return best.next
 }
 
-// CopiedChunks are the segments of a copied grid that one process makes each:
-// one, one and two, then as many as fit in 20 s, and fewer towards the end.
-func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
-	fits := int(milli.Rescale(chunkLength.Milliseconds(), rate.Invert()))
+// CopiedChunks are Chunks of a copied grid, whose segments are not equally
+// long.
+func CopiedChunks(g spool.Grid, rate spool.Ratio, arriving bool) []spool.Chunk {
 	return divide(g, func(number, segment int) int {
+		fits := int(milli.Rescale(longest(number, arriving).Milliseconds(), rate.Invert()))
 		most := taper(g, segment)
-		if number < len(firstChunks) {
-			most = min(most, firstChunks[number])
-		}
 		n, frames := 0, 0
 		for _, f := range g.Frames[segment:] {
 			if frames += f; n > 0 && (n == most || frames > fits) {

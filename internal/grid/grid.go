@@ -122,20 +122,33 @@ func packets(t spool.Timeline, frames []int, g spool.Grid) []int {
 	return segments
 }
 
-// firstChunks are the segments of the first chunks: there is to be something
-// to see soon.
-var firstChunks = []int{1, 1, 2}
+// Chunks are the segments that one encoder process makes each: one at first,
+// then as many as fit in 20 s, and fewer towards the end. There is to be
+// something to see soon, and the last encoders are to end at about the same
+// time. Those of a source that is arriving fit in 12 s and grow later, since
+// encoders that wait for all of a longer one have nothing to do meanwhile.
+func Chunks(g spool.Grid, arriving bool) []spool.Chunk {
+	return divide(g, func(number, segment int) int {
+		return min(chunkSize(number, g.Segment, arriving), taper(g, segment))
+	})
+}
 
-// Chunks are the segments that one encoder process makes each: one, one and
-// two, then as many as fit in 20 s, and fewer towards the end, so that the last
-// encoders end at about the same time.
-func Chunks(g spool.Grid) []spool.Chunk {
-	return divide(g, func(number, segment int) int { return min(chunkSize(number, g.Segment), taper(g, segment)) })
+// longest is how long chunk number may last, unless it has one segment.
+func longest(number int, arriving bool) time.Duration {
+	switch {
+	case number < 2:
+		return 0
+	case arriving && number < 6:
+		return 6 * time.Second
+	case arriving || number == 2:
+		return 12 * time.Second
+	}
+	return chunkLength
 }
 
 // taper is how many segments a chunk may have that begins at a segment: half
 // of what is left.
-func taper(g spool.Grid, segment int) int { return (len(g.Frames) - segment + 1) / 2 }
+func taper(g spool.Grid, segment int) int { return max(1, (len(g.Frames)-segment)/2) }
 
 // divide makes chunks of the segments of a grid. size is how many segments
 // chunk number has, which begins at a segment.

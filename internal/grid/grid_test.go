@@ -59,21 +59,35 @@ func TestLayPackets(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
-	g := spool.Grid{Frames: []int{9, 9, 9, 9, 9, 9, 9, 6, 5}}
-	want := []spool.Chunk{
-		{Number: 0, FirstSegment: 0, Segments: 1, FirstFrame: 0, Frames: 9},
-		{Number: 1, FirstSegment: 1, Segments: 1, FirstFrame: 9, Frames: 9},
-		{Number: 2, FirstSegment: 2, Segments: 2, FirstFrame: 18, Frames: 18},
-		{Number: 3, FirstSegment: 4, Segments: 3, FirstFrame: 36, Frames: 27},
-		{Number: 4, FirstSegment: 7, Segments: 1, FirstFrame: 63, Frames: 6},
-		{Number: 5, FirstSegment: 8, Segments: 1, FirstFrame: 69, Frames: 5},
+	for _, c := range []struct {
+		seconds, segment int
+		arriving         bool
+		want             []int // segments
+	}{
+		{30, 6, false, []int{1, 1, 1, 1, 1}},
+		{90, 6, false, []int{1, 1, 2, 3, 3, 2, 1, 1, 1}},
+		{90, 6, true, []int{1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1}},
+		{60, 2, true, []int{1, 1, 3, 3, 3, 3, 6, 5, 2, 1, 1, 1}},
+		{60, 10, false, []int{1, 1, 1, 1, 1, 1}},
+	} {
+		g := Lay(spool.Timeline{Rate: pal, Frames: 25 * c.seconds}, c.segment)
+		var got []int
+		segment, frame := 0, 0
+		for i, chunk := range Chunks(g, c.arriving) {
+			if chunk.Number != i || chunk.FirstSegment != segment || chunk.FirstFrame != frame {
+				t.Errorf("%d s in %d s: chunk %+v", c.seconds, c.segment, chunk)
+			}
+			got = append(got, chunk.Segments)
+			segment, frame = segment+chunk.Segments, frame+chunk.Frames
+		}
+		if !slices.Equal(got, c.want) || frame != sum(g.Frames) {
+			t.Errorf("%d s in %d s: got %v", c.seconds, c.segment, got)
+		}
 	}
-	if got := Chunks(g); !slices.Equal(got, want) {
-		t.Errorf("got %+v", got)
-	}
-	if got := Chunks(spool.Grid{}); got != nil {
+	if got := Chunks(spool.Grid{}, false); got != nil {
 		t.Errorf("no frames: got %+v", got)
 	}
+	g := spool.Grid{Frames: []int{9, 9, 9, 9, 9, 9, 9, 6, 5}}
 	if got := Whole(g); !slices.Equal(got, []spool.Chunk{{Segments: 9, Frames: 74}}) {
 		t.Errorf("whole: got %+v", got)
 	}
@@ -186,7 +200,7 @@ func checkPackets(t *rapid.T, g spool.Grid, rate spool.Ratio, samples int64) {
 
 func checkParts(t *rapid.T, g spool.Grid) {
 	segment, frame := 0, 0
-	for i, c := range Chunks(g) {
+	for i, c := range Chunks(g, true) {
 		if c.Number != i || c.FirstSegment != segment || c.FirstFrame != frame || c.Segments < 1 || i > 2 && c.Segments > 20/seconds(g.Segment) {
 			t.Fatalf("chunk %+v", c)
 		}

@@ -148,12 +148,12 @@ func unseekable(facts spool.Facts, x *ffmpeg.FrameIndex) bool {
 // chunks says for each chunk which source frames it shows and where decoding
 // begins.
 func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
-	list := grid.Chunks(p.Grid)
+	list := grid.Chunks(p.Grid, p.Arriving)
 	switch {
 	case p.Sequential:
 		list = grid.Whole(p.Grid)
 	case copied(p.Rungs):
-		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
+		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate, p.Arriving)
 	}
 	for i := range list {
 		show(&list[i], p, x)
