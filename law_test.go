@@ -98,6 +98,7 @@ var law = map[string][]string{
 
 	// What people and programs see of it.
 	"internal/config":   {".", "internal/plaintext", "internal/spelling", "github.com/knadh/koanf", "github.com/spf13/pflag"},
+	"internal/metrics":  {".", "github.com/prometheus/client_golang"},
 	"internal/inbox":    {".", "internal/plaintext", "internal/spelling"},
 	"internal/intake":   {".", "internal/ledger", "internal/plaintext", "internal/spelling", "go.yaml.in/yaml/v3"},
 	"internal/callback": {".", "internal/guard", "internal/ledger", "internal/plaintext"},

@@ -29,7 +29,15 @@ func openSecrets(cfg config.Config) (callback.Secrets, error) {
 
 // sender delivers callbacks while a serve is at work.
 func (s *service) sender(h *house) *callback.Sender {
-	return &callback.Sender{Outbox: h.ledger, Secrets: s.secrets, Policy: policy(s.cfg), Master: h.master, Version: version}
+	return &callback.Sender{Outbox: h.ledger, Secrets: s.secrets, Policy: policy(s.cfg), Master: h.master, Version: version, Tried: func(t callback.Try) {
+		h.metrics.Called(t.Event, string(t.Outcome), t.Took)
+		attrs := []any{"video", t.Video.ID, "tells", t.Event, "callback", t.Callback, "id", t.ID, "attempt", t.Attempts, "took", t.Took}
+		if t.Outcome == callback.Delivered {
+			h.log.Info("callback.delivered", attrs...)
+			return
+		}
+		h.log.Warn("callback."+string(t.Outcome), append(attrs, "reason", t.Why, "next", t.Next)...)
+	}}
 }
 
 // callable judges a callback of those who are not trusted; "" is none.

@@ -24,14 +24,14 @@ func findTools(ctx context.Context, cfg config.Config) (ffmpeg.Tools, error) {
 func (h *house) tellConfinement(ctx context.Context, tools ffmpeg.Tools) {
 	can := process.Supported()
 	if tools.Unconfined == "" && can.Files {
-		h.log.DebugContext(ctx, "sandbox: "+can.String())
+		h.log.DebugContext(ctx, "sandbox", "can", can.String())
 		return
 	}
 	reason := tools.Unconfined
 	if reason == "" {
 		reason = can.String()
 	}
-	h.log.WarnContext(ctx, "sandbox is not complete", "reason", reason)
+	h.log.WarnContext(ctx, "sandbox.incomplete", "reason", reason)
 }
 
 // confinement says what the programs that read sources can do at worst.

@@ -74,6 +74,7 @@ func (h *house) start(ctx context.Context, b *board, with hookup) (*engine, erro
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v); e.note(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
 		Fleet:    with.fleet, Version: version, Destination: identity(h.store), Away: with.away,
+		Lost: func(k spool.JobKey) { h.metrics.Lost(k.Kind) },
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go e.run(ctx)

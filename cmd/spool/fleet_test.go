@@ -51,6 +51,7 @@ func TestFleet(t *testing.T) {
 	h.env = []string{"SPOOL_ENCRYPT=none", "SPOOL_ENCODES=1"}
 	h.do(t, exitReady, "run", h.clip, second, "--to", "alone", "--state", "alone-state", "--work", "alone-work")
 
+	h.env = append(h.env, "SPOOL_METRICS=127.0.0.1:0", "SPOOL_LOG_FORMAT=json")
 	h.gate(t)
 	serve := h.start(t, "serve", "--http", "127.0.0.1:0", "--slots", "none", "--listen", "127.0.0.1:0", "--allow-source", h.dir)
 	serve.await(t, listens.String())
@@ -89,11 +90,18 @@ func TestFleet(t *testing.T) {
 	if said := h.do(t, exitReady, "workers"); !regexp.MustCompile(dead+` +lost`).MatchString(said) || !regexp.MustCompile(alive+` +(idle|working)`).MatchString(said) {
 		t.Errorf("workers:\n%s", said)
 	}
+	if told := scrape(t, serve); !strings.Contains(told, `spool_workers{state="lost"} 1`) {
+		t.Errorf("serve's metrics:\n%s", told)
+	}
+	if told := scrape(t, workers[alive]); !strings.Contains(told, `spool_stage_attempts_total{error_class="",outcome="done",stage="encode"} `) || strings.Contains(told, "\nspool_videos") {
+		t.Errorf("the worker's metrics:\n%s", told)
+	}
 	h.do(t, exitReady, "drain", alive)
 	workers[alive].end(t, exitReady)
 	if left, err := filepath.Glob(h.path("work", "*-worker-"+alive, "scratch", "*")); err != nil || len(left) > 0 {
 		t.Errorf("the worker left %v (%v)", left, err)
 	}
 	serve.signal(t, syscall.SIGTERM)
-	serve.end(t, exitReady)
+	holdsEvents(t, serve.end(t, exitReady), "worker.lost", "video.ready", "chunk.done")
+	holdsEvents(t, workers[alive].said(), "job.done", "note")
 }

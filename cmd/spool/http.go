@@ -10,6 +10,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/metrics"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/webapi"
 )
@@ -40,7 +41,7 @@ const (
 
 // receive begins to answer; stop must be called. Without an address to answer
 // at, nil is returned, which is of use, too.
-func receive(ctx context.Context, cfg config.Config) (*reception, func(), error) {
+func receive(ctx context.Context, cfg config.Config, to *metrics.Metrics) (*reception, func(), error) {
 	if cfg.HTTP == "off" {
 		return nil, func() {}, nil
 	}
@@ -60,7 +61,7 @@ func receive(ctx context.Context, cfg config.Config) (*reception, func(), error)
 		Class: spool.Environment, Code: webapi.CodeStarting, Reason: "the serve has not begun yet", Hint: "ask again in a moment",
 	}}
 	r.server = &http.Server{
-		Handler:           r.pass(webapi.New(webapi.Options{Desk: r.current, Token: token, Version: version, OpenKeys: cfg.OpenKeys})),
+		Handler:           r.pass(to.HTTP(webapi.New(webapi.Options{Desk: r.current, Token: token, Version: version, OpenKeys: cfg.OpenKeys}))),
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
 	}
 	forget, err := keepAddress(cfg, r.url)

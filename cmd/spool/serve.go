@@ -66,10 +66,12 @@ for, and is restarted when it hangs: units/ has the units.`,
 type service struct {
 	request
 	show    *progress.Progress
-	desk    *reception // nil: there is no API
-	fleet   *fleet     // nil: it works alone
+	log     *slog.Logger // nil: none is wanted
+	desk    *reception   // nil: there is no API
+	fleet   *fleet       // nil: it works alone
 	waits   saying
 	secrets callback.Secrets
+	post    *watchpost     // nil: nobody looks after it
 	signals chan os.Signal // what ends it
 
 	mu     sync.Mutex
@@ -92,13 +94,17 @@ func serve(ctx context.Context, q request) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Release()) }()
 	s := &service{request: q, signals: make(chan os.Signal, 2)}
-	if s.show, err = progress.New(progress.Options{Mode: q.cfg.Progress, Out: q.err}); err != nil {
+	if s.show, s.log, err = shows(q.cfg, q.cfg.Progress, q.err); err != nil {
 		return err
 	}
 	if s.secrets, err = openSecrets(q.cfg); err != nil {
 		return err
 	}
-	desk, stop, err := receive(ctx, q.cfg)
+	if s.post, err = watchOver(ctx, q.cfg); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.post.Close()) }()
+	desk, stop, err := receive(ctx, q.cfg, s.post.counts())
 	if err != nil {
 		return err
 	}
@@ -109,6 +115,7 @@ func serve(ctx context.Context, q request) (err error) {
 	if desk != nil {
 		s.note("the API is at " + desk.url + ", its token in " + plaintext.Sanitize(q.cfg.APIToken()))
 	}
+	s.noteMetrics()
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
 	if s.fleet, err = gather(ctx, q.cfg); err != nil {
@@ -136,7 +143,7 @@ func (s *service) forever(ctx context.Context, once func(context.Context) (bool,
 			rest = shortRest
 		}
 		s.says(reasoned(e))
-		s.desk.closed(e)
+		s.closed(e)
 		timer := time.NewTimer(rest)
 		select {
 		case <-timer.C:
@@ -150,18 +157,34 @@ func (s *service) forever(ctx context.Context, once func(context.Context) (bool,
 	}
 }
 
-// says tells people and the service manager what is waited for, "" when that
-// is over.
-func (s *service) says(what string) {
-	if what == "" {
-		what = "it goes on"
-	} else {
-		what = "waits: " + what
+// says tells people, the log and the service manager what is waited for, ""
+// when that is over.
+func (s *service) says(what string) { s.waitsFor(what, "service.waits", "service.goes-on") }
+
+// hears is says of the queue.
+func (s *service) hears(what string) { s.waitsFor(what, "engine.away", "engine.back") }
+
+func (s *service) waitsFor(what, begins, ends string) {
+	e := progress.Event{Type: progress.Noted, Text: "it goes on", Name: ends}
+	if what != "" {
+		e.Text, e.Name, e.Warns = "waits: "+what, begins, true
 	}
-	if s.waits.news(what) {
-		s.note(what)
+	if s.waits.news(e.Text) {
+		s.show.Show(e)
 	}
-	notify("STATUS=" + what)
+	notify("STATUS=" + e.Text)
+}
+
+// logs is the log of a house: the service's, or what is said when more is to be
+// said.
+func (s *service) logs(usual *slog.Logger) *slog.Logger {
+	switch {
+	case s.log != nil:
+		return s.log
+	case s.cfg.Verbose:
+		return slog.New(slog.NewTextHandler(s.show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return usual
 }
 
 func (s *service) note(text string) { s.show.Show(progress.Event{Type: progress.Noted, Text: text}) }
@@ -188,18 +211,18 @@ func (s *service) open(ctx context.Context) (r *running, stopped bool, err error
 	if err != nil {
 		return nil, ctx.Err() != nil, quietly(ctx, err)
 	}
-	if s.cfg.Verbose {
-		h.log = slog.New(slog.NewTextHandler(s.show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	h.metrics = s.post.counts()
+	h.store = storeTimed(h.store, h.metrics)
+	h.log = s.logs(h.log)
 	r = &running{house: h, out: s.out, err: s.err, show: s.show, results: map[string]int{}, service: true, overheard: s.tell}
 	r.announce()
 	if err = r.prepare(ctx); err == nil {
-		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.says)
+		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.hears)
 		r.hookup.away = func(err error) {
 			if err == nil {
-				s.says("")
+				s.hears("")
 			} else {
-				s.says(spool.AsError(err).Reason)
+				s.hears(spool.AsError(err).Reason)
 			}
 		}
 	}
@@ -233,9 +256,9 @@ func (s *service) work(ctx context.Context, w *watching) (err error) {
 	if err != nil {
 		return err
 	}
-	s.desk.opened(ctx, d)
+	s.opened(ctx, w.house, d)
 	defer func() {
-		s.desk.closed(&spool.Error{Class: spool.Environment, Code: "stopping", Reason: "the serve ends", Hint: "ask again when it is back"})
+		s.closed(&spool.Error{Class: spool.Environment, Code: "stopping", Reason: "the serve ends", Hint: "ask again when it is back"})
 		err = errors.Join(err, d.ledger.Close())
 	}()
 	notify(daemon.SdNotifyReady + "\nSTATUS=publishes to " + plaintext.Sanitize(s.cfg.To))

@@ -41,7 +41,7 @@ func startSums(h *house) *sums {
 				return
 			}
 			if err := s.note(ctx, id); err != nil && ctx.Err() == nil {
-				h.log.Warn("the source's checksum was not noted", "video", id, "error", err)
+				h.log.Warn("checksum.not-noted", "video", id, "error", err)
 			}
 		}
 	})

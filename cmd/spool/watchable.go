@@ -152,14 +152,14 @@ func (w *watchable) resume(ctx context.Context) error {
 func (w *watchable) sweep(ctx context.Context) {
 	all, err := w.ledger.List(ctx, ledger.Filter{Statuses: []spool.Status{spool.Ready}})
 	if err != nil {
-		w.log.Warn("early lists were not swept", "error", err)
+		w.log.Warn("early.not-swept", "error", err)
 	}
 	for _, v := range all {
 		if age := time.Since(v.Changed); age < keptEarly || age > forgotten || ctx.Err() != nil {
 			continue
 		}
 		if err := finish.SweepEarly(ctx, w.store, v.ID, time.Now().Add(-keptEarly)); err != nil {
-			w.log.Warn("early lists were not swept", "video", v.ID, "error", err)
+			w.log.Warn("early.not-swept", "video", v.ID, "error", err)
 		}
 	}
 }
@@ -220,6 +220,6 @@ func (w *watchable) reported(r spool.Report) {
 		err = w.planned(ctx, rec.Video, r.Result.Plan)
 	}
 	if err != nil {
-		w.log.Warn("no early list", "video", r.Video, "error", err)
+		w.log.Warn("early.none", "video", r.Video, "error", err)
 	}
 }

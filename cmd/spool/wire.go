@@ -22,6 +22,7 @@ import (
 	"github.com/spool-video/spool/internal/ladder"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
+	"github.com/spool-video/spool/internal/metrics"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/publish"
 	"github.com/spool-video/spool/internal/ranges"
@@ -55,6 +56,7 @@ type house struct {
 	staging  *area            // only while a run holds the lock; nil: sources are not staged
 	far      *elsewhere       // as sources
 	fetch    *fetch.Stage     // as sources
+	metrics  *metrics.Metrics // nil: nobody counts
 	fresh    bool             // the destination was deleted, and is made anew
 	hasty    time.Duration    // how long downloads wait for a byte, and five times as long as they rest between tries; 0 = as usual
 	close    func() error
@@ -299,9 +301,9 @@ func (h *house) freed(v spool.Video) {
 	if !v.Status.Ended() || goesOn(v) {
 		return
 	}
-	h.staging.drop(v.ID, func(err error) { h.log.Warn("staging was not freed", "video", v.ID, "error", err) })
+	h.staging.drop(v.ID, func(err error) { h.log.Warn("staging.not-freed", "video", v.ID, "error", err) })
 	if err := h.scratch.Remove(v.ID); err != nil {
-		h.log.Warn("scratch was not freed", "video", v.ID, "error", err)
+		h.log.Warn("scratch.not-freed", "video", v.ID, "error", err)
 	}
 }
 

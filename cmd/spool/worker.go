@@ -102,11 +102,16 @@ func work(ctx context.Context, q request) (err error) {
 	defer func() { err = errors.Join(err, b.lock.Release()) }()
 	q.cfg.State, q.cfg.Work = b.dir, filepath.Join(b.dir, "scratch")
 	s := &service{request: q, signals: make(chan os.Signal, 2)}
-	if s.show, err = progress.New(progress.Options{Mode: plainly(q.cfg.Progress), Out: q.err}); err != nil {
+	if s.show, s.log, err = shows(q.cfg, plainly(q.cfg.Progress), q.err); err != nil {
 		return err
 	}
 	s.show.Start()
 	defer s.show.Close(progress.Summary{})
+	if s.post, err = watchOver(ctx, q.cfg); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.post.Close()) }()
+	s.noteMetrics()
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
 	s.note(fmt.Sprintf("worker %s, for %s", b.name, plaintext.Show(q.cfg.Queue)))
@@ -134,10 +139,11 @@ func (s *service) serveQueue(ctx context.Context, b bench) (stopped bool, err er
 	c.Name = b.name
 	c.Away = func(err error) {
 		if err != nil {
-			s.says(spool.AsError(err).Reason)
+			s.hears(spool.AsError(err).Reason)
 		} else {
-			s.says("")
+			s.hears("")
 		}
+		s.post.closed(spool.AsError(err))
 	}
 	key, err := sharedKey(s.cfg)
 	if err != nil {
@@ -145,7 +151,7 @@ func (s *service) serveQueue(ctx context.Context, b bench) (stopped bool, err er
 	}
 	opening, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.says), Warns: warned(s.says)})
+	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.hears), Warns: warned(s.says)})
 	if err != nil {
 		return opening.Err() != nil, quietly(opening, err)
 	}
@@ -153,6 +159,9 @@ func (s *service) serveQueue(ctx context.Context, b bench) (stopped bool, err er
 	c.Queue = q
 	s.note("works for " + plaintext.Show(s.cfg.Queue) + ", publishes to " + plaintext.Sanitize(s.cfg.To))
 	notify(daemon.SdNotifyReady + "\nSTATUS=works as " + b.name)
+	s.look(h, nil)
+	defer s.post.counts().Look(nil)
+	s.post.opened()
 	return s.labour(ctx, worker.New(c))
 }
 
@@ -175,6 +184,7 @@ func (s *service) labour(ctx context.Context, w *worker.Worker) (stopped bool, e
 	case <-ctx.Done():
 	}
 	s.note("stopping: running jobs may end; press Ctrl-C again to stop at once")
+	s.post.closed(&spool.Error{Class: spool.Environment, Code: "stopping", Reason: "the worker ends"})
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()
 	drained := make(chan struct{})
@@ -203,9 +213,9 @@ func (s *service) equip(ctx context.Context) (h *house, c worker.Config, stopped
 	if err != nil {
 		return nil, c, ctx.Err() != nil, quietly(ctx, err)
 	}
-	if s.cfg.Verbose {
-		h.log = slog.New(slog.NewTextHandler(s.show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	h.metrics = s.post.counts()
+	h.store = storeTimed(h.store, h.metrics)
+	h.log = s.logs(h.log)
 	if h.scratch, err = scratch.Open(s.cfg.Work, s.cfg.ScratchLimit.Bytes, s.cfg.ScratchLimit.Share); err == nil {
 		err = h.scratch.Sweep(nil) // nobody knows what it was for
 	}
@@ -218,6 +228,7 @@ func (s *service) equip(ctx context.Context) (h *house, c worker.Config, stopped
 	if err != nil || ctx.Err() != nil {
 		return nil, c, ctx.Err() != nil, errors.Join(quietly(ctx, err), h.close())
 	}
+	c.Stages = toldOf(c.Stages, h.log)
 	if s.cfg.LocalFiles || !needsFleetKey(s.cfg.Queue) {
 		c.Reach = append(c.Reach, spool.LocalFiles)
 	}

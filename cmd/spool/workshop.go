@@ -37,10 +37,12 @@ func (h *house) workshop(ctx context.Context) (worker.Config, error) {
 	for _, kind := range []spool.Kind{spool.Draft, spool.Encode, spool.Audio, spool.Texts} {
 		stages[kind] = c.watch(stages[kind], false)
 	}
-	return worker.Config{
+	made := worker.Config{
 		Stages: stages, Room: room, Log: h.log, Stop: resumes, Needs: h.fetch.Needs,
 		Version: version, Class: class, Reach: h.reach(), Holds: c.holds, Ended: c.ended, Disk: h.disk,
-	}, nil
+	}
+	h.count(&made)
+	return made, nil
 }
 
 // reach are the stores that can be used from here, but for local files.
@@ -204,6 +206,6 @@ func (c *caretaker) ended(video string) {
 
 func (c *caretaker) remove(video string) {
 	if err := c.scratch.Remove(video); err != nil && !os.IsNotExist(err) {
-		c.log.Warn("scratch was not freed", "video", video, "error", err)
+		c.log.Warn("scratch.not-freed", "video", video, "error", err)
 	}
 }

@@ -67,6 +67,8 @@ type Config struct {
 	Listen        string        // where the queue in this process is reached, or ""
 	Queue         string        // the queue's URL, or ""; may hold a password
 	FleetKey      string        // a file, or ""
+	LogFormat     string        // "off", "text" or "json"
+	Metrics       string        // where metrics are answered, or ""
 	Slots         string        // "auto" or "none"
 	Ledger        string        // a URL
 	Name          string        // the worker's, or ""

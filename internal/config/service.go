@@ -17,6 +17,11 @@ func (c *Config) checkService() error {
 			return c.bad("http", "is "+plaintext.Cut(plaintext.Sanitize(c.HTTP), 80)+", which is no address", "an address is like 127.0.0.1:7777, or off")
 		}
 	}
+	if c.Metrics != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
+			return c.bad("metrics", "is "+plaintext.Cut(plaintext.Sanitize(c.Metrics), 80)+", which is no address", "an address is like 127.0.0.1:9464, or :9464 for all of this machine's")
+		}
+	}
 	for _, place := range c.AllowSource {
 		switch {
 		case filepath.IsAbs(place):

@@ -195,6 +195,12 @@ var settings = []setting{
 		key: "fleet-key", fleet: true, path: true, guard: true, help: "the key that serve and its workers share (spool keys fleet)",
 		value: func(c *Config) pflag.Value { return text(&c.FleetKey, "FILE") },
 	}, {
+		key: "log-format", usual: "off", fleet: true, help: "text or json: events for a log, one a line, instead of lines for people",
+		value: func(c *Config) pflag.Value { return choice(&c.LogFormat, "FORMAT", "off", "text", "json") },
+	}, {
+		key: "metrics", fleet: true, help: "answer Prometheus, /livez and /readyz at this address, to everybody who reaches it",
+		value: func(c *Config) pflag.Value { return text(&c.Metrics, "ADDR") },
+	}, {
 		key: "slots", usual: "auto", serve: true, help: "auto: this process works, too, as --downloads, --encodes and --uploads say; none: all work is its workers'",
 		value: func(c *Config) pflag.Value { return choice(&c.Slots, "MODE", "auto", "none") },
 	}, {

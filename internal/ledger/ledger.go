@@ -56,6 +56,22 @@ type Ask struct {
 	Limit  int           // how many at most: of each place, when Places is set
 }
 
+// Counts are how many there are of what a ledger holds.
+type Counts struct {
+	Videos  map[spool.Status]int
+	Jobs    map[spool.Kind]map[spool.JobState]int // that are to be done, or sent, or running
+	Notices int                                   // that are to be delivered
+	GivenUp int                                   // notices that were given up
+}
+
+// Note adds n jobs of a kind in a state.
+func (c *Counts) Note(kind spool.Kind, state spool.JobState, n int) {
+	if c.Jobs[kind] == nil {
+		c.Jobs[kind] = map[spool.JobState]int{}
+	}
+	c.Jobs[kind][state] += n
+}
+
 // Change is one record's part of a batch. Do edits the record, as in Update.
 type Change struct {
 	ID string
@@ -137,6 +153,8 @@ type Ledger interface {
 	PutOff(ctx context.Context, n Notice) error
 	// Told forgets a notice; one that is not there is no error.
 	Told(ctx context.Context, id string) error
+	// Count counts. Statuses, kinds and states that nothing has are left out.
+	Count(ctx context.Context) (Counts, error)
 	// Changes gives a number that differs from an earlier one when another
 	// process has written since. What this Ledger writes does not change it.
 	Changes(ctx context.Context) (int64, error)

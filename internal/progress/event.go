@@ -48,6 +48,8 @@ type Event struct {
 	LeftOut  []string
 	Path     string        // of the master
 	Took     time.Duration // since the video was begun in this run
+	Name     string        // what a log calls it, when its Type says too little
+	Warns    bool          // of a Noted: something is not as it should be
 }
 
 // Snapshot is how far one video is, all its jobs together.

@@ -3,6 +3,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 type Options struct {
 	Mode   string              // "auto", "tty", "plain", "json", "none"; "" is auto
 	Out    io.Writer           // standard error
+	Log    *slog.Logger        // not nil: every change is an event of this log, and Mode and Out do not matter
 	Getenv func(string) string // nil: os.Getenv. TERM and NO_COLOR are asked
 	Now    func() time.Time    // nil: time.Now
 	// Size gives the terminal's columns and rows. Nil: Out is asked.
@@ -45,7 +47,12 @@ type renderer interface {
 func New(o Options) (*Progress, error) {
 	o = o.filled()
 	p := &Progress{now: o.Now, stop: make(chan struct{})}
-	switch mode := o.mode(); mode {
+	mode := o.mode()
+	if o.Log != nil {
+		p.renderer = logged{o.Log}
+		return p, nil
+	}
+	switch mode {
 	case "tty":
 		const framesPerSecond = 10
 		p.frame = time.Second / framesPerSecond

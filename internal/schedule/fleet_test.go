@@ -241,6 +241,26 @@ func TestDrainByName(t *testing.T) {
 	})
 }
 
+// Who counts is told of the job that a worker was lost with.
+func TestLostIsTold(t *testing.T) {
+	var lost atomic.Int32
+	inBubble(t, schedule.Scheduler{Lost: func(k spool.JobKey) {
+		if k.Video == "v" && k.Kind == spool.Fetch {
+			lost.Add(1)
+		}
+	}}, func(b *site) {
+		body, err := json.Marshal(spool.Beat{Worker: "gone", Session: "a", Serial: 1, Protocol: spool.Protocol, Free: map[spool.Kind]int{spool.Fetch: 1}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.accept(link("v"))
+		if err := (&port{net: b.net, name: "gone"}).Send(b.ctx, queue.BeatTopic, body); err != nil {
+			b.Fatal(err)
+		}
+		b.until("the job is lost", func() bool { return lost.Load() == 1 })
+	})
+}
+
 // Without an engine a job goes on, and its report is kept; after five minutes
 // jobs are stopped. The worker itself waits.
 func TestWithoutAnEngine(t *testing.T) {

@@ -146,6 +146,7 @@ func (s *Scheduler) inOrder() []*member {
 func (s *Scheduler) lose(ctx context.Context, m *member, now time.Time) error {
 	var theirs, again []spool.JobKey
 	for _, key := range s.outAt(m.name) {
+		s.Lost(key)
 		s.losses.suspects[key]++
 		if s.losses.suspects[key] > 1 {
 			again = append(again, key)
@@ -154,7 +155,7 @@ func (s *Scheduler) lose(ctx context.Context, m *member, now time.Time) error {
 		}
 	}
 	s.losses.add(m, append(slices.Clone(theirs), again...), s.out, now)
-	s.Log.WarnContext(ctx, "worker lost", "worker", m.name, "jobs", len(theirs)+len(again))
+	s.Log.WarnContext(ctx, "worker.lost", "worker", m.name, "jobs", len(theirs)+len(again))
 	if err := s.takeBack(ctx, 0, theirs...); err != nil {
 		return err
 	}

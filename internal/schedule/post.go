@@ -193,7 +193,7 @@ func receive[T any](ctx context.Context, s *Scheduler, topic string, to chan<- r
 			return fmt.Errorf("receive %s: %w", topic, err)
 		}
 		if err != nil { // it is away; pings tell so
-			s.Log.DebugContext(ctx, "nothing is received", "topic", topic, "error", err)
+			s.Log.DebugContext(ctx, "queue.silent", "topic", topic, "error", err)
 			t := time.NewTimer(between)
 			select {
 			case <-t.C:

@@ -96,7 +96,7 @@ func (s *Scheduler) take(ctx context.Context, words []spool.Report) error {
 		if err := refused[i]; err != nil && !isNotFound(err) && !errors.Is(err, errUnchanged) {
 			return fmt.Errorf("update %s: %w", r.Video, err)
 		}
-		s.log(ctx, r)
+		s.log(ctx, r, made[i].counted)
 		s.note(r, made[i])
 		stop = stop || r.Outcome == spool.Broke || made[i].video.Revision != r.Revision
 	}
@@ -170,12 +170,28 @@ func (s *Scheduler) note(r spool.Report, t taken) {
 	}
 }
 
-func (s *Scheduler) log(ctx context.Context, r spool.Report) {
-	level, attrs := slog.LevelDebug, []any{"video", r.Video, "stage", string(r.Kind), "chunk", r.JobKey.Number, "attempt", r.Epoch, "took", r.Took}
-	if r.Failure != nil {
-		level, attrs = slog.LevelWarn, append(attrs, "code", r.Failure.Code, "reason", r.Failure.Reason)
+// finished is what the log calls a job that is done. That of finish is no news:
+// whoever is told of videos tells that they are ready.
+var finished = map[spool.Kind]string{
+	spool.Fetch: "video.fetched", spool.Draft: "video.planned", spool.Encode: "chunk.done", spool.Audio: "piece.done", spool.Texts: "subtitles.done",
+}
+
+// log tells of a report; one that did not count is of interest to few.
+func (s *Scheduler) log(ctx context.Context, r spool.Report, counted bool) {
+	level, event := slog.LevelDebug, "job."+string(r.Outcome)
+	attrs := []any{"video", r.Video, "stage", string(r.Kind), "chunk", r.JobKey.Number, "attempt", r.Epoch, "worker", r.Worker, "took", r.Took}
+	switch name := finished[r.Kind]; {
+	case !counted:
+		event += ".late"
+	case r.Outcome == spool.Done && name != "":
+		level, event = slog.LevelInfo, name
+	case r.Failure != nil:
+		level = slog.LevelWarn
 	}
-	s.Log.Log(ctx, level, "job "+string(r.Outcome), attrs...)
+	if r.Failure != nil {
+		attrs = append(attrs, "class", string(r.Failure.Class), "code", r.Failure.Code, "reason", r.Failure.Reason)
+	}
+	s.Log.Log(ctx, level, event, attrs...)
 }
 
 // update changes a record and tells of it. A video that is gone is no error:

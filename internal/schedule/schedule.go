@@ -93,6 +93,9 @@ type Scheduler struct {
 	// begun with, before it is begun anew by those that there are. Default
 	// 10 min.
 	Vanish time.Duration
+	// Lost is told of every job that a worker had which fell silent. It must not
+	// block.
+	Lost func(spool.JobKey)
 	// Away is told what is wrong when the queue cannot be used, and nil when
 	// it can again. It must not block.
 	Away func(error)
@@ -161,6 +164,9 @@ func New(s Scheduler) *Scheduler {
 	}
 	if s.Beat == nil {
 		s.Beat = func(spool.Beat) {}
+	}
+	if s.Lost == nil {
+		s.Lost = func(spool.JobKey) {}
 	}
 	if s.Away == nil {
 		s.Away = func(error) {}
@@ -277,7 +283,7 @@ func (s *Scheduler) loop(ctx context.Context, in inbox) error {
 // settled acknowledges a message. One that comes again does no harm.
 func (s *Scheduler) settled(ctx context.Context, ack func(context.Context) error) {
 	if err := ack(ctx); err != nil {
-		s.Log.DebugContext(ctx, "message was not acknowledged", "error", err)
+		s.Log.DebugContext(ctx, "queue.unacknowledged", "error", err)
 	}
 }
 

@@ -219,7 +219,7 @@ func (w *Worker) receive(ctx context.Context) error {
 			return err
 		}
 		if err := d.Ack(ctx); err != nil { // it may come again, which does no harm
-			w.cfg.Log.DebugContext(ctx, "message was not acknowledged", "error", err)
+			w.cfg.Log.DebugContext(ctx, "queue.unacknowledged", "error", err)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func (w *Worker) receive(ctx context.Context) error {
 func (w *Worker) message(ctx context.Context, body []byte) error {
 	var m queue.Message
 	if err := json.Unmarshal(body, &m); err != nil {
-		w.cfg.Log.WarnContext(ctx, "message cannot be read", "error", err)
+		w.cfg.Log.WarnContext(ctx, "queue.unreadable", "error", err)
 	}
 	switch {
 	case m.Session != "" && m.Session != w.session: // for one of the same name that has died
@@ -358,7 +358,7 @@ func (w *Worker) stage(ctx context.Context, r *run) (result spool.Result, err er
 	job := r.job
 	defer func() {
 		if p := recover(); p != nil {
-			w.cfg.Log.ErrorContext(ctx, "stage panicked", "video", job.Video, "stage", string(job.Kind), "stack", string(debug.Stack()))
+			w.cfg.Log.ErrorContext(ctx, "job.panicked", "video", job.Video, "stage", string(job.Kind), "stack", string(debug.Stack()))
 			err = fmt.Errorf("run %s: panic: %v", job.JobKey, p)
 		}
 	}()

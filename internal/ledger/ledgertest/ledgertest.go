@@ -44,6 +44,7 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		{"keeps keys", testKeys},
 		{"remembers replaced revisions", testReplaced},
 		{"keeps notices until they are told", testNotices},
+		{"counts", testCount},
 		{"forgets", testRemove},
 		{"is still there when opened again", testReopen},
 		{"compares and sets", testCompareAndSet},

@@ -175,3 +175,63 @@ func (p *Process) Told(ctx context.Context, id string) error {
 	p.wrote()
 	return ctx.Err()
 }
+
+// testCount: what there is of each is counted, and what has ended is not to be
+// done.
+func testCount(t *testing.T, open Open) {
+	l := open(t)
+	none, err := l.Count(t.Context())
+	if diff := cmp.Diff(ledger.Counts{}, none, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("%v, an empty ledger (-want +got):\n%s", err, diff)
+	}
+	over := fresh("over")
+	over.Video.Status, over.Video.Callbacks = spool.Ready, []string{"https://example.org/a", "https://example.org/b"}
+	accept(t, l, fresh("a"), fresh("b"), over, full("c"))
+	update(t, l, "b", func(r *ledger.Record) {
+		r.Video.Status, r.Jobs[0].State = spool.Working, spool.JobSent
+		r.Jobs = append(r.Jobs, job("b", "r1", spool.Encode, 0, spool.JobReady), job("b", "r1", spool.Encode, 1, spool.JobReady))
+	})
+	notices, err := l.Notices(t.Context(), ledger.NoticeAsk{})
+	if err != nil || len(notices) != 2 {
+		t.Fatal(notices, err)
+	}
+	notices[0].GivenUp, notices[0].Next = true, time.Now()
+	if err := l.PutOff(t.Context(), notices[0]); err != nil {
+		t.Fatal(err)
+	}
+	want := ledger.Counts{
+		Videos: map[spool.Status]int{spool.Waiting: 1, spool.Working: 2, spool.Ready: 1}, Notices: 1, GivenUp: 1,
+		Jobs: map[spool.Kind]map[spool.JobState]int{
+			spool.Fetch:  {spool.JobReady: 1, spool.JobSent: 1},
+			spool.Encode: {spool.JobReady: 2, spool.JobRunning: 1},
+		},
+	}
+	got, err := l.Count(t.Context())
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// Count counts.
+func (m *Memory) Count(ctx context.Context) (ledger.Counts, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := ledger.Counts{Videos: map[spool.Status]int{}, Jobs: map[spool.Kind]map[spool.JobState]int{}}
+	for _, k := range m.videos {
+		c.Videos[k.seen.Status]++
+		for key, j := range k.jobs {
+			out := j.State == spool.JobSent || j.State == spool.JobRunning
+			if out || j.State == spool.JobReady && key.Revision == k.seen.Revision && !k.seen.Status.Ended() {
+				c.Note(key.Kind, j.State, 1)
+			}
+		}
+	}
+	for _, n := range m.notices {
+		if n.GivenUp {
+			c.GivenUp++
+		} else {
+			c.Notices++
+		}
+	}
+	return c, ctx.Err()
+}

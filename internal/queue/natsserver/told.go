@@ -17,11 +17,11 @@ func (t *told) Debugf(string, ...any)  {}
 func (t *told) Tracef(string, ...any)  {}
 
 func (t *told) Warnf(format string, v ...any) {
-	t.log.WarnContext(context.Background(), "queue server", "says", fmt.Sprintf(format, v...))
+	t.log.WarnContext(context.Background(), "queue.server", "says", fmt.Sprintf(format, v...))
 }
 
 func (t *told) Errorf(format string, v ...any) {
-	t.log.ErrorContext(context.Background(), "queue server", "says", fmt.Sprintf(format, v...))
+	t.log.ErrorContext(context.Background(), "queue.server", "says", fmt.Sprintf(format, v...))
 }
 
 func (t *told) Fatalf(format string, v ...any) {
