@@ -256,11 +256,8 @@ func (b *bench) bareSide(ctx context.Context, films ...string) (time.Duration, e
 	began := time.Now()
 	failed := make(chan error, len(films))
 	for n, film := range films {
-		args := []string{"ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-filter_complex_threads", "1", "-i", film}
-		args = append(args, "-filter_complex", "[0:v]split[a][b];[b]scale=640:360[c]")
-		for out, r := range map[string]rung{"[a]": {1280, 720, 3000}, "[c]": {640, 360, 800}} {
-			args = append(append(append(args, "-map", out), r.encoder(b.quick)...), "-threads", "1", filepath.Join(b.dir, fmt.Sprintf("bare-%d-%d.mp4", n, r.height)))
-		}
+		args := []string{"ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "1", "-i", film}
+		args = append(append(args, rung{1280, 720, 3000}.encoder(b.quick)...), "-threads", "1", filepath.Join(b.dir, fmt.Sprintf("bare-%d.mp4", n)))
 		args = pinned(bothCores, args)
 		go func() {
 			_, err := b.call(ctx, args[0], args[1:]...)
