@@ -92,13 +92,15 @@ type Job struct {
 	GivenUp   []string    `json:"givenUp,omitempty"`   // finish: Video.GivenUp
 }
 
-// SubtitleFile is a file of subtitles beside a source.
+// SubtitleFile is a file of subtitles that belongs to a source: beside it, or
+// of its page.
 type SubtitleFile struct {
-	Path     string `json:"path"` // on the worker's disk
+	Path     string `json:"path,omitempty"` // on the worker's disk
 	Language string `json:"language,omitempty"`
 	Title    string `json:"title,omitempty"`
 	Role     Role   `json:"role,omitempty"`
 	Forced   bool   `json:"forced,omitempty"`
+	Missing  string `json:"missing,omitempty"` // why it could not be had; then there is no path
 }
 
 // ContentKey is an AES-128 key of a revision.

@@ -93,7 +93,7 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 	if err != nil {
 		return webapi.Detail{}, err
 	}
-	sound, err := d.sound(ctx, rec)
+	sounds, texts, err := d.tracks(ctx, rec)
 	if err != nil {
 		return webapi.Detail{}, err
 	}
@@ -102,7 +102,9 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 		return webapi.Detail{}, err
 	}
 	_, attended := lock.Held(ctx, d.cfg.State)
-	return webapi.Detail{Video: d.card(ctx, rec, attended, true), Sound: sound, Jobs: jobRecords(rec), Notices: notices}, nil
+	return webapi.Detail{
+		Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
+	}, nil
 }
 
 // Retry lets a failed or cancelled video go on.

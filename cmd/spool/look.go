@@ -127,6 +127,7 @@ func show(ctx context.Context, out io.Writer, asked counter, id string, asJSON b
 	row("source", c.Source)
 	row("sizes", strings.Join(c.Sizes, " "))
 	row("sound", strings.Join(c.Sound, ", "))
+	row("subtitles", strings.Join(c.Subtitles, ", "))
 	row("left out", strings.Join(c.LeftOut, ", "))
 	row("notes", strings.Join(c.Notes, "; "))
 	row("master", c.Master)

@@ -69,20 +69,23 @@ func newPlan() *cobra.Command {
 
 // forecast is what run would do with one source.
 type forecast struct {
-	Video    string        `json:"video,omitempty"`
-	Source   string        `json:"source"`
-	Title    string        `json:"title,omitempty"`
-	Does     string        `json:"does"` // "publish", "skip", "retry", "go on", "remake", "fail"
-	Why      string        `json:"why,omitempty"`
-	Hint     string        `json:"hint,omitempty"`
-	Facts    *spool.Facts  `json:"facts,omitempty"`
-	Rungs    []spool.Rung  `json:"rungs,omitempty"`
-	Sounds   []spool.Sound `json:"sounds,omitempty"` // when the header tells
-	Length   time.Duration `json:"length,omitempty"`
-	Segments int           `json:"segments,omitempty"` // of each rendition
-	Chunks   int           `json:"chunks,omitempty"`
-	Notes    []string      `json:"notes,omitempty"` // as Plan.Notes, as far as the header tells
-	Cost     estimate.Cost `json:"cost"`
+	Video  string        `json:"video,omitempty"`
+	Source string        `json:"source"`
+	Title  string        `json:"title,omitempty"`
+	Does   string        `json:"does"` // "publish", "skip", "retry", "go on", "remake", "fail"
+	Why    string        `json:"why,omitempty"`
+	Hint   string        `json:"hint,omitempty"`
+	Facts  *spool.Facts  `json:"facts,omitempty"`
+	Rungs  []spool.Rung  `json:"rungs,omitempty"`
+	Sounds []spool.Sound `json:"sounds,omitempty"` // when the header tells
+	// Subtitles are those of the source, and files beside it.
+	Subtitles []spool.Subtitle `json:"subtitles,omitempty"`
+	LeftOut   []string         `json:"leftOut,omitempty"` // what is not published, in words
+	Length    time.Duration    `json:"length,omitempty"`
+	Segments  int              `json:"segments,omitempty"` // of each rendition
+	Chunks    int              `json:"chunks,omitempty"`
+	Notes     []string         `json:"notes,omitempty"` // as Plan.Notes, as far as the header tells
+	Cost      estimate.Cost    `json:"cost"`
 }
 
 // planner forecasts a list.
@@ -272,13 +275,18 @@ func (p *planner) probe(ctx context.Context, f *forecast, result intake.Result, 
 	if err != nil {
 		return err
 	}
-	foreseen, err := plan.Stage{}.Foresee(ctx, path, settings, spool.Plan{Facts: facts, Rungs: rungs})
+	source := spool.Fetched{Path: path}
+	if path == result.Source {
+		source.Subtitles = fetch.Beside(path)
+	}
+	foreseen, err := plan.Stage{}.Foresee(ctx, source, settings, spool.Plan{Facts: facts, Rungs: rungs})
 	if err != nil {
 		return err
 	}
 	f.Facts, f.Rungs, f.Sounds, f.Length = &facts, foreseen.Rungs, foreseen.Sounds, facts.Duration
 	f.Segments, f.Chunks, f.Notes = foreseen.Grid.Segments(), len(foreseen.Chunks), foreseen.Notes
-	f.Cost = estimate.Of(facts, f.Rungs, facts.Duration, settings.Preset)
+	f.Subtitles, f.LeftOut = foreseen.Subtitles, foreseen.LeftOut
+	f.Cost = estimate.Of(facts, f.Rungs, facts.Duration, settings)
 	return nil
 }
 
@@ -310,6 +318,7 @@ func (p *planner) print(f forecast) {
 		say("  %-6s %-6s %-9s  %s", r.Label(), r.Action, size, r.Why)
 	}
 	f.sounds(say)
+	f.texts(say)
 	chunks := ""
 	if f.Chunks > 0 {
 		chunks = " in " + progress.Number(f.Chunks, "chunk")

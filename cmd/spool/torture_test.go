@@ -40,6 +40,9 @@ func TestTorture(t *testing.T) {
 	began := time.Now()
 	workshop := torturetest.NewWorkshop(t, s.dir, host.Listener.Addr().(*net.TCPAddr).Port)
 	inputs := torturetest.Inputs()
+	if len(inputs) < 110 {
+		t.Errorf("there are %d inputs", len(inputs))
+	}
 	t.Run("build", func(t *testing.T) {
 		for _, input := range inputs {
 			t.Run(input.Name, func(t *testing.T) {

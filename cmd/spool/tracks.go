@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/hls"
@@ -27,6 +28,24 @@ func (f forecast) sounds(say func(format string, args ...any)) {
 	}
 }
 
+// texts says which subtitles there will be, and what is left out.
+func (f forecast) texts(say func(format string, args ...any)) {
+	for _, s := range f.Subtitles {
+		from := "in the source, " + s.Codec
+		if s.File != "" {
+			from = filepath.Base(s.File)
+		}
+		say("  %-6s %-6s %-9s  %s", "text", "WebVTT", textName(s), from)
+	}
+	for _, words := range f.LeftOut {
+		say("  left out: %s", words)
+	}
+}
+
+func textName(s spool.Subtitle) string {
+	return hls.Track{Language: s.Language, Title: s.Title, Role: s.Role, Forced: s.Forced, Text: true}.Name()
+}
+
 func trackName(s spool.Sound) string {
 	return hls.Track{Language: s.Language, Title: s.Title, Role: s.Role}.Name()
 }
@@ -44,25 +63,28 @@ func channelWords(channels int) string {
 	return fmt.Sprintf("%d ch", channels)
 }
 
-// sound says in words which sounds a video has, as it was planned last.
-func (h *house) sound(ctx context.Context, rec ledger.Record) ([]string, error) {
+// tracks says in words which sounds and subtitles a video has, as it was
+// planned last.
+func (h *house) tracks(ctx context.Context, rec ledger.Record) (sounds, texts []string, err error) {
 	results, err := h.ledger.Results(ctx, rec.Video.ID, rec.Video.Revision)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var words []string
 	for _, r := range results {
 		if r.Result == nil || r.Result.Plan == nil {
 			continue
 		}
-		words = nil
+		sounds, texts = nil, nil
 		for _, s := range r.Result.Plan.Sounds {
 			name := trackName(s)
 			if s.Channels > 2 {
 				name += " in " + channelWords(s.Channels)
 			}
-			words = append(words, name)
+			sounds = append(sounds, name)
+		}
+		for _, s := range r.Result.Plan.Subtitles {
+			texts = append(texts, textName(s))
 		}
 	}
-	return words, nil
+	return sounds, texts, nil
 }

@@ -57,7 +57,7 @@ func TestTracks(t *testing.T) {
 	t.Run("hls-parser", s.readByHLSParser)
 	t.Run("shown", func(t *testing.T) {
 		out, _, _ := s.spool(t, "show", "film", "--to", s.path("clear"))
-		for _, want := range []string{"English, English in 5.1, French, English (commentary)", "subtitles of film.srt are left out: its encoding is not known"} {
+		for _, want := range []string{"English, English in 5.1, French, English (commentary)", "English, German (for the hard of hearing), French, Russian (forced)", "subtitles of film.srt are left out: its encoding is not known"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("spool show does not say %q:\n%s", want, out)
 			}

@@ -39,17 +39,33 @@ var presets = map[string]float64{
 	"slow": 1.7, "slower": 3.4, "veryslow": 6, "placebo": 12,
 }
 
-// Of is the cost of a source of this length, at the rate, with the rungs that
-// are made. sound says whether it has an audio track.
-func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset string) Cost {
+// Measured with MPEG-TS: each packet of 188 bytes holds 184, and a picture takes
+// headers and stuffing besides; packed audio has smaller headers than MP4.
+const (
+	packets      = 188.0 / 184
+	picture      = 160 // bytes
+	packedSound  = 0.97
+	containerTS  = "ts"
+	usualMaxRate = 60 // pictures a second that are published at most
+)
+
+// Of is the cost of a source of this length with the rungs that are made, at a
+// preset and in a container.
+func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, settings spool.Settings) Cost {
 	var c Cost
 	if facts.Video != nil {
-		c = pictures(facts, rungs, length, preset)
+		c = pictures(facts, rungs, length, settings.Preset)
+	}
+	if settings.Container == containerTS {
+		c.Bytes = int64(float64(c.Bytes)*packets) + wrapping(facts, rungs, length)
 	}
 	for _, a := range facts.Audio {
 		bitsPerSecond, cost := 128_000.0, float64(encodeSound)
 		if a.Channels >= surround {
 			bitsPerSecond, cost = bitsPerSecond+320_000, cost*(1+surround/2)
+		}
+		if settings.Container == containerTS {
+			bitsPerSecond *= packedSound
 		}
 		c.Bytes += int64(length.Seconds() * bitsPerSecond / 8)
 		c.CoreTime += time.Duration(length.Seconds() * cost)
@@ -57,9 +73,23 @@ func Of(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset stri
 	return c
 }
 
+// wrapping is what headers and stuffing of all pictures take, in bytes.
+func wrapping(facts spool.Facts, rungs []spool.Rung, length time.Duration) int64 {
+	if facts.Video == nil {
+		return 0
+	}
+	made := 0
+	for _, r := range rungs {
+		if r.Action != spool.SkipRung {
+			made++
+		}
+	}
+	return int64(length.Seconds() * min(facts.Video.FrameRate.Float(), usualMaxRate) * picture * float64(made))
+}
+
 func pictures(facts spool.Facts, rungs []spool.Rung, length time.Duration, preset string) Cost {
 	v := facts.Video
-	frames := length.Seconds() * min(v.FrameRate.Float(), 60)
+	frames := length.Seconds() * min(v.FrameRate.Float(), usualMaxRate)
 	factor := presets[preset]
 	if factor == 0 {
 		factor = 1

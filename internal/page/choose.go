@@ -22,6 +22,19 @@ type Choice struct {
 	// apart. Empty when one of them is not a plain file: then only the tool
 	// knows how to get them.
 	Files []File
+	// Texts are the subtitles that somebody wrote for the video, one a
+	// language; captions that a program made are not among them.
+	Texts []Text
+}
+
+// Text is one file of subtitles.
+type Text struct {
+	Language string // as the site calls it: "en", "pt-BR", or any text
+	Name     string // "" = none
+	URL      string // http or https; "" = Data is the text
+	Header   http.Header
+	Ext      string // "vtt"; "" = not known
+	Data     string
 }
 
 // File is one format of a page's video: a plain file.
@@ -56,13 +69,16 @@ func (t *Tool) Choose(ctx context.Context, url, want string) (Choice, error) {
 	case v.live():
 		return Choice{}, run.live()
 	}
-	return what.choice(v.page(url)), nil
+	c := what.choice(v.page(url))
+	c.Texts = what.texts()
+	return c, nil
 }
 
 // offer is what of a description says how to get the video.
 type offer struct {
 	format
-	Apart list[format] `json:"requested_formats"`
+	Apart     list[format] `json:"requested_formats"`
+	Subtitles tracks       `json:"subtitles"`
 }
 
 // format is one way to get a video, or its pictures or its sound.

@@ -59,6 +59,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/page":
 		fmt.Fprint(w, `<html><head><title>A title; $(touch pwned) &lt;b&gt;</title></head><body><video src="/clip.mp4"></video></body></html>`)
+	case path == "/spoken":
+		fmt.Fprint(w, `<html><body><video src="/clip.mp4"><track kind="subtitles" src="/en.vtt" srclang="en"></video></body></html>`)
 	case path == "/shell":
 		fmt.Fprint(w, `<html><body><video src="/clip.sh"></video></body></html>`)
 	case path == "/empty":
@@ -148,7 +150,7 @@ func TestRealPage(t *testing.T) {
 	if last.Load() != int64(len(s.clip)) {
 		t.Errorf("the last progress was %d bytes, want %d", last.Load(), len(s.clip))
 	}
-	if about.Extractor != "html5" || about.ID == "" || filepath.Base(file) != "dl.mp4" {
+	if about.Page.Extractor != "html5" || about.Page.ID == "" || filepath.Base(file) != "dl.mp4" {
 		t.Errorf("Download = %s, %+v", file, about)
 	}
 }

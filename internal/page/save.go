@@ -34,9 +34,9 @@ const reachedMax = 101
 // hold what an earlier Download of the same page left: it goes on from there.
 // It returns the one regular file that came of it. progress, when it is not
 // nil, is told bytes and total (0 = unknown), from another goroutine. Errors are
-// *spool.Error, or that of ctx.
-func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done, total int64)) (string, spool.Page, error) {
-	none := spool.Page{}
+// *spool.Error, or that of ctx. The Choice has no Files.
+func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done, total int64)) (string, Choice, error) {
+	none := Choice{}
 	run, err := t.open(ctx, url)
 	if err != nil {
 		return "", none, err
@@ -65,19 +65,19 @@ func (t *Tool) Download(ctx context.Context, url, dir string, progress func(done
 		return "", none, err
 	}
 	file, err := run.onlyFile(out, last)
-	return file, said.page(url), err
+	return file, Choice{Page: said.page(url), Texts: said.offer.texts()}, err
 }
 
 // save runs the download under watch. It gives what the program said of the
 // video, and the last that it wrote to standard error.
-func (r *run) save(ctx context.Context, cmd process.Command, progress func(done, total int64)) (info, string, error) {
+func (r *run) save(ctx context.Context, cmd process.Command, progress func(done, total int64)) (answer, string, error) {
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(context.Canceled)
 	o := &output{progress: progress, cancel: cancel, files: map[string]sizes{}}
 	cmd.Stdout = o
 	p, err := process.Start(watched, cmd)
 	if err != nil {
-		return info{}, "", r.fault(watched, err)
+		return answer{}, "", r.fault(watched, err)
 	}
 	var group sync.WaitGroup
 	done := make(chan struct{})
@@ -87,13 +87,13 @@ func (r *run) save(ctx context.Context, cmd process.Command, progress func(done,
 	group.Wait()
 	switch {
 	case ctx.Err() != nil:
-		return info{}, "", context.Cause(ctx)
+		return answer{}, "", context.Cause(ctx)
 	case errors.Is(context.Cause(watched), errLive):
-		return info{}, "", r.live()
+		return answer{}, "", r.live()
 	case finished(err):
 		return o.said, p.Stderr(), nil
 	}
-	return info{}, "", r.fault(watched, err)
+	return answer{}, "", r.fault(watched, err)
 }
 
 // finished: the one download that was allowed was made, or tried: the status
@@ -204,13 +204,19 @@ func (r *run) copyCookies(home string) (string, error) {
 // sizes are what the program says of one of its files.
 type sizes struct{ done, total int64 }
 
+// answer is what the program said of a video.
+type answer struct {
+	info
+	offer offer
+}
+
 // output reads what the program prints, line by line. It is written to by one
 // goroutine, and read when the program has ended.
 type output struct {
 	progress func(done, total int64)
 	cancel   context.CancelCauseFunc
 	files    map[string]sizes
-	said     info
+	said     answer
 	line     []byte
 }
 
@@ -242,10 +248,11 @@ func (o *output) read(line []byte) {
 		return
 	}
 	v, ok := parseInfo(line)
-	if !ok {
+	var what offer
+	if !ok || json.Unmarshal(line, &what) != nil {
 		return
 	}
-	o.said = v
+	o.said = answer{v, what}
 	if v.live() {
 		o.cancel(errLive)
 	}

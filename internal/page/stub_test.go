@@ -159,7 +159,7 @@ func TestBadTools(t *testing.T) {
 
 func TestReachedMaximumIsSuccess(t *testing.T) {
 	file, about, err := bad(t, "max").Download(t.Context(), "http://127.0.0.1/x", t.TempDir(), nil)
-	if err != nil || filepath.Base(file) != "dl.mp4" || about.URL != "http://127.0.0.1/x" {
+	if err != nil || filepath.Base(file) != "dl.mp4" || about.Page.URL != "http://127.0.0.1/x" {
 		t.Errorf("Download = %q, %+v, %v", file, about, err)
 	}
 }

@@ -28,6 +28,7 @@ const known = "M51 M62 M66 S68 S80 "
 // Packages that are good but for what is named: nothing else is found, and
 // what is named is found.
 func TestGoodPackages(t *testing.T) {
+	looked := 4 // those that are named one by one
 	rate := func(num, den int64) verifytest.Options {
 		return verifytest.Options{Rate: spool.Ratio{Num: num, Den: den}, Language: "en"}
 	}
@@ -37,6 +38,7 @@ func TestGoodPackages(t *testing.T) {
 		"50": rate(50, 1), "59.94": rate(60000, 1001), "60": rate(60, 1), "encrypted": {Encrypted: true, Language: "en"},
 		"silent": {Silent: true}, "silent, encrypted": {Silent: true, Encrypted: true},
 	} {
+		looked++
 		good(t, "own "+name, own(t, o), master, "S9")
 	}
 	// Without pictures the last 0.4 s of sound are a tiny segment.
@@ -66,8 +68,12 @@ func TestGoodPackages(t *testing.T) {
 		{"the dash muxer", h264 + aac + "-f dash -hls_playlist 1 -seg_duration 2 {}/m.mpd", "master.m3u8", known + "M13 M60 M68 M74 S20 S49 S69 S74 S9"},
 		{"the segment muxer", h264 + aac + "-f segment -segment_time 2 -segment_list_type m3u8 -segment_list {}/index.m3u8 {}/%d.ts", "index.m3u8", "M13 M32 S9 S44"},
 	} {
+		looked++
 		f := muxed(t, clip, made.args)
 		good(t, "ffmpeg, "+made.name, f, made.root, made.broken)
+	}
+	if looked < 28 {
+		t.Errorf("docs/rules.md says that there are 28 packages, and there are %d", looked)
 	}
 }
 

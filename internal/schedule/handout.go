@@ -121,7 +121,7 @@ func (s *Scheduler) pick(ctx context.Context, kind spool.Kind, seats []*seat, no
 
 // ready are the jobs that there is room for, in their order.
 func (s *Scheduler) ready(ctx context.Context, kind spool.Kind, seats []*seat, now time.Time) ([]spool.JobRecord, error) {
-	ask := ledger.Ask{Kind: kind, Now: now}
+	ask := ledger.Ask{Kind: kind, Now: s.clock.now()}
 	for _, to := range seats {
 		ask.Limit += to.free
 	}

@@ -28,6 +28,12 @@ func newBench(t *testing.T, v spool.Video, patience time.Duration) *bench {
 }
 
 func newBenchOn(t *testing.T, v spool.Video, patience time.Duration, q queue.Queue) *bench {
+	return newBenchBy(t, v, Scheduler{Queue: q, Patience: patience})
+}
+
+// newBenchBy is one with the queue, the patience and the wall clock of s.
+func newBenchBy(t *testing.T, v spool.Video, s Scheduler) *bench {
+	t.Helper()
 	l, err := sqliteledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -35,11 +41,12 @@ func newBenchOn(t *testing.T, v spool.Video, patience time.Duration, q queue.Que
 	if err := l.Accept(t.Context(), NewRecord(v, time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t, l, q}
-	s := New(Scheduler{Ledger: l, Queue: b.queue, Tick: time.Millisecond, Patience: patience})
+	b := &bench{t, l, s.Queue}
+	s.Ledger, s.Tick = l, time.Millisecond
+	running := New(s)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
+	go func() { ended <- running.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

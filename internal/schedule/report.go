@@ -68,7 +68,7 @@ type taken struct {
 
 // take brings reports into the ledger.
 func (s *Scheduler) take(ctx context.Context, words []spool.Report) error {
-	now := time.Now()
+	now := s.clock.now()
 	made := make([]taken, len(words))
 	changes := make([]ledger.Change, len(words))
 	for i := range words {

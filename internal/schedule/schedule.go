@@ -69,6 +69,8 @@ type Scheduler struct {
 	// job is taken for lost and handed out again; and how long a job of a
 	// paused video runs before the pause is over. Default 10 s.
 	Patience time.Duration
+	// Clock shows the wall's time. Default time.Now.
+	Clock func() time.Time
 
 	// Fleet is set when workers live on after Run has returned, and a queue
 	// lies between that may be away. What is out when Run begins is then not
@@ -114,6 +116,7 @@ type Scheduler struct {
 	began   time.Time               // when all leases began
 	checked time.Time               // when places and classes were last looked at
 	changes int64
+	clock   clock
 
 	post   *post
 	view   *view
@@ -150,6 +153,9 @@ func New(s Scheduler) *Scheduler {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.Clock == nil {
+		s.Clock = time.Now
+	}
 	if s.Changed == nil {
 		s.Changed = func(spool.Video) {}
 	}
@@ -179,6 +185,7 @@ func (s *Scheduler) forget() {
 	s.orders, s.line = &orders{ledger: s.Ledger, keys: s.Keys}, turns{}
 	s.echo = echo{topic: queue.PingTopic(rand.Text()), under: map[int]time.Time{}, away: false}
 	s.dead, s.unbegun, s.began, s.checked = map[spool.JobKey]bool{}, map[spool.JobKey]string{}, now, now
+	s.clock = newClock(s.Clock)
 }
 
 // Wake makes the scheduler look for ready jobs now: something was accepted.

@@ -18,9 +18,10 @@ const HLS = "vendor/hls-1.7.4.min.js"
 
 // Policy is the Content-Security-Policy under which the page works: nothing
 // from elsewhere, no inline script or style. Media Source object URLs and the
-// worker that hls.js makes of its own source are blobs.
+// worker that hls.js makes of its own source are blobs; the track that it shows
+// subtitles on begins as an empty one, data:,WEBVTT.
 const Policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"media-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed static
 var embedded embed.FS

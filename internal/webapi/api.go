@@ -54,8 +54,9 @@ type Video struct {
 // Detail is a video with its jobs.
 type Detail struct {
 	Video
-	Sound []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
-	Jobs  []spool.JobRecord `json:"jobs"`
+	Sound     []string          `json:"sound,omitempty" doc:"its sound tracks, in words"`
+	Subtitles []string          `json:"subtitles,omitempty" doc:"its subtitles, in words"`
+	Jobs      []spool.JobRecord `json:"jobs"`
 	// Notices is what its callbacks are still to be told, or could not be.
 	Notices []Notice `json:"notices,omitempty" doc:"what its callbacks are still to be told, or could not be"`
 }

@@ -18,13 +18,13 @@ const soundName = "sound"
 
 // apart downloads pictures and sound side by side, into files of their own:
 // nothing is merged.
-func (g *get) apart(ctx context.Context, choice page.Choice) (spool.Fetched, error) {
-	f := spool.Fetched{Path: filepath.Join(g.work, filmName), Page: &choice.Page}
+func (g *get) apart(ctx context.Context, choice page.Choice, texts []spool.SubtitleFile) (spool.Fetched, error) {
+	f := spool.Fetched{Path: filepath.Join(g.work, filmName), Page: &choice.Page, Subtitles: texts}
 	sound := spool.Fetched{Path: filepath.Join(g.work, soundName), Scratch: true}
 	if err := g.stick(choice, f.Path, sound.Path); err != nil {
 		return f, err
 	}
-	both := &pair{tell: g.progress, page: f.Page}
+	both := &pair{tell: g.progress, about: f}
 	requests := [2]download.Request{g.request(choice, 0, f.Path), g.request(choice, 1, sound.Path)}
 	requests[1].Beside = true
 	results, err := g.both(ctx, both, requests)
@@ -93,8 +93,8 @@ func plannable(ctx context.Context, s tap.Reader) error {
 
 // pair tells of two files as of one source: pictures, then sound.
 type pair struct {
-	tell func(spool.Progress)
-	page *spool.Page
+	tell  func(spool.Progress)
+	about spool.Fetched // what the page told
 
 	mu    sync.Mutex // guards the rest, and the order in which things are told
 	files [2]*spool.Fetched
@@ -123,7 +123,7 @@ func (p *pair) part(i int) func(spool.Progress) {
 		p.files[i] = told.Result.Fetched
 		if p.readable() {
 			both := *p.files[0]
-			both.Page, both.Sound = p.page, p.files[1]
+			both.Page, both.Subtitles, both.Sound = p.about.Page, p.about.Subtitles, p.files[1]
 			p.tell(spool.Progress{Result: &spool.Result{Fetched: &both}})
 		}
 	}

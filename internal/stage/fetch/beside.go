@@ -16,10 +16,10 @@ const mostBeside = 32
 // languagePart is a part of a file's name that may be a language's tag.
 var languagePart = regexp.MustCompile(`^[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}$`)
 
-// subtitlesBeside finds the files of subtitles that lie beside a local file and
+// Beside finds the files of subtitles that lie beside a local file and
 // belong to it by their names: film.srt, film.en.srt, film.pt-BR.forced.vtt. A
 // folder that cannot be read has none.
-func subtitlesBeside(path string) []spool.SubtitleFile {
+func Beside(path string) []spool.SubtitleFile {
 	folder, name := filepath.Split(path)
 	stem := strings.TrimSuffix(name, filepath.Ext(name))
 	entries, err := os.ReadDir(folder)

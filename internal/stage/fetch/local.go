@@ -36,7 +36,7 @@ func local(path string) (spool.Fetched, error) {
 	if err := checkMedia(abs, fmt.Sprintf("the file %q", abs)); err != nil {
 		return none, err
 	}
-	return spool.Fetched{Path: abs, Size: info.Size(), Subtitles: subtitlesBeside(abs)}, nil
+	return spool.Fetched{Path: abs, Size: info.Size(), Subtitles: Beside(abs)}, nil
 }
 
 // checkMedia refuses a file that begins as no media file does.

@@ -33,11 +33,15 @@ func (g *get) page(ctx context.Context) (spool.Fetched, error) {
 		}
 		return g.byTool(ctx)
 	}
+	texts, err := g.texts(ctx, choice)
+	if err != nil {
+		return spool.Fetched{}, err
+	}
 	bring := g.film
 	if len(choice.Files) == 2 {
 		bring = g.apart
 	}
-	got, err := bring(ctx, choice)
+	got, err := bring(ctx, choice, texts)
 	if err != nil && refusesUs(err) && !begun(got.Path) {
 		return g.byTool(ctx)
 	}
@@ -54,9 +58,9 @@ func (g *get) plain(c page.Choice) bool {
 }
 
 // film downloads the one file of a page's video.
-func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, error) {
+func (g *get) film(ctx context.Context, choice page.Choice, texts []spool.SubtitleFile) (spool.Fetched, error) {
 	file := choice.Files[0]
-	f := spool.Fetched{Path: filepath.Join(g.work, filmName), Page: &choice.Page}
+	f := spool.Fetched{Path: filepath.Join(g.work, filmName), Page: &choice.Page, Subtitles: texts}
 	if g.stage.DownloadDir != "" {
 		f.Path = g.keepAs(file.Ext)
 		if err := os.MkdirAll(g.stage.DownloadDir, 0o755); err != nil {
@@ -70,7 +74,7 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	var res download.Result
 	var err error
 	if g.early() {
-		res, err = g.arriving(ctx, r, f.Page)
+		res, err = g.arriving(ctx, r, f)
 	} else {
 		res, err = g.stage.Client.Get(ctx, r, g.count)
 	}
@@ -79,7 +83,7 @@ func (g *get) film(ctx context.Context, choice page.Choice) (spool.Fetched, erro
 	}
 	if res.Gone {
 		passed := g.passed(f.Path, res)
-		passed.Page = f.Page
+		passed.Page, passed.Subtitles = f.Page, f.Subtitles
 		return passed, nil
 	}
 	f.Size, f.SHA256, f.Tag = res.Size, res.SHA256, res.ETag
@@ -234,7 +238,11 @@ func (g *get) toolFolder() string {
 // byTool has the page tool get what the source shows.
 func (g *get) byTool(ctx context.Context) (spool.Fetched, error) {
 	dir := g.toolFolder()
-	file, about, err := g.stage.Pages.Download(ctx, g.job.Source, dir, g.count)
+	file, choice, err := g.stage.Pages.Download(ctx, g.job.Source, dir, g.count)
+	if err != nil {
+		return spool.Fetched{}, err
+	}
+	texts, err := g.texts(ctx, choice)
 	if err != nil {
 		return spool.Fetched{}, err
 	}
@@ -252,7 +260,7 @@ func (g *get) byTool(ctx context.Context) (spool.Fetched, error) {
 	if err := makeDurable(file); err != nil {
 		return spool.Fetched{}, err
 	}
-	got, err := g.settle(file, spool.Fetched{Size: info.Size(), Page: &about}, ext)
+	got, err := g.settle(file, spool.Fetched{Size: info.Size(), Page: &choice.Page, Subtitles: texts}, ext)
 	if err != nil {
 		return spool.Fetched{}, err
 	}

@@ -173,17 +173,17 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 		res, err := g.client.Get(ctx, download.Request{URL: g.url, Path: path}, g.count)
 		return res, path, err
 	}
-	res, err := g.arriving(ctx, download.Request{URL: g.url, Path: path}, nil)
+	res, err := g.arriving(ctx, download.Request{URL: g.url, Path: path}, spool.Fetched{})
 	return res, path, err
 }
 
-// arriving downloads the source, of which a page may have told something, so
-// that it can be read meanwhile.
-func (g *get) arriving(ctx context.Context, r download.Request, about *spool.Page) (download.Result, error) {
+// arriving downloads the source so that it can be read meanwhile. about says
+// what a page told of it.
+func (g *get) arriving(ctx context.Context, r download.Request, about spool.Fetched) (download.Result, error) {
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	a := g.arrival(ctx, lost, r.Path)
-	a.told.Page = about
+	a.told.Page, a.told.Subtitles = about.Page, about.Subtitles
 	res, err := a.get(ctx, r)
 	if errors.Is(context.Cause(ctx), errChanged) {
 		return res, replaced()

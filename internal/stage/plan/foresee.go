@@ -10,17 +10,18 @@ import (
 )
 
 // Foresee gives what a source's header promises of its plan: what is copied,
-// the grid and its chunks. The plan that it gets has facts and rungs; of the
-// source at path it reads no more than a moov box, which tells all of it.
-func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings, p spool.Plan) (spool.Plan, error) {
+// the grid and its chunks, its subtitles and those beside it. The plan that it gets has facts and rungs; of the
+// source it reads no more than a moov box, which tells all of it.
+func (s Stage) Foresee(ctx context.Context, source spool.Fetched, settings spool.Settings, p spool.Plan) (spool.Plan, error) {
 	p.Grid.Segment = settings.Segment
-	c, err := s.candidate(ctx, spool.Job{Fetched: &spool.Fetched{Path: path}, Settings: settings}, &p)
+	c, err := s.candidate(ctx, spool.Job{Fetched: &source, Settings: settings}, &p)
 	if err != nil {
 		return p, err
 	}
 	if c.movies.known() {
 		if index, err := c.movies.index(p.Facts); err == nil {
 			err := lay(&p, index, c, 0)
+			layTexts(&p, 0, source.Subtitles)
 			return p, err
 		}
 	}
@@ -32,6 +33,8 @@ func (s Stage) Foresee(ctx context.Context, path string, settings spool.Settings
 		p.Chunks = grid.Chunks(p.Grid, false)
 	}
 	p.Notes = uneven(&p)
+	p.LeftOut = leftOut(spool.Facts{Subtitles: p.Facts.Subtitles}, nil)
+	layTexts(&p, 0, source.Subtitles)
 	return p, nil
 }
 

@@ -40,7 +40,7 @@ func TestForesee(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := Stage{}.Foresee(t.Context(), path, spool.Settings{}, spool.Plan{Facts: facts, Rungs: rungs})
+			got, err := Stage{}.Foresee(t.Context(), spool.Fetched{Path: path}, spool.Settings{}, spool.Plan{Facts: facts, Rungs: rungs})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,7 +79,9 @@ function pressed(event) {
     return $('search').focus();
   }
   const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  // Buttons, links and the size switch keep what a browser does with keys.
+  // Buttons, links and the switches keep what a browser does with keys; a list
+  // also finds by letters.
+  if (event.target.closest('select') && event.key !== 'Escape') return;
   const own = event.target.closest('a, button, input') && event.key !== 'Escape' && event.key.length > 1;
   const press = event.target.closest('a, button, input') && event.key === ' ';
   if (!action || !route() || own || press) return;

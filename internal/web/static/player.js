@@ -2,6 +2,7 @@
 import { clock, day, label, rate, trouble } from './words.js';
 import { make } from './shelf.js';
 import * as board from './board.js';
+import * as tracks from './tracks.js';
 
 const $ = (id) => document.getElementById(id);
 const screen = $('screen');
@@ -34,6 +35,7 @@ export function close() {
   screen.removeAttribute('poster');
   screen.load();
   board.close();
+  tracks.leave();
   order = [];
   wanted = -1;
 }
@@ -58,6 +60,7 @@ export async function open(video, keysAt) {
   // The media lies on this machine, so the first guess at the bandwidth is high.
   hls = new Hls({ capLevelToPlayerSize: false, abrEwmaDefaultEstimate: 50e6 });
   hls.on(Hls.Events.MANIFEST_PARSED, () => switches());
+  tracks.attend(Hls, hls);
   hls.on(Hls.Events.LEVEL_SWITCHED, () => read());
   hls.on(Hls.Events.ERROR, (_, data) => failed(Hls, data, video, keysAt));
   hls.loadSource(`/media/${encodeURIComponent(video.id)}/${video.master}`);
