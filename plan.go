@@ -19,8 +19,6 @@ type Plan struct {
 	// Sequential is set when seeking in this source was proved wrong: one
 	// process decodes from the start.
 	Sequential bool `json:"sequential,omitempty"`
-	// Arriving is set when not all of the source was here: chunks are shorter.
-	Arriving bool `json:"arriving,omitempty"`
 	// Open is set while the end of the source is not known: chunks and pieces
 	// are going to be added, and what is there stays as it is.
 	Open bool `json:"open,omitempty"`

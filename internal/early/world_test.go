@@ -303,7 +303,7 @@ func plan(n int) *spool.Plan {
 		p.Grid.Packets = append(p.Grid.Packets, frames*sounding/rate/1024)
 	}
 	p.Grid.Packets[0]++ // the priming
-	p.Chunks = grid.Chunks(p.Grid, false)
+	p.Chunks = grid.Chunks(p.Grid)
 	return p
 }
 

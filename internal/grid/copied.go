@@ -16,7 +16,7 @@ const (
 	margin = 490 * time.Millisecond
 	// chunkLength is how long a chunk lasts at most, but for those of one
 	// segment.
-	chunkLength = 20 * time.Second
+	chunkLength = 12 * time.Second
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
 )
@@ -171,9 +171,9 @@ func (w *ways) soon(from int) int {
 
 // CopiedChunks are Chunks of a copied grid, whose segments are not equally
 // long.
-func CopiedChunks(g spool.Grid, rate spool.Ratio, arriving bool) []spool.Chunk {
+func CopiedChunks(g spool.Grid, rate spool.Ratio) []spool.Chunk {
 	return divide(g, func(number, segment int) int {
-		fits := int(milli.Rescale(longest(number, arriving).Milliseconds(), rate.Invert()))
+		fits := int(milli.Rescale(longest(number).Milliseconds(), rate.Invert()))
 		most := taper(g, segment)
 		n, frames := 0, 0
 		for _, f := range g.Frames[segment:] {

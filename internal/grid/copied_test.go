@@ -62,18 +62,17 @@ func TestLayCopied(t *testing.T) {
 
 func TestCopiedChunks(t *testing.T) {
 	for _, c := range []struct {
-		frames   []int
-		want     []int // segments
-		arriving bool
+		frames []int
+		want   []int // segments
 	}{
-		{[]int{250, 250, 250, 250, 250, 250, 250}, []int{1, 1, 1, 2, 1, 1}, false},
-		{[]int{260, 260, 260, 260, 260}, []int{1, 1, 1, 1, 1}, false},
-		{[]int{100, 100, 100, 150, 150, 150, 150, 150, 50, 150}, []int{1, 1, 1, 1, 1, 1, 2, 1, 1}, true},
-		{[]int{100, 100, 100, 150, 20, 20, 20, 20, 20, 20, 20}, []int{1, 1, 1, 1, 3, 2, 1, 1}, true},
+		{[]int{250, 250, 250, 250, 250, 250, 250}, []int{1, 1, 1, 1, 1, 1, 1}},
+		{[]int{260, 260, 260, 260, 260}, []int{1, 1, 1, 1, 1}},
+		{[]int{100, 100, 100, 150, 150, 150, 150, 150, 50, 150}, []int{1, 1, 1, 1, 1, 1, 2, 1, 1}},
+		{[]int{100, 100, 100, 150, 20, 20, 20, 20, 20, 20, 20}, []int{1, 1, 1, 1, 3, 2, 1, 1}},
 	} {
 		var got []int
 		segment, frame := 0, 0
-		for i, chunk := range CopiedChunks(spool.Grid{Frames: c.frames}, pal, c.arriving) {
+		for i, chunk := range CopiedChunks(spool.Grid{Frames: c.frames}, pal) {
 			if chunk.Number != i || chunk.FirstSegment != segment || chunk.FirstFrame != frame {
 				t.Errorf("%v: chunk %+v", c.frames, chunk)
 			}

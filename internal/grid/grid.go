@@ -123,25 +123,22 @@ func packets(t spool.Timeline, frames []int, g spool.Grid) []int {
 }
 
 // Chunks are the segments that one encoder process makes each: one at first,
-// then as many as fit in 20 s, and fewer towards the end. There is to be
+// then as many as fit in 12 s, and fewer towards the end. There is to be
 // something to see soon, and the last encoders are to end at about the same
-// time. Those of a source that is arriving fit in 12 s and grow later, since
-// encoders that wait for all of a longer one have nothing to do meanwhile.
-func Chunks(g spool.Grid, arriving bool) []spool.Chunk {
-	return divide(g, func(number, segment int) int {
-		return min(chunkSize(number, g.Segment, arriving), taper(g, segment))
-	})
+// time. While a source arrives, encoders that wait for all of a longer chunk
+// have nothing to do; one that is here is divided alike, since the bytes that
+// an encoder writes depend on where it begins.
+func Chunks(g spool.Grid) []spool.Chunk {
+	return divide(g, func(number, segment int) int { return min(chunkSize(number, g.Segment), taper(g, segment)) })
 }
 
 // longest is how long chunk number may last, unless it has one segment.
-func longest(number int, arriving bool) time.Duration {
+func longest(number int) time.Duration {
 	switch {
 	case number < 2:
 		return 0
-	case arriving && number < 6:
-		return 6 * time.Second
-	case arriving || number == 2:
-		return 12 * time.Second
+	case number < 6:
+		return chunkLength / 2
 	}
 	return chunkLength
 }

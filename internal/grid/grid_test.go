@@ -61,19 +61,17 @@ func TestLayPackets(t *testing.T) {
 func TestChunks(t *testing.T) {
 	for _, c := range []struct {
 		seconds, segment int
-		arriving         bool
 		want             []int // segments
 	}{
-		{30, 6, false, []int{1, 1, 1, 1, 1}},
-		{90, 6, false, []int{1, 1, 2, 3, 3, 2, 1, 1, 1}},
-		{90, 6, true, []int{1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1}},
-		{60, 2, true, []int{1, 1, 3, 3, 3, 3, 6, 5, 2, 1, 1, 1}},
-		{60, 10, false, []int{1, 1, 1, 1, 1, 1}},
+		{30, 6, []int{1, 1, 1, 1, 1}},
+		{90, 6, []int{1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1}},
+		{60, 2, []int{1, 1, 3, 3, 3, 3, 6, 5, 2, 1, 1, 1}},
+		{60, 10, []int{1, 1, 1, 1, 1, 1}},
 	} {
 		g := Lay(spool.Timeline{Rate: pal, Frames: 25 * c.seconds}, c.segment)
 		var got []int
 		segment, frame := 0, 0
-		for i, chunk := range Chunks(g, c.arriving) {
+		for i, chunk := range Chunks(g) {
 			if chunk.Number != i || chunk.FirstSegment != segment || chunk.FirstFrame != frame {
 				t.Errorf("%d s in %d s: chunk %+v", c.seconds, c.segment, chunk)
 			}
@@ -84,7 +82,7 @@ func TestChunks(t *testing.T) {
 			t.Errorf("%d s in %d s: got %v", c.seconds, c.segment, got)
 		}
 	}
-	if got := Chunks(spool.Grid{}, false); got != nil {
+	if got := Chunks(spool.Grid{}); got != nil {
 		t.Errorf("no frames: got %+v", got)
 	}
 	g := spool.Grid{Frames: []int{9, 9, 9, 9, 9, 9, 9, 6, 5}}
@@ -200,7 +198,7 @@ func checkPackets(t *rapid.T, g spool.Grid, rate spool.Ratio, samples int64) {
 
 func checkParts(t *rapid.T, g spool.Grid) {
 	segment, frame := 0, 0
-	for i, c := range Chunks(g, true) {
+	for i, c := range Chunks(g) {
 		if c.Number != i || c.FirstSegment != segment || c.FirstFrame != frame || c.Segments < 1 || i > 2 && c.Segments > 20/seconds(g.Segment) {
 			t.Fatalf("chunk %+v", c)
 		}

@@ -31,12 +31,12 @@ func Settled(segments int, rate spool.Ratio, segment int) int {
 	return segments*full + (full+1)/2
 }
 
-// OpenChunks are those of Chunks, of a source that is arriving, that stay as they are whatever follows an open
+// OpenChunks are those of Chunks that stay as they are whatever follows an open
 // grid.
 func OpenChunks(g spool.Grid) []spool.Chunk {
-	chunks := Chunks(g, true)
+	chunks := Chunks(g)
 	for i, c := range chunks {
-		if taper(g, c.FirstSegment) < chunkSize(i, g.Segment, true) {
+		if taper(g, c.FirstSegment) < chunkSize(i, g.Segment) {
 			return chunks[:i]
 		}
 	}
@@ -46,7 +46,7 @@ func OpenChunks(g spool.Grid) []spool.Chunk {
 // Certain is how many segments of so many seconds an open grid needs until
 // OpenChunks has a chunk of that number, which begins at segment first.
 func Certain(number, first, segment int) int {
-	n := chunkSize(number, segment, true)
+	n := chunkSize(number, segment)
 	if n == 1 {
 		return first + 1
 	}
@@ -55,8 +55,8 @@ func Certain(number, first, segment int) int {
 
 // chunkSize is how many segments of so many seconds a chunk has that is not
 // near the end.
-func chunkSize(number, segment int, arriving bool) int {
-	return max(1, int(longest(number, arriving)/time.Second)/seconds(segment))
+func chunkSize(number, segment int) int {
+	return max(1, int(longest(number)/time.Second)/seconds(segment))
 }
 
 // OpenPieces are the pieces of sound that end within an open grid: LongPieces

@@ -37,7 +37,7 @@ func TestOpenGridStays(t *testing.T) {
 		if want := Settled(n, rate, segment); known < want && n > 0 || known >= Settled(n+1, rate, segment) {
 			t.Fatalf("%d segments of %d frames, Settled says %d", n, known, want)
 		}
-		chunks, later := OpenChunks(open), Chunks(whole, true)
+		chunks, later := OpenChunks(open), Chunks(whole)
 		if diff := cmp.Diff(later[:len(chunks)], chunks); len(chunks) > 0 && diff != "" {
 			t.Fatal(diff)
 		}

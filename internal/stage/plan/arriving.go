@@ -20,7 +20,7 @@ func (s Stage) arriving(ctx context.Context, job spool.Job) (*spool.Plan, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &spool.Plan{Facts: facts, Arriving: true, Grid: spool.Grid{Segment: job.Settings.Segment}}
+	p := &spool.Plan{Facts: facts, Grid: spool.Grid{Segment: job.Settings.Segment}}
 	if p.Rungs, err = ladder.Choose(facts, job.Settings, s.Ladders); err != nil {
 		return nil, err
 	}

@@ -28,9 +28,9 @@ func (s Stage) Foresee(ctx context.Context, source spool.Fetched, settings spool
 	p = c.foresee(p)
 	switch {
 	case copied(p.Rungs):
-		p.Chunks = grid.CopiedChunks(p.Grid, p.Timeline.Rate, false)
+		p.Chunks = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
 	case len(p.Grid.Frames) > 0:
-		p.Chunks = grid.Chunks(p.Grid, false)
+		p.Chunks = grid.Chunks(p.Grid)
 	}
 	p.Notes = uneven(&p)
 	p.LeftOut = leftOut(spool.Facts{Subtitles: p.Facts.Subtitles}, nil)

@@ -148,12 +148,12 @@ func unseekable(facts spool.Facts, x *ffmpeg.FrameIndex) bool {
 // chunks says for each chunk which source frames it shows and where decoding
 // begins.
 func chunks(p *spool.Plan, x *ffmpeg.FrameIndex) []spool.Chunk {
-	list := grid.Chunks(p.Grid, p.Arriving)
+	list := grid.Chunks(p.Grid)
 	switch {
 	case p.Sequential:
 		list = grid.Whole(p.Grid)
 	case copied(p.Rungs):
-		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate, p.Arriving)
+		list = grid.CopiedChunks(p.Grid, p.Timeline.Rate)
 	}
 	for i := range list {
 		show(&list[i], p, x)

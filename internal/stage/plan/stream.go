@@ -67,7 +67,7 @@ func (s Stage) follow(ctx context.Context, job spool.Job, stream *tap.Stream, g 
 // begin finds the facts and the rungs, or takes those that the plan was begun
 // with.
 func (g *growth) begin(ctx context.Context, s Stage, job spool.Job, in ffmpeg.Stream) error {
-	g.plan.Grid.Segment, g.plan.Arriving = job.Settings.Segment, true
+	g.plan.Grid.Segment = job.Settings.Segment
 	if g.before != nil {
 		g.plan.Facts, g.plan.Rungs = g.before.Facts, g.before.Rungs
 		return nil
