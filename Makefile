@@ -41,7 +41,7 @@ test: ## all tests with the race detector, then the linter; skipped tests are na
 .PHONY: torture
 torture: ## publish sources at their worst, odd, broken and hostile; a part of test
 	@scripts/install-deps ffmpeg ffprobe $(filter strace,$(TEST_NEEDS))
-	@$(TOOL) gotestsum --format testname -- -count=1 -run '^TestTorture$$' ./cmd/spool
+	@SPOOL_TORTURE=all $(TOOL) gotestsum --format testname -- -count=1 -run '^TestTorture$$' ./cmd/spool
 
 .PHONY: soak
 soak: ## what is too long for test: the tests named TestSoak…, and more kills, for hours

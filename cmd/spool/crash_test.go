@@ -57,7 +57,7 @@ func killSeed(t *testing.T) uint64 {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("SPOOL_SEED=%d repeats these kills", seed)
+	t.Logf("SPOOL_SEED=%d repeats this", seed)
 	return seed
 }
 

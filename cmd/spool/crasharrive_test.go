@@ -23,7 +23,7 @@ const filmed = 45 * time.Second
 // twice, and what was on show stays.
 func TestPulledPlugWhileArriving(t *testing.T) {
 	t.Parallel()
-	kills, seed := killsOf(7, 50), killSeed(t)
+	kills, seed := killsOf(4, 50), killSeed(t)
 	films := map[string][]byte{"copied": reel(t, "head"), "encoded": reel(t, "long")}
 	w := &world{dir: t.TempDir(), calmly: 2 * time.Second}
 	w.log = filepath.Join(w.dir, "starts")
