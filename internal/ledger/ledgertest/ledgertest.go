@@ -31,6 +31,7 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		{"refuses what cannot be accepted", testRefuse},
 		{"finds by source", testFind},
 		{"lists and filters", testList},
+		{"lists what moves", testMovingList},
 		{"lists a page", testPages},
 		{"updates", testUpdate},
 		{"saves nothing of a refused update", testUpdateRefused},
@@ -203,6 +204,37 @@ func testList(t *testing.T, open Open) {
 			t.Errorf("list %+v (-want +got):\n%s", c.filter, diff)
 		}
 	}
+}
+
+// testMovingList: a video that goes from one status to another all the time is
+// listed once by who asks for both.
+func testMovingList(t *testing.T, open Open) {
+	l := open(t)
+	accept(t, l, full("cat"))
+	statuses := []spool.Status{spool.Paused, spool.Waiting, spool.Working}
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		for i := range 300 {
+			move := func(r *ledger.Record) error { r.Video.Status = statuses[i%len(statuses)]; return nil }
+			if err := l.Update(t.Context(), "cat", move); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for moving := true; moving; {
+		select {
+		case <-moved:
+			moving = false
+		default:
+		}
+		if listed := ids(t, l, ledger.Filter{Statuses: statuses}); len(listed) != 1 {
+			t.Errorf("a video that moves was listed as %q", listed)
+			break
+		}
+	}
+	<-moved
 }
 
 func testUpdate(t *testing.T, open Open) {

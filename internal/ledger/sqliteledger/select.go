@@ -12,11 +12,22 @@ import (
 	"github.com/spool-video/spool/internal/ledger"
 )
 
-// List gives videos in the order in which they were accepted. Each status is
-// looked for by itself: so an index gives a page of a long list without
-// reading the rest.
+// List gives videos in the order in which they were accepted.
 func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, error) {
-	after, err := l.placeInLine(ctx, f.After)
+	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, problem(l.path, "read", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	videos, err := list(ctx, tx, f)
+	return videos, problem(l.path, "read", err)
+}
+
+// list looks for each status by itself: so an index gives a page of a long
+// list without reading the rest. In one transaction, since a video may go from
+// one status to another meanwhile: it would be listed twice, or not at all.
+func list(ctx context.Context, tx *sql.Tx, f ledger.Filter) ([]spool.Video, error) {
+	after, err := placeInLine(ctx, tx, f.After)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +49,7 @@ func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, erro
 	}
 	var all []listed
 	for _, p := range parts {
-		some, err := collect(ctx, l, p.query+" ORDER BY seq LIMIT ?", append(p.args, limit), scanListed)
+		some, err := gather(ctx, tx, p.query+" ORDER BY seq LIMIT ?", append(p.args, limit), scanListed)
 		if err != nil {
 			return nil, err
 		}
@@ -56,15 +67,15 @@ func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, erro
 }
 
 // placeInLine is the place of a video in the order of acceptance; 0 for "".
-func (l *Ledger) placeInLine(ctx context.Context, id string) (seq int64, err error) {
+func placeInLine(ctx context.Context, q querier, id string) (seq int64, err error) {
 	if id == "" {
 		return 0, nil
 	}
-	err = l.read.QueryRowContext(ctx, "SELECT seq FROM videos WHERE folded = ?", spool.FoldID(id)).Scan(&seq)
+	err = q.QueryRowContext(ctx, "SELECT seq FROM videos WHERE folded = ?", spool.FoldID(id)).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("video %s: %w", id, ledger.ErrNotFound)
 	}
-	return seq, problem(l.path, "read", err)
+	return seq, err
 }
 
 // listPart is one query of List.
