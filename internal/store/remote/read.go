@@ -12,14 +12,17 @@ import (
 	"time"
 
 	rclone "github.com/rclone/rclone/fs"
+	"github.com/rclone/rclone/fs/operations"
 
 	"github.com/spool-video/spool/internal/store"
 )
 
 // Open reads length bytes from offset; length < 0 means to the end. Past the
-// end there is nothing to read.
-func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
-	err = s.again(ctx, "open", name, func(ctx context.Context) (err error) {
+// end there is nothing to read. What is cut short is asked for again from where
+// it was cut.
+func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	var r io.ReadCloser
+	err := s.again(ctx, "open", name, func(ctx context.Context) (err error) {
 		if offset == 0 && length < 0 && s.kind.unasked != nil {
 			r, err = s.openWhole(ctx, name)
 			return err
@@ -30,7 +33,24 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r 
 		}
 		return err
 	})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return &reading{ReadCloser: r, trouble: func(err error) error { return s.problem(ctx, "read", name, err) }}, nil
+}
+
+// reading says what errors mean that come while an object is read.
+type reading struct {
+	io.ReadCloser
+	trouble func(error) error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = r.trouble(err)
+	}
+	return n, err
 }
 
 // openWhole opens an object in one request.
@@ -47,11 +67,14 @@ func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := o.Open(ctx)
+	r, err := operations.NewReOpen(ctx, o, tries)
 	if missing(err) {
 		return nil, s.absent(ctx, f, err)
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // open reads length bytes of an object from offset; length < 0 means to the
@@ -68,7 +91,11 @@ func open(ctx context.Context, o rclone.Object, offset, length int64) (io.ReadCl
 	if offset > 0 || left < o.Size() {
 		options = append(options, &rclone.RangeOption{Start: offset, End: offset + left - 1})
 	}
-	return o.Open(ctx, options...)
+	r, err := operations.NewReOpen(ctx, o, tries, options...)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Stat tells size and time of one object.
