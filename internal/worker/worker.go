@@ -205,7 +205,10 @@ func (w *Worker) beginDrain(told bool) {
 func (w *Worker) receive(ctx context.Context) error {
 	for {
 		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
-		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, queue.ErrClosed) {
 			return fmt.Errorf("receive work: %w", err)
 		}
 		if err != nil {
