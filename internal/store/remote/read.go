@@ -20,9 +20,11 @@ import (
 // end there is nothing to read.
 func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
 	err = s.again(ctx, "open", name, func(ctx context.Context) (err error) {
-		if offset == 0 && length < 0 && s.kind.unasked != nil {
-			r, err = s.openWhole(ctx, name)
-			return err
+		if offset == 0 && length != 0 && s.kind.unasked != nil {
+			r, err = s.openUnasked(ctx, name, length)
+			if status, _ := answer(err); status != http.StatusRequestedRangeNotSatisfiable {
+				return err
+			} // it is empty: nothing of it can be asked for
 		}
 		o, err := s.find(ctx, name)
 		if err == nil {
@@ -33,8 +35,8 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r 
 	return r, err
 }
 
-// openWhole opens an object in one request.
-func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, error) {
+// openUnasked opens an object, or the first length bytes of it, in one request.
+func (s *Store) openUnasked(ctx context.Context, name string, length int64) (io.ReadCloser, error) {
 	f, err := s.sought(ctx, name)
 	if err != nil {
 		return nil, err
@@ -47,11 +49,21 @@ func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := o.Open(ctx)
+	var options []rclone.OpenOption
+	if length > 0 { // as a header: of an object whose size it does not know, rclone asks for no range
+		options = append(options, &rclone.HTTPOption{Key: "Range", Value: fmt.Sprintf("bytes=0-%d", length-1)})
+	}
+	r, err := o.Open(ctx, options...)
 	if missing(err) {
 		return nil, s.absent(ctx, f, err)
 	}
-	return r, err
+	if err != nil || length < 0 {
+		return r, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(r, length), r}, nil
 }
 
 // open reads length bytes of an object from offset; length < 0 means to the
