@@ -41,7 +41,7 @@ func TestSoakWatchBucket(t *testing.T) {
 	put("in/three.mp4", clips[1])
 	again.await(t, `three-\w+: ready`)
 	again.signal(t, syscall.SIGTERM)
-	if said := again.end(t, exitReady); strings.Count(said, ": ready") != 1 {
+	if said := again.end(t, exitReady); strings.Count(said, ": ready, ") != 1 {
 		t.Errorf("after a restart:\n%s", said)
 	}
 	h.good(t, 3)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/textproto"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,10 +192,25 @@ func (s *Store) list(ctx context.Context, prefix, start string, yield func(rclon
 	if err == nil || errors.Is(err, errEnough) {
 		return err
 	}
-	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil {
+	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil || unlisted(ctx, f, start, err) {
 		return s.check(ctx, f) // no object's name begins so, if the store is there
 	}
 	return err
+}
+
+// unlisted reports whether an FTP server that would not list a folder does not
+// have it: some do not say so, but that the name is wrong. What is above knows.
+func unlisted(ctx context.Context, f rclone.Fs, dir string, err error) bool {
+	var said *textproto.Error
+	if dir == "" || !errors.As(err, &said) {
+		return false
+	}
+	above := strings.TrimPrefix(path.Dir(dir), ".")
+	entries, err := f.List(ctx, above)
+	if err != nil {
+		return errors.Is(err, rclone.ErrorDirNotFound) || unlisted(ctx, f, above, err)
+	}
+	return !slices.ContainsFunc(entries, func(e rclone.DirEntry) bool { return e.Remote() == dir })
 }
 
 // errEnough: whoever ranges over a list has stopped.
