@@ -76,7 +76,8 @@ func (h *house) start(ctx context.Context, b *board, with hookup) (*engine, erro
 		inherits = e.name
 	}
 	e.scheduler = schedule.New(schedule.Scheduler{
-		Ledger: h.ledger, Queue: e.queue, Keys: h.handedKeys(with.fleet), Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
+		Ledger: h.ledger, Queue: e.queue, Keys: h.handedKeys(with.fleet), Log: h.log, Soon: early.Mode(h.cfg.Early) == early.Soon,
+		Beat:     func(bt spool.Beat) { watch.beat(bt); b.beat(bt) },
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v); e.note(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
 		Fleet:    with.fleet, Version: version, Destination: identity(h.store), Away: with.away,

@@ -202,6 +202,15 @@ func (w *watchable) planned(ctx context.Context, v spool.Video, p *spool.Plan, h
 	return nil
 }
 
+// beat passes on how far encoders are.
+func (w *watchable) beat(b spool.Beat) {
+	for _, r := range b.Running {
+		if r.Kind == spool.Encode && r.Progress.Phase == spool.Encoding {
+			w.keeper.Encoding(r.Video, r.Revision, r.Number, int(r.Progress.Done))
+		}
+	}
+}
+
 // reported passes on a report that counted. What goes wrong here costs an
 // early list, not the video.
 func (w *watchable) reported(r spool.Report) {

@@ -39,12 +39,13 @@ type meter struct {
 	gap      time.Duration // the longest wait for it
 	second   time.Duration // the longest but one
 	waits    int           // how many there were
+	reading  map[int]int   // frames that encoders have read, by chunk
 }
 
 func newGrowth(v spool.Video, p *spool.Plan, keys spool.ContentKeys, now time.Time) *growth {
 	return &growth{
 		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p, v.Settings.Container),
-		meter: meter{begun: now, advanced: now},
+		meter: meter{begun: now, advanced: now, reading: map[int]int{}},
 	}
 }
 
@@ -146,13 +147,29 @@ func (g *growth) played(n int) time.Duration {
 	return sum
 }
 
+// underWay is about how much is encoded of segments that are not there yet.
+// Encoders look ahead: half of what they have read counts.
+func (g *growth) underWay() time.Duration {
+	frames := 0
+	for _, c := range g.plan.Chunks {
+		read := g.meter.reading[c.Number]
+		for n := c.FirstSegment; read > 0 && n < min(c.FirstSegment+c.Segments, len(g.plan.Grid.Frames)); n++ {
+			if g.whole(n) {
+				read -= g.plan.Grid.Frames[n]
+			}
+		}
+		frames += max(0, read)
+	}
+	return g.plan.Timeline.Rate.Invert().Duration(int64(frames / 2))
+}
+
 // pace is what decides when to offer.
 func (g *growth) pace(now time.Time) Pace {
 	m := &g.meter
 	p := Pace{
 		Target: time.Duration(g.plan.Grid.Target) * time.Second,
 		Ready:  g.played(m.ready), Made: m.made,
-		Fresh: m.made - m.before, Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)), Usual: m.usual(),
+		Fresh: m.made - m.before + g.underWay(), Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)), Usual: m.usual(),
 	}
 	for _, c := range g.plan.Chunks {
 		p.Chunk = max(p.Chunk, c.Segments)

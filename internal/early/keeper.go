@@ -44,8 +44,8 @@ type Note struct {
 // fields are set before anything is told to it. A store without AtomicPut gets
 // no early lists, because a reader could see half of one.
 //
-// Planned, Made and Changed only take note and do not block; Run does the
-// work.
+// Planned, Made, Encoding and Changed only take note and do not block; Run does
+// the work.
 type Keeper struct {
 	Store store.Store
 	Mode  Mode
@@ -84,6 +84,11 @@ func (k *Keeper) Planned(v spool.Video, p *spool.Plan, keys spool.ContentKeys, h
 func (k *Keeper) Made(video, revision string, m spool.Made) {
 	now := time.Now()
 	k.tell(video, false, func(s *show) { s.made(revision, m, now) })
+}
+
+// Encoding tells how many frames of a chunk an encoder has read, now and then.
+func (k *Keeper) Encoding(video, revision string, chunk, frames int) {
+	k.tell(video, false, func(s *show) { s.encoding(revision, chunk, frames) })
 }
 
 // Changed tells that a video changed: with READY its lists get what is left

@@ -3,6 +3,8 @@ package early
 import (
 	"testing"
 	"time"
+
+	"github.com/spool-video/spool"
 )
 
 func TestWait(t *testing.T) {
@@ -81,5 +83,29 @@ func TestWords(t *testing.T) {
 		if got := about(roundUp(d)); got != want {
 			t.Errorf("%v is about %s, want %s", d, got, want)
 		}
+	}
+}
+
+// What encoders have read of chunks counts half, without what is there of them.
+func TestUnderWay(t *testing.T) {
+	p := plan(12)
+	g := newGrowth(making("r1"), p, nil, time.Now())
+	last := p.Chunks[len(p.Chunks)-1]
+	first := p.Chunks[0]
+	if got := g.underWay(); got != 0 {
+		t.Errorf("of nothing %v", got)
+	}
+	g.meter.reading[first.Number], g.meter.reading[last.Number] = 2*rate, 4*rate
+	if got := g.underWay(); got != 3*time.Second {
+		t.Errorf("of 6 s that were read %v", got)
+	}
+	for _, l := range g.lists {
+		l.segments[first.FirstSegment] = spool.Segment{}
+	}
+	if got := g.underWay(); got != 2*time.Second {
+		t.Errorf("of 6 s that were read, when the segment with 2 of them is there, %v", got)
+	}
+	if p := g.pace(time.Now()); p.Fresh != 2*time.Second || p.Made != 0 {
+		t.Errorf("the pace is %+v", p)
 	}
 }

@@ -172,6 +172,13 @@ func (s *show) made(revision string, m spool.Made, now time.Time) {
 	}
 }
 
+// encoding is the event of that name.
+func (s *show) encoding(revision string, chunk, frames int) {
+	if s.growth != nil && s.growth.revision == revision {
+		s.growth.meter.reading[chunk] = frames
+	}
+}
+
 // changed is the event of that name.
 func (s *show) changed(v spool.Video) {
 	switch v.Status {
