@@ -91,7 +91,7 @@ func (c *checking) foreignOptions() survey.Options {
 }
 
 // demuxers are ffmpeg's, by container.
-var demuxers = map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac"}
+var demuxers = map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac", stream.AnnexB: "h264"}
 
 func decode(ctx context.Context, tools ffmpeg.Tools, container stream.Container, media []byte) (map[stream.Kind]int, error) {
 	counts, err := ffmpeg.Decode(ctx, tools, demuxers[container], media)
