@@ -16,7 +16,7 @@ ifeq ($(shell uname -s),Linux)
 TEST_NEEDS += strace fusermount3 sshd swift-proxy-server memcached redis-server rabbitmq-server nats-server systemd-analyze
 endif
 
-SOAK_NEEDS := $(TEST_NEEDS) smbd apache2 pyftpdlib
+SOAK_NEEDS := $(TEST_NEEDS) smbd apache2 pyftpdlib curl python3-redis php-redis
 
 .PHONY: help
 help: ## print this list

@@ -16,7 +16,7 @@ import (
 // of them as long as every other: a multiple, so that all could end together.
 const (
 	eight       = 8
-	eightChunks = 8 * eight
+	eightChunks = 6 * eight
 )
 
 // eightWorkers is how many times as fast eight workers are as one, with an

@@ -99,6 +99,7 @@ func overBroker(t *testing.T, b *brokertest.Broker, scheme string) {
 	h.until(t, serve, "both to be known", func() bool { return strings.Count(h.do(t, exitReady, "workers"), " disk free") == 2 })
 	workers["one"].signal(t, syscall.SIGKILL)
 	b.Kill(t)
+	workers["two"].await(t, `waits: waiting for the \w+ server at `+b.Address)
 	b.Start(t)
 	h.open(t)
 	added.end(t, exitReady)

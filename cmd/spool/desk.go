@@ -74,13 +74,16 @@ func (d *desk) List(ctx context.Context, q webapi.Query) (webapi.Page, error) {
 	for _, v := range videos {
 		rec := ledger.Record{Video: v}
 		if !v.Status.Ended() {
-			rec, err = d.ledger.Get(ctx, v.ID)
-		}
-		if errors.Is(err, ledger.ErrNotFound) {
-			continue // removed a moment ago
-		}
-		if err != nil {
-			return webapi.Page{}, err
+			now, err := d.ledger.Get(ctx, v.ID)
+			if errors.Is(err, ledger.ErrNotFound) {
+				continue // removed a moment ago
+			}
+			if err != nil {
+				return webapi.Page{}, err
+			}
+			if now.Video.Status == v.Status { // else it is shown as it was when it was chosen
+				rec = now
+			}
 		}
 		page.Videos = append(page.Videos, d.card(ctx, rec, attended, !far))
 	}

@@ -24,6 +24,7 @@ import (
 type engine struct {
 	scheduler *schedule.Scheduler
 	worker    *worker.Worker // nil: this process does no work
+	name      string         // the worker's
 	queue     queue.Queue
 	ledger    ledger.Ledger
 	sources   *tap.Desk // nil, as worker
@@ -41,6 +42,7 @@ type hookup struct {
 	queue queue.Queue // nil: one in memory
 	fleet bool        // others work, too
 	idle  bool        // this process does no work
+	heir  bool        // what the worker of this process had when its process ended was not given back: it may have died of that
 	away  func(error) // told what is wrong when the queue cannot be used, and nil when it can again
 }
 
@@ -69,12 +71,16 @@ func (h *house) start(ctx context.Context, b *board, with hookup) (*engine, erro
 			return nil, errors.Join(err, e.queue.Close())
 		}
 	}
+	inherits := ""
+	if with.heir && !with.idle {
+		inherits = e.name
+	}
 	e.scheduler = schedule.New(schedule.Scheduler{
 		Ledger: h.ledger, Queue: e.queue, Keys: h.handedKeys(with.fleet), Log: h.log, Beat: b.beat, Soon: early.Mode(h.cfg.Early) == early.Soon,
 		Changed:  func(v spool.Video) { watch.changed(v); b.changed(v); e.note(v) },
 		Reported: func(r spool.Report) { watch.reported(r); b.reported(r); h.sums.reported(r) },
 		Fleet:    with.fleet, Version: version, Destination: identity(h.store), Away: with.away,
-		Lost: func(k spool.JobKey) { h.metrics.Lost(k.Kind) },
+		Lost: func(k spool.JobKey) { h.metrics.Lost(k.Kind) }, Inherits: inherits,
 	})
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go e.run(ctx)
@@ -92,7 +98,7 @@ func (e *engine) employ(ctx context.Context, h *house) error {
 		c.Name, c.Every = ownName(h.cfg), fleetBeatEvery
 		c.Reach = append(c.Reach, spool.LocalFiles)
 	}
-	e.worker, e.sources = worker.New(c), h.sources
+	e.worker, e.name, e.sources = worker.New(c), c.Name, h.sources
 	return nil
 }
 

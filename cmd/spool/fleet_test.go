@@ -101,6 +101,9 @@ func TestFleet(t *testing.T) {
 	if left, err := filepath.Glob(h.path("work", "*-worker-"+alive, "scratch", "*")); err != nil || len(left) > 0 {
 		t.Errorf("the worker left %v (%v)", left, err)
 	}
+	if kept, err := filepath.Glob(h.path("work", "*-worker-*", "*ledger*")); err != nil || len(kept) > 0 {
+		t.Errorf("a worker keeps a ledger: %v (%v)", kept, err)
+	}
 	serve.signal(t, syscall.SIGTERM)
 	holdsEvents(t, serve.end(t, exitReady), "worker.lost", "video.ready", "chunk.done")
 	holdsEvents(t, workers[alive].said(), "job.done", "note")

@@ -70,6 +70,7 @@ type service struct {
 	desk    *reception   // nil: there is no API
 	fleet   *fleet       // nil: it works alone
 	waits   saying
+	lived   bool // it has worked before, in this process
 	secrets callback.Secrets
 	post    *watchpost     // nil: nobody looks after it
 	signals chan os.Signal // what ends it
@@ -227,6 +228,7 @@ func (s *service) open(ctx context.Context) (r *running, stopped bool, err error
 		}
 	}
 	if err == nil && ctx.Err() == nil {
+		r.hookup.heir, s.lived = !s.lived, true
 		for _, n := range r.notes {
 			r.note(n)
 		}

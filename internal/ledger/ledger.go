@@ -56,6 +56,13 @@ type Ask struct {
 	Limit  int           // how many at most: of each place, when Places is set
 }
 
+// Stocked is a video that could be encoded, and of which nothing was begun.
+type Stocked struct {
+	Place    spool.Place // of its plan or its parts
+	Priority int
+	Chunks   int // 0: it is not planned, or has none
+}
+
 // Counts are how many there are of what a ledger holds.
 type Counts struct {
 	Videos  map[spool.Status]int
@@ -124,6 +131,10 @@ type Ledger interface {
 	// Places gives the places that ready jobs of a kind have, of videos that
 	// have not ended, each once.
 	Places(ctx context.Context, kind spool.Kind) ([]spool.Place, error)
+	// Stock gives videos whose source can be planned or encoded, and of which no
+	// plan, or no part, was handed out yet: so many at most, in the order of
+	// acceptance.
+	Stock(ctx context.Context, limit int) ([]Stocked, error)
 	// Out gives the jobs that are sent or running, of all revisions, ended
 	// videos included.
 	Out(ctx context.Context) ([]spool.JobRecord, error)

@@ -150,29 +150,6 @@ func TestApplyFailures(t *testing.T) {
 	}
 }
 
-// TestOneThatGotThroughEndsNoPause: a pause ends when nothing waits for the
-// environment any more, not with the first job that is done.
-func TestOneThatGotThroughEndsNoPause(t *testing.T) {
-	rec := sent()
-	key := func(n int) spool.JobKey {
-		return spool.JobKey{Video: "v", Revision: rec.Video.Revision, Kind: spool.Encode, Number: n}
-	}
-	rec.Jobs = nil
-	for n := range 2 {
-		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: key(n), State: spool.JobRunning, Epoch: 1}})
-	}
-	Apply(&rec, spool.Report{JobKey: key(0), Epoch: 1, Outcome: spool.Broke, Failure: &spool.Failure{Class: spool.Environment}}, noon)
-	Apply(&rec, spool.Report{JobKey: key(1), Epoch: 1, Outcome: spool.Done, Result: &spool.Result{}}, noon)
-	if rec.Video.Status != spool.Paused {
-		t.Errorf("%s while a job still waits", rec.Video.Status)
-	}
-	rec.Jobs[0].State = spool.JobRunning
-	Apply(&rec, spool.Report{JobKey: key(0), Epoch: 1, Outcome: spool.Done, Result: &spool.Result{}}, noon)
-	if rec.Video.Failure != nil {
-		t.Errorf("%+v when nothing waits", rec.Video.Failure)
-	}
-}
-
 func TestTransientFailuresEndAfterFiveAttempts(t *testing.T) {
 	rec := sent()
 	for range maxAttempts {

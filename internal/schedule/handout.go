@@ -109,9 +109,19 @@ func (s *Scheduler) pick(ctx context.Context, kind spool.Kind, seats []*seat, no
 	if err != nil {
 		return nil, err
 	}
+	hungry := seats
+	if kind == spool.Fetch {
+		if hungry, err = s.hungry(ctx, seats, ready, now); err != nil {
+			return nil, err
+		}
+	}
 	var picked []*order
 	for _, j := range ready {
-		if to := s.choose(seats, j, now); to != nil {
+		among := hungry
+		if j.Epoch > 0 {
+			among = seats
+		}
+		if to := s.choose(among, j, now); to != nil {
 			picked = append(picked, &order{job: j, seat: to, number: to.given})
 			to.given++
 		}

@@ -19,6 +19,8 @@
 //   - A worker that is lost with a job puts that job under suspicion only when
 //     no other worker is lost at about the same time; three such deaths, or
 //     deaths of the encoder alone, and the video fails with the cause poison.
+//   - Sources are fetched ahead of the encoders, but only as far as keeps those
+//     at work.
 //   - A source that lies on one worker's disk binds its video to that worker;
 //     when it is lost, the source is fetched again elsewhere, and what is done
 //     stays done. Chunks of one revision are made by encoders of one class.
@@ -71,6 +73,11 @@ type Scheduler struct {
 	Patience time.Duration
 	// Clock shows the wall's time. Default time.Now.
 	Clock func() time.Time
+
+	// Inherits names the worker of this process, when one that had its name may
+	// have died of what it was at, with all of its process: what is out at it
+	// when Run begins is a loss as those of others. "": nobody is to blame.
+	Inherits string
 
 	// Fleet is set when workers live on after Run has returned, and a queue
 	// lies between that may be away. What is out when Run begins is then not
@@ -209,12 +216,14 @@ func (s *Scheduler) Drain() { s.finish <- false }
 // matters is in the ledger.
 func (s *Scheduler) Run(ctx context.Context) error {
 	s.forget()
-	if err := s.recover(ctx); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.post = newPost(ctx, s.Queue)
+	if err := s.recover(ctx); err != nil {
+		cancel()
+		s.post.wait()
+		return err
+	}
 	in := inbox{make(chan received[spool.Report], gathered), make(chan received[spool.Beat], gathered), make(chan received[int])}
 	var g errgroup.Group
 	g.Go(func() error { return receive(ctx, s, queue.ReportTopic, in.reports) })
@@ -292,10 +301,12 @@ func (s *Scheduler) tick(ctx context.Context) error {
 	if err := s.lookAround(ctx); err != nil {
 		return err
 	}
+	look := s.count
 	if s.Fleet {
-		if err := s.lookAfter(ctx, time.Now()); err != nil {
-			return err
-		}
+		look = s.lookAfter
+	}
+	if err := look(ctx, time.Now()); err != nil {
+		return err
 	}
 	s.show()
 	return nil
@@ -323,36 +334,6 @@ func (s *Scheduler) ended(ctx context.Context, handing, finishing bool) (bool, e
 		return false, fmt.Errorf("list open videos: %w", err)
 	}
 	return len(open) == 0, nil
-}
-
-// recover takes back every job that is marked as out, or waits for those who
-// have them.
-func (s *Scheduler) recover(ctx context.Context) error {
-	out, err := s.Ledger.Out(ctx)
-	if err != nil {
-		return fmt.Errorf("list jobs that are out: %w", err)
-	}
-	if s.changes, err = s.Ledger.Changes(ctx); err != nil {
-		return fmt.Errorf("look for changes: %w", err)
-	}
-	if s.Fleet {
-		for _, j := range out {
-			s.out[j.JobKey] = handed{worker: j.Worker, epoch: j.Epoch, since: s.began}
-			s.member(j.Worker)
-		}
-		return nil
-	}
-	seen := map[string]bool{}
-	for _, j := range out {
-		if seen[j.Video] {
-			continue
-		}
-		seen[j.Video] = true
-		if err := s.update(ctx, j.Video, func(r *ledger.Record) bool { Recover(r); return true }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // lookAround notices what other processes did to the ledger: a video that was

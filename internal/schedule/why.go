@@ -133,6 +133,9 @@ func waitingFor(rec ledger.Record, now time.Time, lack func(ledger.Job) string) 
 			return fmt.Sprintf("tries again at %s (attempt %d of %d failed: %s)",
 				j.NotBefore.Local().Format("15:04:05"), j.Attempts+j.Deaths, maxAttempts, j.Failure.Reason)
 		}
+		if j.NotBefore.After(now) {
+			return fmt.Sprintf("waits until %s: who was at it was lost, more than once", j.NotBefore.Local().Format("15:04:05")) + sofar(rec)
+		}
 		if text := lack(j); text != "" {
 			return text + sofar(rec)
 		}

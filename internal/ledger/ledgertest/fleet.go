@@ -77,6 +77,37 @@ func testPlaces(t *testing.T, open Open) {
 	want(1, []spool.Place{class}, "b/r1/encode-1")
 }
 
+// testStock: what could be encoded and was not begun is found, each video once.
+func testStock(t *testing.T, open Open) {
+	l := open(t)
+	disk := spool.Place{Worker: "w"}
+	sound, unplanned := fresh("sound"), fresh("unplanned")
+	sound.Jobs = append(sound.Jobs, job("sound", "r1", spool.Audio, 0, spool.JobReady), job("sound", "r1", spool.Audio, 1, spool.JobReady))
+	unplanned.Jobs = append(unplanned.Jobs, job("unplanned", "r1", spool.Draft, 0, spool.JobReady))
+	unplanned.Jobs[1].Place = disk
+	both := parts("both", 2, 1, disk)
+	both.Jobs = append(both.Jobs, job("both", "r1", spool.Audio, 0, spool.JobReady))
+	both.Jobs[4].Place = disk
+	begun, ended, former := parts("begun", 0, 1, disk), parts("ended", 0, 1, disk), parts("former", 0, 1, disk)
+	begun.Jobs[1].Epoch, ended.Video.Status, former.Video.Revision = 1, spool.Failed, "r2"
+	accept(t, l, fresh("waits"), sound, begun, unplanned, ended, both, former, parts("late", 0, 1, spool.Place{}))
+	want := []ledger.Stocked{{}, {Place: disk}, {Place: disk, Priority: 2, Chunks: 3}, {Chunks: 3}}
+	for _, limit := range []int{9, 3} {
+		got, err := l.Stock(t.Context(), limit)
+		if diff := cmp.Diff(want[:min(limit, len(want))], got); diff != "" || err != nil {
+			t.Errorf("stock of %d, %v (-want +got):\n%s", limit, err, diff)
+		}
+	}
+	update(t, l, "both", func(r *ledger.Record) {
+		for i := range r.Jobs {
+			r.Jobs[i].Epoch++
+		}
+	})
+	if got, err := l.Stock(t.Context(), 9); err != nil || len(got) != 3 {
+		t.Errorf("stock after one was begun: %v, %v", got, err)
+	}
+}
+
 // testUpdateAll: of a batch, what is refused is left out, and nothing else.
 func testUpdateAll(t *testing.T, open Open) {
 	l := open(t)

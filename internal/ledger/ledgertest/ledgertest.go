@@ -41,6 +41,7 @@ func Run(t *testing.T, start func(t *testing.T) Open) {
 		{"hands out only what is to be done", testReadyLive},
 		{"hands out by priority and turn", testTurns},
 		{"knows places", testPlaces},
+		{"knows its stock", testStock},
 		{"knows what is out", testOut},
 		{"keeps keys", testKeys},
 		{"remembers replaced revisions", testReplaced},

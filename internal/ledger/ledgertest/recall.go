@@ -80,6 +80,32 @@ func (m *Memory) List(ctx context.Context, f ledger.Filter) ([]spool.Video, erro
 	return all, ctx.Err()
 }
 
+// Stock gives videos that could be encoded, and of which nothing was begun.
+func (m *Memory) Stock(ctx context.Context, limit int) ([]ledger.Stocked, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []ledger.Stocked
+	for _, k := range m.inOrder() {
+		if len(all) == limit || k.seen.Status.Ended() {
+			continue
+		}
+		some, found := ledger.Stocked{Priority: k.seen.Priority}, false
+		for _, j := range k.record().Jobs {
+			first := j.State == spool.JobReady && j.Epoch == 0 && j.Number == 0
+			if first && (j.Kind == spool.Draft || j.Kind == spool.Encode || j.Kind == spool.Audio) {
+				some.Place, found = j.Place, true
+			}
+			if j.Kind == spool.Encode {
+				some.Chunks++
+			}
+		}
+		if found {
+			all = append(all, some)
+		}
+	}
+	return all, ctx.Err()
+}
+
 // Ready gives jobs in the order of handing out.
 func (m *Memory) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, error) {
 	type ready struct {

@@ -26,6 +26,11 @@ type counted struct {
 // Count counts videos, jobs and notices.
 func (l *Ledger) Count(ctx context.Context) (ledger.Counts, error) {
 	c := ledger.Counts{Videos: map[spool.Status]int{}, Jobs: map[spool.Kind]map[spool.JobState]int{}}
+	err := l.snapshot(ctx, func(tx *sql.Tx) error { return count(ctx, tx, &c) })
+	return c, err
+}
+
+func count(ctx context.Context, tx *sql.Tx, c *ledger.Counts) error {
 	kinds := map[int]spool.Kind{}
 	for kind, rank := range ranks {
 		kinds[rank] = kind
@@ -54,13 +59,13 @@ func (l *Ledger) Count(ctx context.Context) (ledger.Counts, error) {
 			}
 		}},
 	} {
-		rows, err := collect(ctx, l, count.query, nil, count.scan)
+		rows, err := gather(ctx, tx, count.query, nil, count.scan)
 		if err != nil {
-			return c, err
+			return err
 		}
 		for _, r := range rows {
 			count.note(r)
 		}
 	}
-	return c, nil
+	return nil
 }

@@ -17,16 +17,24 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// Get loads a video with the jobs of its current revision.
-func (l *Ledger) Get(ctx context.Context, id string) (ledger.Record, error) {
-	// One transaction, so that video and jobs are of the same moment.
+// snapshot reads what several queries give as it was at one moment: others
+// write meanwhile.
+func (l *Ledger) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return ledger.Record{}, problem(l.path, "read", err)
+		return problem(l.path, "read", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	_, r, err := load(ctx, tx, id)
-	return r, problem(l.path, "read", err)
+	return problem(l.path, "read", read(tx))
+}
+
+// Get loads a video with the jobs of its current revision.
+func (l *Ledger) Get(ctx context.Context, id string) (r ledger.Record, err error) {
+	err = l.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		_, r, err = load(ctx, tx, id)
+		return err
+	})
+	return r, err
 }
 
 // Find gives the newest video of a canonical source.
@@ -95,6 +103,13 @@ const (
 		WHERE state = 'ready' AND live = 1 AND rank = ? AND place >= ? ORDER BY place LIMIT 1`
 	queryPlaceAfter = `SELECT place FROM jobs
 		WHERE state = 'ready' AND live = 1 AND rank = ? AND place > ? ORDER BY place LIMIT 1`
+
+	// The first jobs of what comes after a fetch. What was never handed out has
+	// no epoch.
+	queryStock = `SELECT min(j.place), j.priority,
+			coalesce((SELECT max(c.number) + 1 FROM jobs c WHERE c.video = j.video AND c.revision = j.revision AND c.rank = 2), 0)
+		FROM jobs j INDEXED BY jobs_stock WHERE j.state = 'ready' AND j.live = 1 AND j.epoch = 0 AND j.number = 0 AND j.rank IN (1, 2, 3)
+		GROUP BY j.video ORDER BY j.video LIMIT ?`
 
 	queryOut = "SELECT " + jobColumns + ", " + videoID + `
 		FROM jobs j CROSS JOIN videos v ON v.seq = j.video

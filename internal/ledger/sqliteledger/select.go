@@ -13,14 +13,12 @@ import (
 )
 
 // List gives videos in the order in which they were accepted.
-func (l *Ledger) List(ctx context.Context, f ledger.Filter) ([]spool.Video, error) {
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, problem(l.path, "read", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
-	videos, err := list(ctx, tx, f)
-	return videos, problem(l.path, "read", err)
+func (l *Ledger) List(ctx context.Context, f ledger.Filter) (videos []spool.Video, err error) {
+	err = l.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		videos, err = list(ctx, tx, f)
+		return err
+	})
+	return videos, err
 }
 
 // list looks for each status by itself: so an index gives a page of a long
@@ -119,23 +117,11 @@ func (l *Ledger) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, er
 		return nil, fmt.Errorf("ready jobs: no kind %q", a.Kind)
 	}
 	var all []readyJob
-	if a.Places == nil {
-		some, err := collect(ctx, l, queryReady, []any{rank, a.Now.UnixNano(), a.Limit}, scanReady)
-		if err != nil {
-			return nil, err
-		}
-		all = some
-	}
-	for _, p := range a.Places {
-		place, err := placeText(p)
-		if err != nil {
-			return nil, fmt.Errorf("place of ready jobs: %w", err)
-		}
-		some, err := collect(ctx, l, queryReadyAt, []any{rank, a.Now.UnixNano(), place, a.Limit}, scanReady)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
+	if err := l.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		all, err = ready(ctx, tx, a, rank)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(all, readyJob.before)
 	jobs := make([]spool.JobRecord, len(all))
@@ -143,6 +129,26 @@ func (l *Ledger) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, er
 		jobs[i] = j.JobRecord
 	}
 	return jobs, nil
+}
+
+// ready looks at each place by itself, by an index.
+func ready(ctx context.Context, tx *sql.Tx, a ledger.Ask, rank int) ([]readyJob, error) {
+	if a.Places == nil {
+		return gather(ctx, tx, queryReady, []any{rank, a.Now.UnixNano(), a.Limit}, scanReady)
+	}
+	var all []readyJob
+	for _, p := range a.Places {
+		place, err := placeText(p)
+		if err != nil {
+			return nil, fmt.Errorf("place of ready jobs: %w", err)
+		}
+		some, err := gather(ctx, tx, queryReadyAt, []any{rank, a.Now.UnixNano(), place, a.Limit}, scanReady)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // readyJob is a job with what its turn depends on.
@@ -163,6 +169,20 @@ func scanReady(rows *sql.Rows) (j readyJob, err error) {
 	return j, err
 }
 
+// Stock gives videos that could be encoded, and of which nothing was begun.
+func (l *Ledger) Stock(ctx context.Context, limit int) ([]ledger.Stocked, error) {
+	return collect(ctx, l, queryStock, []any{limit}, func(rows *sql.Rows) (s ledger.Stocked, err error) {
+		var place string
+		if err := rows.Scan(&place, &s.Priority, &s.Chunks); err != nil {
+			return s, err
+		}
+		if s.Place, err = placeOf(place); err != nil {
+			return s, fmt.Errorf("place of stocked video: %w", err)
+		}
+		return s, nil
+	})
+}
+
 // Places gives the places that ready jobs of a kind have. It goes from one to
 // the next by the index, however many jobs there are of each.
 func (l *Ledger) Places(ctx context.Context, kind spool.Kind) ([]spool.Place, error) {
@@ -171,19 +191,22 @@ func (l *Ledger) Places(ctx context.Context, kind spool.Kind) ([]spool.Place, er
 		return nil, fmt.Errorf("places of jobs: no kind %q", kind)
 	}
 	var all []spool.Place
-	query, last := queryPlace, ""
-	for {
-		err := l.read.QueryRowContext(ctx, query, rank, last).Scan(&last)
-		if errors.Is(err, sql.ErrNoRows) {
-			return all, nil
+	err := l.snapshot(ctx, func(tx *sql.Tx) error {
+		query, last := queryPlace, ""
+		for {
+			err := tx.QueryRowContext(ctx, query, rank, last).Scan(&last)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			p, err := placeOf(last)
+			if err != nil {
+				return fmt.Errorf("place of ready jobs: %w", err)
+			}
+			all, query = append(all, p), queryPlaceAfter
 		}
-		if err != nil {
-			return nil, problem(l.path, "read", err)
-		}
-		p, err := placeOf(last)
-		if err != nil {
-			return nil, fmt.Errorf("place of ready jobs: %w", err)
-		}
-		all, query = append(all, p), queryPlaceAfter
-	}
+	})
+	return all, err
 }

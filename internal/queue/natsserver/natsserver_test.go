@@ -16,8 +16,17 @@ import (
 	"github.com/spool-video/spool/internal/queue/queuetest"
 )
 
+// child is what this process does instead of tests, if it was started for that.
+var child func(context.Context) error
+
 func TestMain(m *testing.M) {
 	fleettest.Child(openFor)
+	if child != nil {
+		if err := child(context.Background()); err != nil {
+			panic(err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

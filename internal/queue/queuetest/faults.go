@@ -30,6 +30,7 @@ func Faults(t *testing.T, h Host) {
 		way := brokertest.NewWay(t, h.Address)
 		flow(t, h, way.Address, way.Cut)
 	})
+	t.Run("late acknowledgement", func(t *testing.T) { late(t, h) })
 	if h.Kill == nil {
 		return
 	}
@@ -51,6 +52,40 @@ func Faults(t *testing.T, h Host) {
 			}
 		}
 	})
+}
+
+// late: to acknowledge a message again, when the connection that it came on was
+// lost, takes away no other that came on the next one.
+func late(t *testing.T, h Host) {
+	ctx, way := patient(t, time.Minute), brokertest.NewWay(t, h.Address)
+	q := h.Connect(t, way.Address)
+	for _, body := range []string{"first", "second"} {
+		send(ctx, t, q, t.Name(), []byte(body))
+	}
+	first, err := q.Receive(ctx, t.Name())
+	if err == nil {
+		err = first.Ack(ctx)
+	}
+	if err == nil {
+		_, err = q.Receive(ctx, t.Name())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	way.Cut()
+	send(ctx, t, q, t.Name(), []byte("third"))
+	if _, err := q.Receive(ctx, t.Name()); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Ack(ctx) // an error is as good
+	if err := q.Close(); err != nil {
+		t.Error(err)
+	}
+	again := h.Connect(t, h.Address)
+	defer again.Close()
+	for come := map[string]bool{}; !come["second"] || !come["third"]; {
+		come[string(receive(ctx, t, again, t.Name()))] = true
+	}
 }
 
 // waits: who waits for what is not kept hears of it again when the server is
