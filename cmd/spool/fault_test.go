@@ -103,10 +103,10 @@ func TestTwoDestinationsShareAMachine(t *testing.T) {
 // Encoders that misbehave.
 func TestBadEncoder(t *testing.T) {
 	t.Parallel()
-	t.Run("flood, and a wrong exit code", func(t *testing.T) {
+	t.Run("flood", func(t *testing.T) {
 		t.Parallel()
 		h := newHome(t)
-		h.stub(t, `head -c 30000000 /dev/zero | tr '\0' x >&2; case $PWD in */encode-*) $real "$@"; exit 7;; esac`)
+		h.stub(t, `head -c 30000000 /dev/zero | tr '\0' x >&2`)
 		h.do(t, exitReady, "run", "film.mp4")
 		h.good(t, 1)
 	})

@@ -50,9 +50,11 @@ func h264Devices(j judge, s spot, t stream.Track) {
 
 // h264Profile is rule 34: High is better than Baseline and Main, and every
 // player has it.
-func h264Profile(j judge, s spot, t stream.Track) {
-	if isH264(t) && t.Picture.Profile < highProfile {
-		j.differs(s, "the H.264 profile is below High, which needs fewer bits", nil, t.Picture.Profile)
+func h264Profile(j judge) {
+	for _, l := range j.shown() {
+		if t := pictures(l).Track; isH264(t) && t.Picture.Profile < highProfile {
+			j.differs(at(l, l.Parts[0].Line), "the H.264 profile is below High (100), which needs fewer bits", nil, t.Picture.Profile)
+		}
 	}
 }
 
@@ -92,11 +94,22 @@ func h264ForMost(j judge) {
 type limits struct{ level, rate, size, kept, kbps int }
 
 var h264Levels = []limits{
-	{10, 1485, 99, 396, 64}, {11, 3000, 396, 900, 192}, {12, 6000, 396, 2376, 384}, {13, 11880, 396, 2376, 768},
-	{20, 11880, 396, 2376, 2000}, {21, 19800, 792, 4752, 4000}, {22, 20250, 1620, 8100, 4000},
-	{30, 40500, 1620, 8100, 10000}, {31, 108000, 3600, 18000, 14000}, {32, 216000, 5120, 20480, 20000},
-	{40, 245760, 8192, 32768, 20000}, {41, 245760, 8192, 32768, 50000}, {42, 522240, 8704, 34816, 50000},
-	{50, 589824, 22080, 110400, 135000}, {51, 983040, 36864, 184320, 240000}, {52, 2073600, 36864, 184320, 240000},
+	{10, 1485, 99, 396, 64},
+	{11, 3000, 396, 900, 192},
+	{12, 6000, 396, 2376, 384},
+	{13, 11880, 396, 2376, 768},
+	{20, 11880, 396, 2376, 2000},
+	{21, 19800, 792, 4752, 4000},
+	{22, 20250, 1620, 8100, 4000},
+	{30, 40500, 1620, 8100, 10000},
+	{31, 108000, 3600, 18000, 14000},
+	{32, 216000, 5120, 20480, 20000},
+	{40, 245760, 8192, 32768, 20000},
+	{41, 245760, 8192, 32768, 50000},
+	{42, 522240, 8704, 34816, 50000},
+	{50, 589824, 22080, 110400, 135000},
+	{51, 983040, 36864, 184320, 240000},
+	{52, 2073600, 36864, 184320, 240000},
 }
 
 // neededLevel is the lowest level that allows pictures of these kinds.

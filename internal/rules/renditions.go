@@ -130,7 +130,8 @@ func channelsTellApart(j judge) {
 			first[id] = r
 			continue
 		}
-		if a, b := firstRun(other.List, stream.Audio).Track.Sound.Channels, run.Track.Sound.Channels; a != b && !(r.Has("CHANNELS") && other.Has("CHANNELS")) {
+		a, b := firstRun(other.List, stream.Audio).Track.Sound.Channels, run.Track.Sound.Channels
+		if a != b && (!r.Has("CHANNELS") || !other.Has("CHANNELS")) {
 			j.differs(at(j.Root, r.Line), fmt.Sprintf("there are several renditions %q of other channels, and CHANNELS does not tell them apart", r.Get("NAME")), a, b)
 		}
 	}

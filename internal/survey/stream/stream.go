@@ -204,6 +204,7 @@ func Read(init *Init, b []byte) (m Media) {
 		return readText(b)
 	case Packed:
 		return readPacked(b, nil)
+	case AnnexB: // is in no package
 	}
 	m.wrong(33, "it is neither fragmented MP4, MPEG-TS, packed audio nor WebVTT")
 	return m
