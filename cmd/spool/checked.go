@@ -63,6 +63,9 @@ func (c *checking) foreign(ctx context.Context, place string) (err error) {
 		root = (&url.URL{Path: name}).String()
 	}
 	r, err := c.survey(ctx, places, root, c.foreignOptions())
+	if e, ok := errors.AsType[*spool.Error](err); ok && places.Folder != nil {
+		return &spool.Error{Class: e.Class, Code: e.Code, Reason: "of " + plaintext.Sanitize(place) + ", " + e.Reason, Hint: e.Hint, Err: e}
+	}
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ const (
 func TestOtherFormats(t *testing.T) {
 	for _, made := range []struct{ name, args, broken string }{
 		{"HEVC", hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
+		{"MPEG-2 in MPEG-TS", "-c:v mpeg2video -g 50 " + toHLS + "{}/index.m3u8", "S33 S9"},
 		{"HEVC in MPEG-TS", hevc + "open-gop=0 " + toHLS + "{}/index.m3u8", "M33 S9"},
 		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 M90 S31 S9"},
 		{"AV1", "-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
@@ -37,6 +38,8 @@ func TestOtherFormats(t *testing.T) {
 		{"120 pictures a second", h264 + "-vf fps=120 -g 240 " + toHLS + "{}/index.m3u8", "M38 S9"},
 		{"H.264 High 4:4:4", strings.ReplaceAll(h264, "yuv420p", "yuv444p") + "-g 50 " + toHLS + "{}/index.m3u8", "M34 S34 S9"},
 		{"key frames far apart", h264 + "-g 100 -force_key_frames 0 -hls_time 4 -f hls -hls_playlist_type vod {}/index.m3u8", "S9 S31"},
+		{"MP3 in MPEG-TS", "-f lavfi -i sine=duration=4 -c:a libmp3lame " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "S44 S45 S9"},
+		{"I-frames by ffmpeg", h264 + "-g 50 " + toHLS + "-hls_flags iframes_only+single_file {}/index.m3u8", "S9"},
 		{"two streams of sound", "-f lavfi -i sine=duration=4 -map 0:v -map 1:a -map 1:a -g 50 -c:a aac " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "M46 S9 S44"},
 	} {
 		good(t, made.name, muxed(t, tiny, made.args), "index.m3u8", made.broken)

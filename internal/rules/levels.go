@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,11 @@ func isHEVC(t stream.Track) bool {
 	return t.Kind == stream.Video && slices.Contains(inMP4[:4], t.Entry) && t.Picture.Profile > 0
 }
 
+// profiles are names of profile_idc of H.264.
+var profiles = map[int]string{66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High 10", 122: "High 4:2:2", 244: "High 4:4:4"}
+
+func profile(p stream.Picture) string { return cmp.Or(profiles[p.Profile], fmt.Sprint(p.Profile)) }
+
 // tenths shows level_idc of H.264.
 func tenths(level int) string { return fmt.Sprintf("%.1f", float64(level)/10) }
 
@@ -28,7 +34,7 @@ func h264Limits(j judge, s spot, t stream.Track) {
 		return
 	}
 	if t.Picture.Profile > highProfile {
-		j.differs(s, "the H.264 profile is above High", nil, t.Picture.Profile)
+		j.differs(s, "the H.264 profile is above High", nil, profile(t.Picture))
 	}
 	if t.Picture.Level > most {
 		j.differs(s, "the H.264 level is above 5.2", nil, tenths(t.Picture.Level))
@@ -53,7 +59,7 @@ func h264Devices(j judge, s spot, t stream.Track) {
 func h264Profile(j judge) {
 	for _, l := range j.shown() {
 		if t := pictures(l).Track; isH264(t) && t.Picture.Profile < highProfile {
-			j.differs(at(l, l.Parts[0].Line), "the H.264 profile is below High (100), which needs fewer bits", nil, t.Picture.Profile)
+			j.differs(at(l, l.Parts[0].Line), "the H.264 profile is below High, which needs fewer bits", nil, profile(t.Picture))
 		}
 	}
 }

@@ -124,6 +124,18 @@ func wrapped(j judge, l *survey.List, p *survey.Part) {
 	}
 }
 
+// common are the formats that HLS players know.
+var common = []string{
+	"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "av01", "mp4a", "latm", "ac-3", "ec-3", "ac-4", "mp3", "fLaC", "alac", "packed", "wvtt", "stpp",
+}
+
+// commonFormat is rule 33 for formats that are none of HLS.
+func commonFormat(j judge, s spot, t stream.Track) {
+	if t.Entry != "" && t.Kind != stream.Other && !slices.Contains(common, t.Entry) {
+		j.says(s, "its %s is %s, which few players of HLS know", t.Kind, t.Entry)
+	}
+}
+
 // setsInInit is rule 37: parameter sets are in the sample description.
 func setsInInit(j judge, s spot, t stream.Track) {
 	if slices.Contains([]string{"avc3", "hev1", "dvhe"}, t.Entry) {
@@ -247,7 +259,7 @@ func allDecodes(j judge, l *survey.List, p *survey.Part) {
 		samples[r.Track.Kind] += r.Samples
 		if r.Track.Kind == stream.Audio {
 			held[stream.Audio] += 2
-			if r.Track.Entry != "mp4a" {
+			if r.Track.Entry != "mp4a" || r.Packets {
 				held[stream.Audio] = 1 << 20 // a packet of MPEG-TS may hold any number of frames of it
 			}
 		}

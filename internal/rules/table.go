@@ -36,6 +36,7 @@ var Table = []Rule{
 	{31, Should, "There is an IDR picture every 2 seconds.", "Apple 1.13", []check{eachStream(keyFrameDistance)}},
 	{32, Must, "Media goes on without a gap from segment to segment: decode times, and continuity counters.", "Apple 7.1–7.3", []check{eachStream(goesOn), told(32)}},
 	{33, Must, "H.264 is in MPEG-TS or fragmented MP4; HEVC, AV1, FLAC, ALAC and xHE-AAC are in fragmented MP4.", "Apple 1.2, 1.5, 1.39, 2.25", []check{eachPart(wrapped), told(33)}},
+	{33, Should, "Pictures are H.264, HEVC or AV1; sound is AAC, AC-3, E-AC-3, AC-4, MP3, FLAC or ALAC.", "Apple 1.1, 2.2", []check{eachTrack(commonFormat)}},
 	{34, Must, "H.264 is at most High profile and level 5.2.", "Apple 1.3, 1.4", []check{eachTrack(h264Limits)}},
 	{34, Should, "H.264 is of High profile; a variant is of level 4.1 or less, none is above 5.0, and none is a whole level above what its pictures need.", "Apple 1.3, 1.4, 1.11", []check{h264Profile, h264ForMost, eachTrack(h264Devices), h264Needed}},
 	{35, Must, "HEVC is at most Main 10 profile and level 5.1.", "Apple 1.6", []check{eachTrack(hevcLimits)}},

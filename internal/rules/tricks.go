@@ -190,7 +190,7 @@ func cuesCarryOn(j judge, l *survey.List) {
 		for _, c := range p.Media.Cues {
 			carried := slices.ContainsFunc(l.Parts[i+1].Media.Cues, func(n stream.Cue) bool { return n == c })
 			if c.End > until+rounding && c.Start < until && !carried {
-				j.differs(at(l, p.Line), fmt.Sprintf("a cue is shown to %v and is not in the next segment", c.End), seconds(until), nil)
+				j.differs(at(l, p.Line), fmt.Sprintf("a cue is shown to %s, beyond the segment's end at %s, and is not in the next one", seconds(c.End), seconds(until)), nil, nil)
 			}
 		}
 	}

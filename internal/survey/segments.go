@@ -129,6 +129,9 @@ func (s *surveyor) part(ctx context.Context, l *List, p *Part) {
 	if !ok {
 		return
 	}
+	if l.Playlist.IFrames && p.Range != nil && stream.Sniff(plain) == stream.TS {
+		plain = plain[:len(plain)-len(plain)%stream.PacketSize] // a range may end anywhere behind its picture
+	}
 	if sampled(p, plain) {
 		s.sampled(ctx, l, p, plain)
 		return

@@ -138,6 +138,7 @@ type Run struct {
 	End      int64 // end of the last sample presented
 	Frame    int64 // the usual duration of a sample
 	Steady   bool  // all samples last as long, within a tick
+	Packets  bool  // samples are packets of MPEG-TS, each with any number of frames
 	Keys     []KeyFrame
 	IDR      bool // the first sample is an IDR picture; true for what is not video
 	First    string
@@ -174,7 +175,7 @@ func Sniff(b []byte) Container {
 	switch {
 	case len(b) >= 8 && isBox(string(b[4:8])):
 		return MP4
-	case len(b) >= packetSize && b[0] == sync && (len(b) == packetSize || b[packetSize] == sync):
+	case len(b) >= PacketSize && b[0] == sync && (len(b) == PacketSize || b[PacketSize] == sync):
 		return TS
 	case len(b) >= 6 && string(b[:6]) == "WEBVTT", len(b) >= 9 && string(b[:9]) == "\xef\xbb\xbfWEBVTT":
 		return VTT

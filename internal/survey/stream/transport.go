@@ -14,11 +14,13 @@ import (
 
 // Of MPEG-TS, ISO/IEC 13818-1.
 const (
-	packetSize = 188
-	sync       = 0x47
-	nullPID    = 0x1fff
-	clock      = 90000 // ticks a second of PTS and DTS
+	sync    = 0x47
+	nullPID = 0x1fff
+	clock   = 90000 // ticks a second of PTS and DTS
 )
+
+// PacketSize is how many bytes a packet of MPEG-TS has.
+const PacketSize = 188
 
 // Wrap is after how many ticks PTS and DTS begin anew.
 const Wrap = int64(1) << 33
@@ -74,8 +76,8 @@ type transport struct {
 // readTransport reads a segment of MPEG-TS.
 func readTransport(b []byte, s *samples) Media {
 	t := transport{samples: s, media: Media{Container: TS, Counters: map[int]Counters{}}, pmts: map[uint16]bool{}, tracks: map[uint16]*elementary{}}
-	if over := len(b) % packetSize; over > 0 {
-		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", packetSize, over)
+	if over := len(b) % PacketSize; over > 0 {
+		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", PacketSize, over)
 		b = b[:len(b)-over]
 	}
 	t.demux(b)
@@ -93,14 +95,14 @@ func readTransport(b []byte, s *samples) Media {
 func (t *transport) demux(b []byte) {
 	silent := log.New(io.Discard, "", 0)
 	d := astits.NewDemuxer(context.Background(), bytes.NewReader(b),
-		astits.DemuxerOptPacketSize(packetSize), astits.DemuxerOptLogger(silent),
+		astits.DemuxerOptPacketSize(PacketSize), astits.DemuxerOptLogger(silent),
 		astits.DemuxerOptPacketSkipper(func(p *astits.Packet) bool { t.packet(p); return false }))
-	for range len(b)/packetSize*2 + 16 { // what does not end is ended
+	for range len(b)/PacketSize*2 + 16 { // what does not end is ended
 		data, err := d.NextData()
 		switch {
 		case errors.Is(err, astits.ErrNoMorePackets):
 			return
-		case err != nil && t.packets*packetSize >= len(b):
+		case err != nil && t.packets*PacketSize >= len(b):
 			return
 		case err != nil:
 			t.media.wrong(32, "a packet or a table cannot be read, after %d packets", t.packets)
@@ -328,6 +330,7 @@ func (e *elementary) finish(m *Media) (Run, bool) {
 		r.Frame = aacSamples * clock / int64(e.track.Sound.Rate)
 		r.Duration = e.sampled * clock / int64(e.track.Sound.Rate)
 	} else {
+		r.Packets = true
 		r.Duration = r.End - r.Start + r.Frame
 	}
 	r.End = r.Start + r.Duration
