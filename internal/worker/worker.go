@@ -10,6 +10,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -205,8 +206,8 @@ func (w *Worker) beginDrain(told bool) {
 func (w *Worker) receive(ctx context.Context) error {
 	for {
 		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
-		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
-			return fmt.Errorf("receive work: %w", err)
+		if over := ctx.Err(); over != nil || errors.Is(err, queue.ErrClosed) {
+			return fmt.Errorf("receive work: %w", cmp.Or(over, err))
 		}
 		if err != nil {
 			w.link.lost(err)
