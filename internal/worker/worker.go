@@ -10,7 +10,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -206,8 +205,8 @@ func (w *Worker) beginDrain(told bool) {
 func (w *Worker) receive(ctx context.Context) error {
 	for {
 		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
-		if over := ctx.Err(); over != nil || errors.Is(err, queue.ErrClosed) {
-			return fmt.Errorf("receive work: %w", cmp.Or(over, err))
+		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
+			return fmt.Errorf("receive work: %w", errors.Join(ctx.Err(), err))
 		}
 		if err != nil {
 			w.link.lost(err)
