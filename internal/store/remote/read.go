@@ -19,8 +19,27 @@ import (
 )
 
 // Open reads length bytes from offset; length < 0 means to the end. Past the
-// end there is nothing to read.
-func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
+// end there is nothing to read. What is cut short is asked for again from where
+// it was cut.
+func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	r, err := s.openOnce(ctx, name, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return &reading{
+		ReadCloser: r, tries: tries - 1,
+		reopen: func(read int64) (io.ReadCloser, error) {
+			if length < 0 {
+				return s.openOnce(ctx, name, offset+read, length)
+			}
+			return s.openOnce(ctx, name, offset+read, length-read)
+		},
+		problem: func(err error) error { return s.problem(ctx, "read", name, err) },
+	}, nil
+}
+
+// openOnce is Open without going on.
+func (s *Store) openOnce(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
 	err = s.again(ctx, "open", name, func(ctx context.Context) (err error) {
 		if offset == 0 && length != 0 && s.kind.unasked != nil {
 			r, err = s.openUnasked(ctx, name, length)
@@ -35,6 +54,33 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r 
 		return err
 	})
 	return r, err
+}
+
+// reading goes on with an object where what was read of it ended too early.
+type reading struct {
+	io.ReadCloser
+	read    int64 // bytes so far
+	tries   int   // that are left
+	reopen  func(read int64) (io.ReadCloser, error)
+	problem func(error) error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.read += int64(n)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	if r.tries == 0 {
+		return n, r.problem(err)
+	}
+	rest, again := r.reopen(r.read)
+	if again != nil {
+		return n, again
+	}
+	_ = r.Close() // it has failed
+	r.ReadCloser, r.tries = rest, r.tries-1
+	return n, nil
 }
 
 // openUnasked opens an object, or the first length bytes of it, in one request.
