@@ -162,7 +162,7 @@ func (b *bench) upload(ctx context.Context) (figures []figure, err error) {
 		return nil, err
 	}
 	if encoded.tail == 0 {
-		return nil, errors.New("upload: the end of encoding was not seen")
+		return nil, errors.New("upload: no encoder was seen")
 	}
 	copied, err := b.watchUpload(ctx, order{name: "copied", sources: []string{long}, preset: b.quick, progress: "json", flags: append(to[:len(to):len(to)], "--remake")})
 	if err != nil {
@@ -177,7 +177,7 @@ func (b *bench) upload(ctx context.Context) (figures []figure, err error) {
 
 // watched is what was seen of a run.
 type watched struct {
-	tail   time.Duration // from the end of encoding until the video is ready
+	tail   time.Duration // from the end of the last encoder until the video is ready; 0 if there was none
 	memory float64       // of spool itself, at its peak, in MB
 }
 
@@ -199,34 +199,66 @@ func (b *bench) watchUpload(ctx context.Context, o order) (watched, error) {
 	if err := command.Start(); err != nil {
 		return w, err
 	}
-	var encoded time.Time // the end of encoding
-	encoding := false
+	watching, seen := context.WithCancel(ctx)
+	defer seen()
+	encoded := make(chan time.Time, 1)
+	go func() { encoded <- lastEncoder(watching, command.Process.Pid) }()
+	var ready time.Time
 	said := bufio.NewScanner(events)
 	for said.Scan() {
 		var e struct {
-			Time     time.Time
-			Type     string
-			Progress struct{ Phases []string }
+			Time time.Time
+			Type string
 		}
 		if json.Unmarshal(said.Bytes(), &e) != nil {
 			continue
 		}
 		w.memory = max(w.memory, peak(command.Process.Pid))
-		switch phases := e.Progress.Phases; {
-		case e.Type == "ready" && !encoded.IsZero():
-			w.tail = e.Time.Sub(encoded)
-		case e.Type != "progress":
-		case slices.Contains(phases, "encoding"):
-			encoding = true
-		case encoding:
-			encoding, encoded = false, e.Time
+		if e.Type == "ready" {
+			ready = e.Time
 		}
 	}
+	seen()
+	last := <-encoded
 	if err := command.Wait(); err != nil {
 		return w, err
 	}
-	b.note("%s: the video is ready %.2f s after the last chunk was encoded", o.name, w.tail.Seconds())
+	if !last.IsZero() {
+		w.tail = ready.Sub(last)
+		b.note("%s: the video is ready %.2f s after the last encoder has ended", o.name, w.tail.Seconds())
+	}
 	return w, nil
+}
+
+// lastEncoder looks after the encoders that a process has started, and says,
+// when ctx ends, when one was seen last; zero where that cannot be seen. What a
+// program says of itself comes later than it happens.
+func lastEncoder(ctx context.Context, parent int) (last time.Time) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if encodes(parent) {
+			last = time.Now()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return last
+		}
+	}
+}
+
+func encodes(parent int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent)) // the pattern is right
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread) // it may have ended
+		for child := range strings.FieldsSeq(string(children)) {
+			if called, err := os.ReadFile("/proc/" + child + "/cmdline"); err == nil && bytes.Contains(called, []byte("libx264")) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // peak is the most memory that a process has had, in MB; 0 when that cannot be

@@ -28,6 +28,7 @@ type board struct {
 // standing is how far one video is.
 type standing struct {
 	status      spool.Status
+	waitsOn     string // the code of what it is paused for
 	began       time.Time
 	revision    string
 	given       string // the revision that was given up last
@@ -268,9 +269,12 @@ func (b *board) changed(v spool.Video) {
 		return // it was told, and forgotten
 	}
 	s := b.of(v.ID)
-	before := s.status
-	s.status = v.Status
-	if before == v.Status {
+	before, waited := s.status, s.waitsOn
+	s.status, s.waitsOn = v.Status, ""
+	if v.Status == spool.Paused && v.Failure != nil {
+		s.waitsOn = v.Failure.Code
+	}
+	if before == v.Status && waited == s.waitsOn {
 		return
 	}
 	if v.Status.Ended() {

@@ -118,3 +118,24 @@ func TestBoardForgetsWhatHasEnded(t *testing.T) {
 		}
 	})
 }
+
+// What a video waits for may change while it waits: that is told, too, once.
+func TestBoardTellsWhatElseIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	var told []progress.Event
+	b := newBoard(&shelf{}, func(string) string { return "" }, func(e progress.Event) { told = append(told, e) })
+	v := spool.Video{ID: "v", Status: spool.Paused, Changed: time.Now()}
+	for i, code := range []string{"no-space", "no-space", "dest-refused", "dest-refused"} {
+		v.Failure = &spool.Failure{Class: spool.Environment, Code: code}
+		b.changed(v)
+		if want := i/2 + 1; len(told) != want || told[want-1].Type != progress.Paused || told[want-1].Failure.Code != code {
+			t.Fatalf("after %s: %+v", code, told)
+		}
+	}
+	v.Status, v.Failure = spool.Working, nil
+	b.changed(v)
+	b.changed(v)
+	if len(told) != 3 || told[2].Type != progress.Resumed {
+		t.Errorf("when it goes on: %+v", told)
+	}
+}

@@ -32,8 +32,13 @@ func (c *Config) check() error {
 	}
 	for _, key := range []string{"keys", "state", "work", "download-dir", "token-file", "webhook-secret", "staging"} {
 		s, _ := find(key)
-		if dir := s.value(c).String(); dir != "" && within(c.To, dir) {
+		dir := s.value(c).String()
+		switch {
+		case dir == "":
+		case within(c.To, dir):
 			return c.bad(key, "is "+plaintext.Sanitize(dir)+", inside the destination, where everyone could read it", "name a folder outside "+plaintext.Sanitize(c.To))
+		case key != "work" && within(c.Work, dir):
+			return c.bad(key, "is "+plaintext.Sanitize(dir)+", inside the scratch folder, which is cleared", "name a folder outside "+plaintext.Sanitize(c.Work))
 		}
 	}
 	return nil

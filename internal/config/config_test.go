@@ -69,7 +69,7 @@ func TestDefaults(t *testing.T) {
 	for got, want := range map[string]string{
 		cfg.To:                    dest,
 		cfg.State:                 filepath.Join(home, ".local/state/spool", name),
-		cfg.Work:                  filepath.Join(home, ".cache/spool", name),
+		cfg.Work:                  filepath.Join(home, ".cache/spool", name+".scratch"),
 		cfg.Preset:                "medium",
 		cfg.Ladder:                "default",
 		cfg.YTDLP:                 "yt-dlp",
@@ -95,8 +95,19 @@ func TestScratchHasItsOwnFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(home, "videos", folderName(one.To)); one.Work != want {
+	if want := filepath.Join(home, "videos", folderName(one.To)+".scratch"); one.Work != want {
 		t.Errorf("scratch is %s, want %s", one.Work, want)
+	}
+	both, _, err := call{env: []string{"XDG_STATE_HOME=/var/lib", "XDG_CACHE_HOME=/var/lib"}}.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if within(both.Work, both.State) || within(both.State, both.Work) {
+		t.Errorf("scratch is %s, and the state %s", both.Work, both.State)
+	}
+	_, _, err = call{args: []string{"--work", "../videos", "--to", "one", "--state", one.Work + "/state"}}.load(t)
+	if err == nil || !strings.Contains(err.Error(), "inside the scratch folder, which is cleared") {
+		t.Errorf("a state inside the scratch folder: %v", err)
 	}
 }
 

@@ -327,17 +327,20 @@ func (l *loader) flags(flags *pflag.FlagSet) error {
 // folders fills in where state and scratch of this destination lie. A scratch
 // folder that was given may hold other things, or scratch of another
 // destination, so that it gets a folder of its own in there, too: what it does
-// not know in its own folder it removes.
+// not know in its own folder it removes. Its name is not the state's, since one
+// folder may be given for both.
 func (l *loader) folders() error {
+	name := folderName(l.cfg.To)
+	scratch := name + ".scratch"
 	if l.cfg.Work != "" {
-		l.cfg.Work = filepath.Join(l.cfg.Work, folderName(l.cfg.To))
+		l.cfg.Work = filepath.Join(l.cfg.Work, scratch)
 	}
 	for _, f := range []struct {
-		to          *string
-		xdg, ofHome string
+		to                *string
+		xdg, ofHome, name string
 	}{
-		{&l.cfg.State, "XDG_STATE_HOME", ".local/state"},
-		{&l.cfg.Work, "XDG_CACHE_HOME", ".cache"},
+		{&l.cfg.State, "XDG_STATE_HOME", ".local/state", name},
+		{&l.cfg.Work, "XDG_CACHE_HOME", ".cache", scratch},
 	} {
 		if *f.to != "" {
 			continue
@@ -350,7 +353,7 @@ func (l *loader) folders() error {
 			}
 			dir = filepath.Join(home, f.ofHome)
 		}
-		*f.to = filepath.Join(dir, "spool", folderName(l.cfg.To))
+		*f.to = filepath.Join(dir, "spool", f.name)
 	}
 	return nil
 }

@@ -314,6 +314,35 @@ func TestHeldDownloadIsResumed(t *testing.T) {
 	})
 }
 
+// The buffers of a connection that is held fill up, from the link that others
+// need: a large rest is asked for later.
+func TestLargeDownloadHangsUpWhileHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t, 200, false)
+		l.rate = 16 * rate
+		late := make(chan struct{})
+		var once sync.Once
+		a := l.get(t.Context(), t, "/a", func(done, _ int64) {
+			if done > 150*rate {
+				once.Do(func() { close(late) })
+			}
+		})
+		b := l.get(t.Context(), t, "/b", nil)
+		<-late
+		l.mu.Lock()
+		open := l.open
+		l.mu.Unlock()
+		if share := l.share("/b"); open != 1 || share == 0 || share > 0.2 {
+			t.Errorf("%d connections are open, and the second has %.2f", open, share)
+		}
+		wantNone(t, a)
+		wantNone(t, b)
+		if n, share := l.requests("/b"), l.share("/b"); n != 2 || share > 1.01 {
+			t.Errorf("%d requests for the second, want 2; %.2f of it was sent", n, share)
+		}
+	})
+}
+
 // What was learned of a host is questioned after a while.
 func TestVerdictIsQuestioned(t *testing.T) {
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spool-video/spool"
 )
@@ -25,7 +26,8 @@ type stream struct {
 }
 
 // fetch asks for bytes, and keeps what comes. It ends early when what follows
-// is here already; with errWanted when something else is wanted first.
+// is here already; with errWanted when something else is wanted first, and with
+// errNotYet when it has to wait.
 func (t *transfer) fetch(ctx context.Context, a ask) error {
 	ctx, w := newWatch(ctx, t.client)
 	defer w.stop()
@@ -48,7 +50,7 @@ func (t *transfer) answer(ctx context.Context, w *watch, a ask) (err error) {
 	}
 	t.turn.drop() // kept for a host that was not asked
 	defer func() {
-		t.turn.keep = err == nil || errors.Is(context.Cause(ctx), errWanted)
+		t.turn.keep = err == nil || errors.Is(err, errNotYet) || errors.Is(context.Cause(ctx), errWanted)
 		release()
 	}()
 	s, err := t.accept(ctx, resp, a)
@@ -126,6 +128,9 @@ func (t *transfer) sniffed(ctx context.Context, body io.Reader) (io.Reader, erro
 func (t *transfer) receive(ctx context.Context, s *stream) error {
 	buf := make([]byte, 256<<10)
 	for {
+		if t.hangsUp(s) {
+			return errNotYet
+		}
 		held, err := s.turn.wait(ctx)
 		if err != nil {
 			return t.netFault(ctx, err)
@@ -150,6 +155,23 @@ func (t *transfer) receive(ctx context.Context, s *stream) error {
 			return t.netFault(ctx, err)
 		}
 	}
+}
+
+// errNotYet ends an answer whose turn is over before its bytes are.
+var errNotYet = errors.New("other downloads go first")
+
+// buffered is more than the buffers of a connection hold as a rule.
+const buffered = 8 << 20
+
+// hangsUp: an answer has to wait, and there is more of it than buffers hold.
+// They would fill up meanwhile, from the link that is needed for the downloads
+// that go first; the rest is asked for later.
+func (t *transfer) hangsUp(s *stream) bool {
+	if s.turn == nil || s.turn.free || s.besides || !t.ranged || t.plain || s.to-s.at < buffered {
+		return false
+	}
+	held, _ := s.turn.lane.mayGo(s.turn, time.Now())
+	return held != nil
 }
 
 // met: what the rest of the body brings is here, and fits to it.

@@ -167,7 +167,8 @@ func (t *transfer) fetchAll(ctx context.Context) error {
 		if err != nil || !ok {
 			return err
 		}
-		if err := t.fetchSome(ctx, next, urgent); err != nil && !errors.Is(err, errWanted) && !errors.Is(err, errRoom) {
+		err = t.fetchSome(ctx, next, urgent)
+		if err != nil && !errors.Is(err, errWanted) && !errors.Is(err, errRoom) && !errors.Is(err, errNotYet) {
 			return err
 		}
 	}

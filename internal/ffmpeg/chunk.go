@@ -209,10 +209,13 @@ func (e Encoding) picture(video *spool.VideoStream, top spool.Rung) []string {
 	}
 	scale += ":out_range=tv"
 	switch {
-	case strings.HasPrefix(video.PixFmt, "yuvj") || video.Range == "pc" && !isRGB(video):
-		scale += ":in_range=pc"
 	case isRGB(video):
 		scale += ":out_color_matrix=bt709"
+	case strings.HasPrefix(video.PixFmt, "yuvj") || video.Range == "pc":
+		scale += ":in_range=pc"
+	default:
+		// Told so, the filter copies no picture that is of the right size already.
+		scale += ":in_range=tv"
 	}
 	return []string{scale, "setsar=1", "format=yuv420p", colour.setparams()}
 }

@@ -1,5 +1,5 @@
 // Package hosttest starts real storage servers on 127.0.0.1 for tests: an S3
-// server, OpenStack Swift, OpenSSH, Samba, Apache for WebDAV, and one for FTP. Each
+// server, OpenStack Swift, OpenSSH, Samba, Apache for WebDAV and plain files, and one for FTP. Each
 // has a port and a folder of its own, and ends with its test. A server is given as the options of a remote that reaches it.
 package hosttest
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,22 +55,41 @@ func SMB(tb testing.TB) map[string]string {
 // WebDAV starts Apache with a folder that everybody may write.
 func WebDAV(tb testing.TB) map[string]string {
 	tb.Helper()
+	dir := tb.TempDir()
+	address := apache(tb, dir, []string{"dav", "dav_fs"}, "Dav On\n")
+	return map[string]string{"type": "webdav", "url": address, "vendor": "other"}
+}
+
+// WebIndex starts Apache with a folder that everybody may read, and list.
+func WebIndex(tb testing.TB) (options map[string]string, folder string) {
+	tb.Helper()
+	dir := tb.TempDir()
+	address := apache(tb, dir, []string{"autoindex"}, "Options Indexes\n")
+	return map[string]string{"type": "http", "url": address}, filepath.Join(dir, "files")
+}
+
+// apache serves the folder files of dir, by some more modules and rules.
+func apache(tb testing.TB, dir string, more []string, rules string) (address string) {
+	tb.Helper()
 	need(tb, "apache2")
-	dir, port := tb.TempDir(), freePort(tb)
+	port := freePort(tb)
 	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
 		tb.Fatal(err)
 	}
 	config := "ServerRoot " + dir + "\nListen 127.0.0.1:" + port + "\nServerName localhost\nPidFile pid\nErrorLog log\n"
-	for _, module := range []string{"mpm_event", "authz_core", "dav", "dav_fs"} {
+	for _, module := range append([]string{"mpm_event", "authz_core"}, more...) {
 		config += "LoadModule " + module + "_module /usr/lib/apache2/modules/mod_" + module + ".so\n"
 	}
-	config += "DocumentRoot " + dir + "/files\nDavLockDB " + dir + "/locks\n<Directory " + dir + "/files>\nDav On\nRequire all granted\n</Directory>\n"
+	if slices.Contains(more, "dav_fs") {
+		config += "DavLockDB " + dir + "/locks\n"
+	}
+	config += "DocumentRoot " + dir + "/files\n<Directory " + dir + "/files>\n" + rules + "Require all granted\n</Directory>\n"
 	file := filepath.Join(dir, "apache.conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	start(tb, process.Command{Path: "apache2", Args: []string{"-f", file, "-D", "FOREGROUND"}, Dir: dir}, port)
-	return map[string]string{"type": "webdav", "url": "http://127.0.0.1:" + port, "vendor": "other"}
+	return "http://127.0.0.1:" + port
 }
 
 // python is Debian's, which has Debian's packages.

@@ -141,9 +141,7 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	job.State, job.Result, job.Failure, job.Worker = spool.JobDone, r.Result, nil, r.Worker
 	v := &rec.Video
 	v.Changed = now
-	if v.Failure != nil && !v.Status.Ended() && !stillWaits(rec.Jobs) {
-		v.Failure = nil
-	}
+	waitsOn(rec)
 	ev := Event{Done: &r.JobKey}
 	if r.Result != nil {
 		ev.Plan = r.Result.Plan
@@ -162,15 +160,26 @@ func done(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	settle(rec)
 }
 
-// stillWaits reports whether another job waits for the machine or the
-// destination: one chunk that got through does not end the pause.
-func stillWaits(jobs []ledger.Job) bool {
-	for _, j := range jobs {
-		if j.State != spool.JobDone && j.Failure != nil && j.Failure.Class == spool.Environment {
-			return true
-		}
+// waitsOn keeps what a video is paused for to what its jobs still wait for, of
+// the machine or the destination: one chunk that got through does not end the
+// pause, and what is mended is not said any more when something else is not.
+func waitsOn(rec *ledger.Record) {
+	v := &rec.Video
+	if v.Failure == nil || v.Status.Ended() {
+		return
 	}
-	return false
+	var now *spool.Failure
+	for _, j := range rec.Jobs {
+		f := j.Failure
+		if j.State == spool.JobDone || f == nil || f.Class != spool.Environment {
+			continue
+		}
+		if f.Code == v.Failure.Code {
+			return
+		}
+		now = f
+	}
+	v.Failure = now
 }
 
 // learn keeps with the video what people ask for without opening a plan.
@@ -233,6 +242,7 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 		fail(rec, job, *f)
 	case spool.Transient:
 		retryLater(rec, job, r, now)
+		waitsOn(rec)
 	}
 }
 

@@ -150,29 +150,6 @@ func TestApplyFailures(t *testing.T) {
 	}
 }
 
-// TestOneThatGotThroughEndsNoPause: a pause ends when nothing waits for the
-// environment any more, not with the first job that is done.
-func TestOneThatGotThroughEndsNoPause(t *testing.T) {
-	rec := sent()
-	key := func(n int) spool.JobKey {
-		return spool.JobKey{Video: "v", Revision: rec.Video.Revision, Kind: spool.Encode, Number: n}
-	}
-	rec.Jobs = nil
-	for n := range 2 {
-		rec.Jobs = append(rec.Jobs, ledger.Job{JobRecord: spool.JobRecord{JobKey: key(n), State: spool.JobRunning, Epoch: 1}})
-	}
-	Apply(&rec, spool.Report{JobKey: key(0), Epoch: 1, Outcome: spool.Broke, Failure: &spool.Failure{Class: spool.Environment}}, noon)
-	Apply(&rec, spool.Report{JobKey: key(1), Epoch: 1, Outcome: spool.Done, Result: &spool.Result{}}, noon)
-	if rec.Video.Status != spool.Paused {
-		t.Errorf("%s while a job still waits", rec.Video.Status)
-	}
-	rec.Jobs[0].State = spool.JobRunning
-	Apply(&rec, spool.Report{JobKey: key(0), Epoch: 1, Outcome: spool.Done, Result: &spool.Result{}}, noon)
-	if rec.Video.Failure != nil {
-		t.Errorf("%+v when nothing waits", rec.Video.Failure)
-	}
-}
-
 func TestTransientFailuresEndAfterFiveAttempts(t *testing.T) {
 	rec := sent()
 	for range maxAttempts {
@@ -365,8 +342,8 @@ func TestRetry(t *testing.T) {
 }
 
 // What is left over goes to the first job that is handed out, unless more is
-// coming; the first chunk of a video may take from others when somebody waits
-// for it.
+// coming; to the first chunk of a video in any case, which may even take from
+// others when somebody waits for it.
 func TestSpareSlots(t *testing.T) {
 	for _, c := range []struct {
 		soon            bool
@@ -379,6 +356,8 @@ func TestSpareSlots(t *testing.T) {
 		{false, spool.Encode, 1, 8, 2, false},
 		{false, spool.Fetch, 0, 7, 2, false},
 		{false, spool.Draft, 0, 7, 2, false},
+		{false, spool.Fetch, 0, 0, 2, true},
+		{false, spool.Fetch, 1, 0, 2, false},
 		{true, spool.Fetch, 0, 0, 0, true},
 		{true, spool.Encode, 1, 0, 0, true},
 		{true, spool.Encode, 0, 1, 0, false},

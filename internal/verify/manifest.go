@@ -21,7 +21,7 @@ const ManifestVersion = 1
 var ErrManifest = errors.New("manifest cannot be used")
 
 // Manifest is <rev>/manifest.json: what a revision consists of, to the last
-// byte. It is written after every object that it lists but the master.
+// byte. It is put before the master that leads to it.
 type Manifest struct {
 	Version  int            `json:"v"`
 	Spool    string         `json:"spool"` // the version of Spool that wrote it

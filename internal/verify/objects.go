@@ -14,7 +14,7 @@ import (
 
 // readers is how many objects are read at a time: a bucket answers late, not
 // slowly.
-const readers = 16
+const readers = 24
 
 // list asks the store what it has of the revision.
 func (c *checker) list(ctx context.Context) error {
@@ -72,7 +72,7 @@ func (c *checker) present(ctx context.Context, o spool.Object) error {
 }
 
 // smallObjects reads everything but segments, and compares it byte for byte by
-// its hash.
+// its hash. In the same go it reads the segments that are looked at later.
 func (c *checker) smallObjects(ctx context.Context) error {
 	small := append(c.manifest.glance(), c.manifest.Beside...)
 	for _, r := range c.manifest.Renditions {
@@ -92,11 +92,13 @@ func (c *checker) smallObjects(ctx context.Context) error {
 		_, there := c.sizes[o.Name]
 		return !there && c.texts[o.Name] == nil
 	})
-	contents := make([][]byte, len(small))
-	problems := make([]error, len(small))
-	err := c.several(ctx, len(small), readers, func(ctx context.Context, i int) error {
-		if contents[i] = c.texts[small[i].Name]; contents[i] == nil {
-			contents[i], problems[i] = c.read(ctx, small[i].Name, maxText)
+	samples := c.samples()
+	all := slices.Concat(samples, small)
+	contents := make([][]byte, len(all))
+	problems := make([]error, len(all))
+	err := c.several(ctx, len(all), readers, func(ctx context.Context, i int) error {
+		if contents[i] = c.texts[all[i].Name]; contents[i] == nil {
+			contents[i], problems[i] = c.read(ctx, all[i].Name, maxText)
 		}
 		if errors.Is(problems[i], store.ErrNotFound) {
 			return nil
@@ -106,6 +108,10 @@ func (c *checker) smallObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for i, o := range samples {
+		c.ahead[o.Name] = found{contents[i], problems[i]}
+	}
+	contents, problems = contents[len(samples):], problems[len(samples):]
 	for i, o := range small {
 		text, err := c.judge(o.Name, contents[i], problems[i])
 		if err != nil {
@@ -117,6 +123,36 @@ func (c *checker) smallObjects(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// found is what came of reading an object.
+type found struct {
+	content []byte
+	err     error
+}
+
+// samples are the objects that are looked at of all segments, when that is not
+// all of them.
+func (c *checker) samples() (all []spool.Object) {
+	if c.o.Deep {
+		return nil
+	}
+	for _, r := range slices.Concat(c.manifest.Renditions, c.manifest.Subtitles) {
+		if len(r.Segments) == 0 {
+			continue
+		}
+		s := r.Segments[c.sample(r)]
+		all = append(all, s.Object)
+		for _, i := range s.IFrames {
+			if i.Object != nil {
+				all = append(all, *i.Object)
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(o spool.Object) bool {
+		_, there := c.sizes[o.Name]
+		return !there || o.Size < 0 || o.Size > maxText || c.sizes[o.Name] > o.Size
+	})
 }
 
 // several does n things, some at a time. The first error ends it.

@@ -124,6 +124,7 @@ type checker struct {
 	sizes    map[string]int64     // what the store lists, by name below the video
 	lists    map[string]hlsList   // parsed media playlists by rendition
 	looks    map[string]hls.Media // parsed I-frame playlists by rendition
+	ahead    map[string]found     // what was read before it is looked at, by name below the video
 	decoding *flow.Slots          // held while an ffmpeg runs
 }
 
@@ -139,6 +140,7 @@ func Package(ctx context.Context, s store.Store, video string, o Options) (Repor
 	c := &checker{
 		store: s, video: video, o: o, report: Report{Video: video, Findings: []Finding{}},
 		texts: map[string][]byte{}, sizes: map[string]int64{}, lists: map[string]hlsList{}, looks: map[string]hls.Media{},
+		ahead:    map[string]found{},
 		decoding: flow.NewSlots(runtime.NumCPU()),
 	}
 	if c.o.Tools.FFmpeg == "" {
@@ -286,6 +288,9 @@ func (c *checker) judge(name string, b []byte, err error) ([]byte, error) {
 func (c *checker) read(ctx context.Context, name string, most int64) ([]byte, error) {
 	if pending, ok := c.o.Pending[name]; ok {
 		return pending, nil
+	}
+	if before, ok := c.ahead[name]; ok {
+		return before.content, before.err
 	}
 	r, err := c.store.Open(ctx, c.video+"/"+name, 0, -1)
 	if err != nil {

@@ -206,7 +206,7 @@ func (w *Worker) receive(ctx context.Context) error {
 	for {
 		d, err := w.cfg.Queue.Receive(ctx, queue.WorkTopic(w.cfg.Name))
 		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
-			return fmt.Errorf("receive work: %w", err)
+			return fmt.Errorf("receive work: %w", errors.Join(ctx.Err(), err))
 		}
 		if err != nil {
 			w.link.lost(err)

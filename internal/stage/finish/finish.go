@@ -43,10 +43,10 @@ const (
 // Run publishes what was made. It may be run again after a crash at any point
 // and then ends the same.
 //
-// A bucket may take long to answer. What does not name one another goes there
-// together, and is made while other things are put; playlists and pictures are
-// there before the manifest that names them, all of it is verified as it lies
-// there, and the master comes last, by itself.
+// A bucket may take long to answer: what need not wait for one another goes
+// there together, and is made while other things are put. In this order are the
+// revision, with all that it names; verifying it, as it lies there; what is
+// beside it; and the master, by itself.
 func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progress)) (spool.Result, error) {
 	progress(spool.Progress{Phase: spool.Publishing})
 	p, err := assemble(job)
@@ -67,20 +67,43 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	if err != nil {
 		return spool.Result{}, err
 	}
-	for _, step := range [][]document{p.about, {p.master}} {
-		if err := s.putAll(ctx, job.Video, step, brief, meter); err != nil {
-			return spool.Result{}, err
-		}
+	there, err := s.announce(ctx, job, p, meter)
+	if err != nil {
+		return spool.Result{}, err
 	}
-	s.sweepStrays(ctx, job, p, progress)
+	if err := s.sweepStrays(ctx, job, p, there); err != nil {
+		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
+	}
 	return spool.Result{Finished: &spool.Finished{
 		Master:  s.Store.Properties().Address + "/" + job.Video + "/" + verify.MasterName,
 		Objects: report.Objects, Bytes: report.Bytes, Length: report.Length, Notes: notes,
 	}}, nil
 }
 
+// announce puts what lies beside the revision, the master last. Meanwhile it
+// looks what the store has of the video; an error of that is in what it gives.
+func (s Stage) announce(ctx context.Context, job spool.Job, p *parcel, m *meter) (there listing, err error) {
+	err = flow.Run(ctx, func(g *flow.Group) {
+		g.Go(func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, sweepTime)
+			defer cancel()
+			there = listed(ctx, s.Store, job.Video+"/")
+			return nil
+		})
+		g.Go(func(ctx context.Context) error {
+			for _, step := range [][]document{p.about, {p.master}} {
+				if err := s.putAll(ctx, job.Video, step, brief, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return there, err //nolint:wrapcheck // each says what it was about
+}
+
 // putRevision puts everything that lies below the revision besides its
-// segments, the manifest last.
+// segments.
 func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *meter) (notes []string, err error) {
 	var poster []byte
 	var glimpses *board
@@ -111,12 +134,7 @@ func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *met
 		return nil, err
 	}
 	m.expect(size(p.revision()) + size(p.beside()))
-	for _, step := range [][]document{p.pictures, {p.sealed}} {
-		if err := s.putAll(ctx, job.Video, step, immutable, m); err != nil {
-			return nil, err
-		}
-	}
-	return notes, nil
+	return notes, s.putAll(ctx, job.Video, append(p.pictures, p.sealed), immutable, m)
 }
 
 // exportKeys puts the keys where players get them, before any playlist names
@@ -195,13 +213,17 @@ func seed(revision string) uint64 {
 	return h.Sum64()
 }
 
+// sweepTime is how long a video is kept from being ready for the sake of what
+// is left over.
+const sweepTime = time.Minute
+
 // sweepStrays removes what lies below the revision and no accepted report
 // names: uploads of workers that were thought dead; and what earlier plans of
 // the video left. The video is published
 // already, so a store that refuses does not fail it; what stays is found by
 // verify as a stray.
-func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progress func(spool.Progress)) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, there listing) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
 	known := map[string]bool{}
 	for _, o := range p.manifest.Objects() {
@@ -210,24 +232,18 @@ func (s Stage) sweepStrays(ctx context.Context, job spool.Job, p *parcel, progre
 	for _, d := range p.revision() {
 		known[job.Video+"/"+d.Name] = true
 	}
-	now, err := listed(ctx, s.Store, job.Video+"/")
-	if err == nil {
-		err = flow.Run(ctx, func(g *flow.Group) {
-			g.Go(func(ctx context.Context) error {
-				// Players follow the early lists, which may name what was made again since.
-				named, err := namedEarly(ctx, now, job.Video, job.Revision)
-				if err != nil {
-					return err
-				}
-				stray := func(name string) bool { return !known[name] && !named[name] }
-				return remove(ctx, now, job.Video+"/"+job.Revision+"/", stray)
-			})
-			g.Go(func(ctx context.Context) error {
-				return sweepAbandoned(ctx, now, job.Video, job.Revision, job.GivenUp)
-			})
+	return flow.Run(ctx, func(g *flow.Group) { //nolint:wrapcheck // nobody is told what it was
+		g.Go(func(ctx context.Context) error {
+			// Players follow the early lists, which may name what was made again since.
+			named, err := namedEarly(ctx, there, job.Video, job.Revision)
+			if err != nil {
+				return err
+			}
+			stray := func(name string) bool { return !known[name] && !named[name] }
+			return remove(ctx, there, job.Video+"/"+job.Revision+"/", stray)
 		})
-	}
-	if err != nil {
-		progress(spool.Progress{Phase: spool.Publishing, Note: "some left-over objects could not be removed"})
-	}
+		g.Go(func(ctx context.Context) error {
+			return sweepAbandoned(ctx, there, job.Video, job.Revision, job.GivenUp)
+		})
+	})
 }

@@ -94,8 +94,9 @@ func short(m *verifytest.Memory, prefix string) string {
 	return ""
 }
 
-// The master is the last object that is put, by itself; the manifest comes
-// after all that it names below the revision; headers say what may be cached.
+// The master is the last object that is put, by itself; what lies beside the
+// revision is put before it, when all of the revision is there; headers say what
+// may be cached.
 func TestOrderAndHeaders(t *testing.T) {
 	m := verifytest.NewMemory()
 	job := verifytest.Job(t, m, verifytest.Options{})
@@ -109,8 +110,7 @@ func TestOrderAndHeaders(t *testing.T) {
 			"vid/r1/a0-und/index.m3u8", "vid/r1/v0-90p/iframes.m3u8", "vid/r1/v0-90p/index.m3u8",
 			"vid/r1/v1-180p/iframes.m3u8", "vid/r1/v1-180p/index.m3u8",
 		},
-		{tile, "vid/r1/storyboard/index.vtt"},
-		{"vid/r1/manifest.json"},
+		{"vid/r1/manifest.json", tile, "vid/r1/storyboard/index.vtt"},
 		{"vid/poster.jpg", "vid/video.json"},
 		{"vid/master.m3u8"},
 	}

@@ -17,7 +17,7 @@ import (
 
 const (
 	// glimpsers is how many segments are read at a time.
-	glimpsers = 16
+	glimpsers = 24
 	// headSize is what is read of a segment at first, in bytes: mostly its first
 	// picture lies within.
 	headSize = 96 << 10

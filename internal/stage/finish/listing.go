@@ -16,24 +16,30 @@ import (
 type listing struct {
 	store.Store
 	found []store.Info
+	err   error // why that is not all
 }
 
 // listed lists all objects below a prefix, outside of which the listing is
 // empty.
-func listed(ctx context.Context, s store.Store, prefix string) (listing, error) {
+func listed(ctx context.Context, s store.Store, prefix string) listing {
 	l := listing{Store: s}
 	for info, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return l, fmt.Errorf("list %s: %w", prefix, err)
+			l.err = fmt.Errorf("list %s: %w", prefix, err)
+			break
 		}
 		l.found = append(l.found, info)
 	}
-	return l, nil
+	return l
 }
 
-// List yields what was found.
+// List yields what was found, and what went wrong.
 func (l listing) List(_ context.Context, prefix string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
+		if l.err != nil {
+			yield(store.Info{}, l.err)
+			return
+		}
 		for _, info := range l.found {
 			if strings.HasPrefix(info.Name, prefix) && !yield(info, nil) {
 				return

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/store"
@@ -59,16 +60,22 @@ func (s Stage) poster(ctx context.Context, job spool.Job, p *parcel) ([]byte, er
 // published.
 func (s Stage) clear(ctx context.Context, job spool.Job, r verify.Rendition) ([]byte, error) {
 	number := len(r.Segments) / 3
-	var init []byte
-	if r.Init.Name != "" {
-		var err error
-		if init, err = read(ctx, s.Store, job.Video+"/"+r.Init.Name, maxPoster); err != nil {
-			return nil, fmt.Errorf("read %s: %w", r.Init.Name, err)
+	var init, content []byte
+	err := flow.Run(ctx, func(g *flow.Group) {
+		for name, into := range map[string]*[]byte{r.Init.Name: &init, r.Segments[number].Name: &content} {
+			if name == "" {
+				continue // the container needs none
+			}
+			g.Go(func(ctx context.Context) (err error) {
+				if *into, err = read(ctx, s.Store, job.Video+"/"+name, maxSegment); err != nil {
+					return fmt.Errorf("read %s: %w", name, err)
+				}
+				return nil
+			})
 		}
-	}
-	content, err := read(ctx, s.Store, job.Video+"/"+r.Segments[number].Name, maxSegment)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.Segments[number].Name, err)
+		return nil, err //nolint:wrapcheck // it says what was read
 	}
 	if key := job.Keys.Of(number); key != nil {
 		content, err = keys.Decrypt(key.Bytes, keys.IV(key.Bytes, r.Name, number), content)

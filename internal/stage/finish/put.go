@@ -153,23 +153,19 @@ const maxCard = 4 << 20
 // nothing is published under the name, and ErrForeign when what is there is
 // not Spool's.
 func Look(ctx context.Context, s store.Store, video string) (Card, error) {
-	text, err := read(ctx, s, video+"/"+verify.CardName, maxCard)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	text, none, master := ask(ctx, s, video)
+	if none != nil && !errors.Is(none, store.ErrNotFound) {
+		return Card{}, fmt.Errorf("look at %s: %w", video, none)
 	}
 	var card Card
-	if err == nil {
+	if none == nil {
 		if json.Unmarshal(text, &card) == nil && card.Version > 0 && card.ID == video && card.Revision != "" {
 			return card, nil
 		}
 		return Card{}, foreign(video)
 	}
-	_, err = s.Stat(ctx, video+"/"+verify.MasterName)
-	if errors.Is(err, store.ErrNotFound) {
-		return Card{}, fmt.Errorf("look at %s: %w", video, err)
-	}
-	if err != nil {
-		return Card{}, fmt.Errorf("look at %s: %w", video, err)
+	if master != nil {
+		return Card{}, fmt.Errorf("look at %s: %w", video, master)
 	}
 	// A master whose card was lost is still ours when a manifest stands behind
 	// it.
@@ -181,4 +177,20 @@ func Look(ctx context.Context, s store.Store, video string) (Card, error) {
 		return Card{}, foreign(video)
 	}
 	return Card{Version: CardVersion, ID: video, Revision: manifest.Revision, Seconds: manifest.Seconds}, nil
+}
+
+// ask reads a card and asks for the master at the same time: mostly neither is
+// there. none says why there is no card, master why there is no master.
+func ask(ctx context.Context, s store.Store, video string) (card []byte, none, master error) {
+	_ = flow.Run(ctx, func(g *flow.Group) { // neither ends the other
+		g.Go(func(ctx context.Context) error {
+			card, none = read(ctx, s, video+"/"+verify.CardName, maxCard)
+			return nil
+		})
+		g.Go(func(ctx context.Context) error {
+			_, master = s.Stat(ctx, video+"/"+verify.MasterName)
+			return nil
+		})
+	})
+	return card, none, master
 }

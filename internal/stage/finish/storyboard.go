@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/flow"
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/storyboard"
@@ -97,26 +99,33 @@ type board struct {
 	named     verify.Storyboard
 }
 
+// sheet is a tile in the making.
+type sheet struct {
+	pictures []glimpse
+	tile     []byte
+}
+
 func (b *board) make(ctx context.Context) error {
-	every := storyboard.Every(b.length)
-	var waiting []glimpse
-	for numbers := range slices.Chunk(b.chosen(every), storyboard.PerTile) {
-		seen, err := b.look(ctx, numbers)
-		if err != nil {
+	var sheets []*sheet
+	err := flow.Run(ctx, func(g *flow.Group) {
+		queue := flow.NewQueue[*sheet](1)
+		flow.Produce(g, 1, queue, func(ctx context.Context, put func(*sheet) error) error {
+			return b.gather(ctx, func(pictures []glimpse) error {
+				s := &sheet{pictures: pictures}
+				sheets = append(sheets, s)
+				return put(s)
+			})
+		})
+		flow.Consume(g, runtime.NumCPU(), queue, func(ctx context.Context, s *sheet) (err error) {
+			s.tile, err = b.tile(ctx, s.pictures)
 			return err
-		}
-		waiting = append(waiting, b.spaced(seen, every)...)
-		for len(waiting) >= storyboard.PerTile {
-			if err := b.tile(ctx, waiting[:storyboard.PerTile]); err != nil {
-				return err
-			}
-			waiting = waiting[storyboard.PerTile:]
-		}
+		})
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // each says what it was about
 	}
-	if len(waiting) > 0 {
-		if err := b.tile(ctx, waiting); err != nil {
-			return err
-		}
+	for _, s := range sheets {
+		b.lay(s)
 	}
 	if len(b.cues) == 0 {
 		return errors.New("there is no key frame")
@@ -127,6 +136,30 @@ func (b *board) make(ctx context.Context) error {
 	b.cues[0].Start, b.cues[len(b.cues)-1].End = 0, b.length
 	b.named.Index = b.add(storyboard.IndexName, storyboard.IndexType, storyboard.Encode(b.cues))
 	return nil
+}
+
+// gather reads the pictures, and gives those of one tile after those of
+// another.
+func (b *board) gather(ctx context.Context, give func([]glimpse) error) error {
+	every := storyboard.Every(b.length)
+	var waiting []glimpse
+	for numbers := range slices.Chunk(b.chosen(every), glimpsers) {
+		seen, err := b.look(ctx, numbers)
+		if err != nil {
+			return err
+		}
+		waiting = append(waiting, b.spaced(seen, every)...)
+		for len(waiting) >= storyboard.PerTile {
+			if err := give(waiting[:storyboard.PerTile]); err != nil {
+				return err
+			}
+			waiting = waiting[storyboard.PerTile:]
+		}
+	}
+	if len(waiting) == 0 {
+		return nil
+	}
+	return give(waiting)
 }
 
 // chosen are the numbers of the segments whose pictures are shown.
@@ -156,30 +189,31 @@ func (b *board) spaced(seen []glimpse, every time.Duration) []glimpse {
 }
 
 // tile makes one JPEG.
-func (b *board) tile(ctx context.Context, pictures []glimpse) error {
+func (b *board) tile(ctx context.Context, pictures []glimpse) ([]byte, error) {
 	// The pictures are in no container now; ffmpeg gets them in its own.
 	init, err := cmaf.VideoInit(b.rung.Init.Config, b.rung.Init.Timescale)
 	if err != nil {
-		return fmt.Errorf("write a storyboard's pictures: %w", err)
+		return nil, fmt.Errorf("write a storyboard's pictures: %w", err)
 	}
 	media := bytes.NewBuffer(init)
 	f := cmaf.Fragment{Sequence: 1}
-	for _, p := range pictures {
-		f.Samples = append(f.Samples, cmaf.Sample{Duration: uint32(b.rung.Init.Timescale), Sync: true, Data: p.coded})
+	for i := range pictures {
+		f.Samples = append(f.Samples, cmaf.Sample{Duration: uint32(b.rung.Init.Timescale), Sync: true, Data: pictures[i].coded})
+		pictures[i].coded = nil // a long video has hundreds
 	}
 	if err := cmaf.WriteFragment(media, f); err != nil {
-		return fmt.Errorf("write a storyboard's pictures: %w", err)
+		return nil, fmt.Errorf("write a storyboard's pictures: %w", err)
 	}
-	tile, err := b.stage.tile(ctx, media.Bytes(), b.filter(len(pictures)))
-	if err != nil {
-		return err
+	return b.stage.tile(ctx, media.Bytes(), b.filter(len(pictures)))
+}
+
+// lay adds a tile, with its cues.
+func (b *board) lay(s *sheet) {
+	name := fmt.Sprintf("%05d-%.8s.jpg", len(b.named.Tiles), verify.Sum(s.tile))
+	b.named.Tiles = append(b.named.Tiles, b.add(name, storyboard.TileType, s.tile))
+	for i, place := range storyboard.Lay(len(s.pictures), b.width, b.height) {
+		b.cues = append(b.cues, storyboard.Cue{Start: s.pictures[i].at, Tile: name, Place: place})
 	}
-	name := fmt.Sprintf("%05d-%.8s.jpg", len(b.named.Tiles), verify.Sum(tile))
-	b.named.Tiles = append(b.named.Tiles, b.add(name, storyboard.TileType, tile))
-	for i, place := range storyboard.Lay(len(pictures), b.width, b.height) {
-		b.cues = append(b.cues, storyboard.Cue{Start: pictures[i].at, Tile: name, Place: place})
-	}
-	return nil
 }
 
 // filter scales pictures and lays them side by side.

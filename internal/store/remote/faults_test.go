@@ -111,11 +111,11 @@ func wantError(t *testing.T, err error, class spool.Class, code string) *spool.E
 func TestObjectsAreServedAsTold(t *testing.T) {
 	t.Parallel()
 	f := serve(t)
-	s := open(t, f.options(), bucket+"/dest", remote.Options{})
-	cache := ""
-	f.with(func(_ http.ResponseWriter, r *http.Request) bool { // the server in memory forgets it
+	s := open(t, f.options("acl", "public-read", "storage_class", "STANDARD_IA"), bucket+"/dest", remote.Options{})
+	cache, acl, class := "", "", ""
+	f.with(func(_ http.ResponseWriter, r *http.Request) bool { // the server in memory forgets them
 		if r.Method == http.MethodPut {
-			cache = r.Header.Get("Cache-Control")
+			cache, acl, class = r.Header.Get("Cache-Control"), r.Header.Get("X-Amz-Acl"), r.Header.Get("X-Amz-Storage-Class")
 		}
 		return false
 	})
@@ -126,6 +126,9 @@ func TestObjectsAreServedAsTold(t *testing.T) {
 	f.server.ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+bucket+"/dest/v/a.m4s", nil))
 	if h := r.Header(); h.Get("Content-Type") != "video/iso.segment" || cache != "max-age=7" || r.Body.String() != "media" {
 		t.Errorf("served as %v, to be kept %q: %q", h, cache, r.Body)
+	}
+	if acl != "public-read" || class != "STANDARD_IA" { // as the remote says
+		t.Errorf("put for %q, as %q", acl, class)
 	}
 }
 

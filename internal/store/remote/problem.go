@@ -98,6 +98,8 @@ func (s *Store) classify(err error) *spool.Error {
 		return readOnly(s.at)
 	case status == 0 && unreachable(err):
 		return away(s.at)
+	case status == 0 && timedOut(err):
+		return mute(s.at)
 	}
 	e := &spool.Error{
 		Class: spool.Transient, Code: troubleCode, Reason: "the store " + s.at.String() + " does not answer as it should",
@@ -189,6 +191,12 @@ func unreachable(err error) bool {
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }
 
+// timedOut: somebody was spoken to, who said nothing for too long.
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
 // missing: there is no object of that name.
 func missing(err error) bool {
 	return errors.Is(err, rclone.ErrorObjectNotFound) || errors.Is(err, rclone.ErrorIsDir) || errors.Is(err, rclone.ErrorNotAFile)
@@ -204,6 +212,14 @@ func away(at spool.RemotePath) *spool.Error {
 	return &spool.Error{
 		Class: spool.Environment, Code: awayCode, Reason: "the store " + at.String() + " cannot be reached",
 		Hint: "look at its server, at the network, and at the remote " + at.Remote + " in rclone config; a run goes on by itself",
+	}
+}
+
+// mute: the server takes connections and what is sent, and says nothing.
+func mute(at spool.RemotePath) *spool.Error {
+	return &spool.Error{
+		Class: spool.Environment, Code: "dest-mute", Reason: "the store " + at.String() + " takes connections, and does not answer",
+		Hint: "look at its server: it may hang; a run goes on by itself",
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/textproto"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +19,33 @@ import (
 )
 
 // Open reads length bytes from offset; length < 0 means to the end. Past the
-// end there is nothing to read.
-func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
+// end there is nothing to read. What is cut short is asked for again from where
+// it was cut.
+func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
+	r, err := s.openOnce(ctx, name, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return &reading{
+		ReadCloser: r, tries: tries - 1,
+		reopen: func(read int64) (io.ReadCloser, error) {
+			if length < 0 {
+				return s.openOnce(ctx, name, offset+read, length)
+			}
+			return s.openOnce(ctx, name, offset+read, length-read)
+		},
+		problem: func(err error) error { return s.problem(ctx, "read", name, err) },
+	}, nil
+}
+
+// openOnce is Open without going on.
+func (s *Store) openOnce(ctx context.Context, name string, offset, length int64) (r io.ReadCloser, err error) {
 	err = s.again(ctx, "open", name, func(ctx context.Context) (err error) {
-		if offset == 0 && length < 0 && s.kind.unasked != nil {
-			r, err = s.openWhole(ctx, name)
-			return err
+		if offset == 0 && length != 0 && s.kind.unasked != nil {
+			r, err = s.openUnasked(ctx, name, length)
+			if status, _ := answer(err); status != http.StatusRequestedRangeNotSatisfiable {
+				return err
+			} // it is empty: nothing of it can be asked for
 		}
 		o, err := s.find(ctx, name)
 		if err == nil {
@@ -33,8 +56,35 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (r 
 	return r, err
 }
 
-// openWhole opens an object in one request.
-func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, error) {
+// reading goes on with an object where what was read of it ended too early.
+type reading struct {
+	io.ReadCloser
+	read    int64 // bytes so far
+	tries   int   // that are left
+	reopen  func(read int64) (io.ReadCloser, error)
+	problem func(error) error
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.read += int64(n)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	if r.tries == 0 {
+		return n, r.problem(err)
+	}
+	rest, again := r.reopen(r.read)
+	if again != nil {
+		return n, again
+	}
+	_ = r.Close() // it has failed
+	r.ReadCloser, r.tries = rest, r.tries-1
+	return n, nil
+}
+
+// openUnasked opens an object, or the first length bytes of it, in one request.
+func (s *Store) openUnasked(ctx context.Context, name string, length int64) (io.ReadCloser, error) {
 	f, err := s.sought(ctx, name)
 	if err != nil {
 		return nil, err
@@ -47,11 +97,21 @@ func (s *Store) openWhole(ctx context.Context, name string) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := o.Open(ctx)
+	var options []rclone.OpenOption
+	if length > 0 { // as a header: of an object whose size it does not know, rclone asks for no range
+		options = append(options, &rclone.HTTPOption{Key: "Range", Value: fmt.Sprintf("bytes=0-%d", length-1)})
+	}
+	r, err := o.Open(ctx, options...)
 	if missing(err) {
 		return nil, s.absent(ctx, f, err)
 	}
-	return r, err
+	if err != nil || length < 0 {
+		return r, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(r, length), r}, nil
 }
 
 // open reads length bytes of an object from offset; length < 0 means to the
@@ -178,10 +238,25 @@ func (s *Store) list(ctx context.Context, prefix, start string, yield func(rclon
 	if err == nil || errors.Is(err, errEnough) {
 		return err
 	}
-	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil {
+	if _, isFile := f.NewObject(ctx, start); errors.Is(err, rclone.ErrorDirNotFound) || start != "" && isFile == nil || unlisted(ctx, f, start, err) {
 		return s.check(ctx, f) // no object's name begins so, if the store is there
 	}
 	return err
+}
+
+// unlisted reports whether an FTP server that would not list a folder does not
+// have it: some do not say so, but that the name is wrong. What is above knows.
+func unlisted(ctx context.Context, f rclone.Fs, dir string, err error) bool {
+	var said *textproto.Error
+	if dir == "" || !errors.As(err, &said) {
+		return false
+	}
+	above := strings.TrimPrefix(path.Dir(dir), ".")
+	entries, err := f.List(ctx, above)
+	if err != nil {
+		return errors.Is(err, rclone.ErrorDirNotFound) || unlisted(ctx, f, above, err)
+	}
+	return !slices.ContainsFunc(entries, func(e rclone.DirEntry) bool { return e.Remote() == dir })
 }
 
 // errEnough: whoever ranges over a list has stopped.

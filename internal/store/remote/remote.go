@@ -31,7 +31,6 @@ const (
 	tempName  = ".spool-tmp"   // folder of what is being written
 
 	connecting = 20 * time.Second
-	silent     = time.Minute // how long a server may say nothing
 )
 
 var _ store.Store = (*Store)(nil)
@@ -59,6 +58,8 @@ type Options struct {
 	// Rest is how long to wait before a second try; each next one waits twice
 	// as long. 0 is 250 ms.
 	Rest time.Duration
+	// Silence is how long a server may say nothing. 0 is a minute.
+	Silence time.Duration
 }
 
 // Store is an open store.
@@ -93,6 +94,9 @@ func Open(ctx context.Context, at spool.RemotePath, o Options) (*Store, error) {
 	}
 	if o.Rest == 0 {
 		o.Rest = 250 * time.Millisecond
+	}
+	if o.Silence == 0 {
+		o.Silence = time.Minute
 	}
 	s := &Store{at: at, o: o}
 	remotes, err := o.Remotes()
@@ -186,7 +190,7 @@ func (s *Store) live(ctx context.Context) (rclone.Fs, error) {
 		return nil, err
 	}
 	// The store outlives the call that happened to connect it.
-	f, err := remotes.connect(context.WithoutCancel(ctx), s.at, nil)
+	f, err := remotes.connect(context.WithoutCancel(ctx), s.at, s.o.Silence, nil)
 	if errors.Is(err, rclone.ErrorIsFile) {
 		return nil, errors.Join(notAFolder(s.at), disconnect(f))
 	}
@@ -214,7 +218,7 @@ func (s *Store) blind(ctx context.Context) (rclone.Fs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.unasked, err = remotes.connect(context.WithoutCancel(ctx), s.at, s.kind.unasked); err != nil {
+	if s.unasked, err = remotes.connect(context.WithoutCancel(ctx), s.at, s.o.Silence, s.kind.unasked); err != nil {
 		s.unasked = nil // whatever came with the error
 		return nil, &connectError{err}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	rclone "github.com/rclone/rclone/fs"
 	"github.com/rclone/rclone/fs/config"
@@ -104,9 +105,9 @@ func (r Remotes) find(name string) (*rclone.RegInfo, *configmap.Map, error) {
 	return info, m, nil
 }
 
-// connect makes rclone's store of a place, which may speak to its server. more
-// are options over all others.
-func (r Remotes) connect(ctx context.Context, at spool.RemotePath, more map[string]string) (rclone.Fs, error) {
+// connect makes rclone's store of a place, which may speak to its server, and
+// give up when that says nothing for too long. more are options over all others.
+func (r Remotes) connect(ctx context.Context, at spool.RemotePath, silence time.Duration, more map[string]string) (rclone.Fs, error) {
 	quiet()
 	info, options, err := r.find(at.Remote)
 	if err != nil {
@@ -119,7 +120,7 @@ func (r Remotes) connect(ctx context.Context, at spool.RemotePath, more map[stri
 	settings.LowLevelRetries = 1
 	settings.UseServerModTime = true
 	settings.ConnectTimeout = rclone.Duration(connecting)
-	settings.Timeout = rclone.Duration(silent)
+	settings.Timeout = rclone.Duration(silence)
 	place := at.Path
 	if kinds[info.Name].slash && place != "" {
 		place += "/"

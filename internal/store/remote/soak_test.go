@@ -22,3 +22,9 @@ func TestSoakFTP(t *testing.T) {
 	t.Parallel()
 	conform(t, hosttest.FTP(t), "in")
 }
+
+func TestSoakWebIndex(t *testing.T) {
+	t.Parallel()
+	options, folder := hosttest.WebIndex(t)
+	browse(t, options, folder, true)
+}

@@ -68,16 +68,23 @@ func (s *Sources) Look(ctx context.Context, at spool.RemotePath) (files []File, 
 		return nil, false, err
 	}
 	o, tag, err := in.seen(ctx, name)
-	if err == nil {
+	if err == nil && !in.listed(ctx, o) {
 		return []File{{at, spool.SourceStamp{Size: o.Size(), Tag: tag}}}, false, nil
 	}
-	if !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, false, err
 	}
 	if files, err = in.files(ctx, name+"/"); err == nil && len(files) == 0 {
 		err = s.reached(ctx, at)
 	}
 	return files, true, err
+}
+
+// listed reports whether what looks like a file is a web server's list of what is
+// in a folder: asked for the one, servers give the other.
+func (s *Store) listed(ctx context.Context, o rclone.Object) bool {
+	about, known := o.(rclone.MimeTyper)
+	return known && s.kind.web && s.kind.readOnly && strings.HasPrefix(about.MimeType(ctx), "text/html")
 }
 
 // reached looks whether the bucket is there in which nothing was found: of one

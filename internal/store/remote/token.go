@@ -28,6 +28,9 @@ func readToken(ctx context.Context, f rclone.Fs) (string, error) {
 		return "", err
 	}
 	r, err := o.Open(ctx)
+	if missing(err) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -70,6 +73,13 @@ func (s *Store) check(ctx context.Context, f rclone.Fs) error {
 	s.mu.Unlock()
 	if fresh {
 		return nil
+	}
+	if s.kind.unasked != nil { // whoever waits for this waits for one answer less
+		unasked, err := s.blind(ctx)
+		if err != nil {
+			return err
+		}
+		f = unasked
 	}
 	token, err := readToken(ctx, f)
 	if err != nil {

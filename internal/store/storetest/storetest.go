@@ -101,6 +101,8 @@ func testRanges(t *testing.T, s store.Store) {
 		{0, -1, "0123456789"},
 		{3, -1, "3456789"},
 		{3, 4, "3456"},
+		{0, 4, "0123"},
+		{0, 100, "0123456789"},
 		{0, 0, ""},
 		{8, 100, "89"},
 		{10, -1, ""},
@@ -110,6 +112,10 @@ func testRanges(t *testing.T, s store.Store) {
 		if got := read(t, s, "v/a", c.offset, c.length); string(got) != c.want {
 			t.Errorf("open from %d, %d bytes: %q, want %q", c.offset, c.length, got, c.want)
 		}
+	}
+	put(t, s, "v/empty", nil)
+	if got := read(t, s, "v/empty", 0, 5); len(got) > 0 {
+		t.Errorf("the first bytes of an empty object: %q", got)
 	}
 }
 
