@@ -22,8 +22,7 @@ const (
 // eightWorkers is how many times as fast eight workers are as one, with an
 // encoder that mostly sleeps: what is left is what Spool adds.
 func (b *bench) eightWorkers(ctx context.Context) ([]figure, error) {
-	// One chunk of one segment, another, and then two segments each.
-	film, err := b.makeSmall(ctx, (4+2*(eightChunks-3))*7)
+	film, err := b.makeSmall(ctx, eightChunks*10)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +68,7 @@ func (b *bench) sleeping(ctx context.Context, film, encoder string, workers int)
 		return 0, err
 	}
 	defer w.Close()
-	s, err := b.openService(ctx, serving{engine: "redis", listen: w.address, flags: append(b.encoding(), w.flags...)})
+	s, err := b.openService(ctx, serving{engine: "redis", listen: w.address, flags: append(b.encoding(equal), w.flags...)})
 	if err != nil {
 		return 0, err
 	}

@@ -123,8 +123,8 @@ func (l *labourer) spread(ctx context.Context) error {
 }
 
 // together is how long a video takes with so many workers of one thread each.
-func (b *bench) together(ctx context.Context, engine, film string, workers int) (took time.Duration, err error) {
-	s, err := b.openService(ctx, serving{engine: engine, cores: bothCores, flags: b.encoding()})
+func (b *bench) together(ctx context.Context, engine, film, segment string, workers int) (took time.Duration, err error) {
+	s, err := b.openService(ctx, serving{engine: engine, cores: bothCores, flags: b.encoding(segment)})
 	if err != nil {
 		return 0, err
 	}
@@ -149,16 +149,20 @@ func (b *bench) together(ctx context.Context, engine, film string, workers int) 
 	return s.publish(ctx, film, "film")
 }
 
-// encoding are the flags of serve for videos that are encoded wholly, in chunks
-// of 14 s: no segments make chunks of 12.
-func (b *bench) encoding() []string {
-	return append([]string{"--allow-source", b.dir, "--preset", b.quick, "--copy", "never", "--segment", "7s"}, fleetFlags...)
+// equal are segments of which each is a chunk, all of one length: two of them
+// are longer than a chunk may be. usual ones make chunks of 12 s, and shorter
+// ones at the beginning and the end.
+const equal, usual = "10s", "6s"
+
+// encoding are the flags of serve for videos that are encoded wholly.
+func (b *bench) encoding(segment string) []string {
+	return append([]string{"--allow-source", b.dir, "--preset", b.quick, "--copy", "never", "--segment", segment}, fleetFlags...)
 }
 
 // makeEven makes a video without sound, of that many seconds or a little more,
 // of which all parts are the same work.
 func (b *bench) makeEven(ctx context.Context, name string, seconds int) (string, error) {
-	const reel = 14
+	const reel = 10
 	pictures, path := filepath.Join(b.dir, "even.mp4"), filepath.Join(b.dir, name)
 	if _, err := os.Stat(pictures); err != nil {
 		args := []string{"-f", "lavfi", "-i", "testsrc2=size=" + b.even + ":rate=24,noise=alls=6:allf=t:all_seed=1", "-t", strconv.Itoa(reel)}
@@ -187,7 +191,7 @@ func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
 			if way == alone {
 				took, err = b.aloneWithTwo(ctx, film)
 			} else {
-				took, err = b.together(ctx, way, film, 2)
+				took, err = b.together(ctx, way, film, usual, 2)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", way, err)
@@ -207,7 +211,7 @@ func (b *bench) handOver(ctx context.Context) (figures []figure, err error) {
 // aloneWithTwo is how long a video takes in one process with two encoders of
 // one thread each.
 func (b *bench) aloneWithTwo(ctx context.Context, film string) (took time.Duration, err error) {
-	s, err := b.openService(ctx, serving{cores: bothCores, flags: append(b.encoding(), "--encodes", "2")})
+	s, err := b.openService(ctx, serving{cores: bothCores, flags: append(b.encoding(usual), "--encodes", "2")})
 	if err != nil {
 		return 0, err
 	}
@@ -231,7 +235,7 @@ func (b *bench) split(ctx context.Context) ([]figure, error) {
 	}
 	var took [2]time.Duration
 	for i := range took {
-		if took[i], err = b.together(ctx, "redis", film, i+1); err != nil {
+		if took[i], err = b.together(ctx, "redis", film, equal, i+1); err != nil {
 			return nil, err
 		}
 	}

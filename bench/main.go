@@ -104,7 +104,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.engines, "engines", "redis,rabbitmq,nats", "jobs, death, handover: the queues, separated by commas")
 	flags.IntVar(&b.empty, "empty", 600, "jobs, waiting: how many videos of empty jobs")
 	flags.IntVar(&b.waiting, "waiting", 100_000, "waiting: how many videos wait")
-	flags.IntVar(&b.film, "film", 252, "handover, split: how long the video is")
+	flags.IntVar(&b.film, "film", 240, "handover, split: how long the video is")
 	flags.DurationVar(&b.doze, "doze", 6*time.Second, "eight: how long the stand-in for the encoder sleeps for each chunk")
 	flags.IntVar(&b.ready, "ready", 100, "again: how many ready videos are run again")
 }

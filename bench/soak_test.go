@@ -22,7 +22,7 @@ func TestSoakFleetParts(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			var out, notes bytes.Buffer
 			code := run(t.Context(), []string{
-				"-only", part, "-spool", spool, "-tries", "1", "-empty", "20", "-waiting", "500", "-film", "56", "-even", "160x90", "-doze", "100ms",
+				"-only", part, "-spool", spool, "-tries", "1", "-empty", "20", "-waiting", "500", "-film", "40", "-even", "160x90", "-doze", "100ms",
 			}, &out, &notes)
 			if code != 0 || strings.Count(out.String(), "\n") != figures {
 				t.Errorf("%d figures, not %d (%d)\n%s%s", strings.Count(out.String(), "\n"), figures, code, out.String(), notes.String())

@@ -63,6 +63,9 @@ func (c *checking) foreign(ctx context.Context, place string) (err error) {
 		root = (&url.URL{Path: name}).String()
 	}
 	r, err := c.survey(ctx, places, root, c.foreignOptions())
+	if e, ok := errors.AsType[*spool.Error](err); ok && places.Folder != nil {
+		return &spool.Error{Class: e.Class, Code: e.Code, Reason: "of " + plaintext.Sanitize(place) + ", " + e.Reason, Hint: e.Hint, Err: e}
+	}
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (c *checking) foreignOptions() survey.Options {
 }
 
 // demuxers are ffmpeg's, by container.
-var demuxers = map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac"}
+var demuxers = map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac", stream.AnnexB: "h264"}
 
 func decode(ctx context.Context, tools ffmpeg.Tools, container stream.Container, media []byte) (map[stream.Kind]int, error) {
 	counts, err := ffmpeg.Decode(ctx, tools, demuxers[container], media)

@@ -122,6 +122,7 @@ func takesIn(t *testing.T, url string, programs ...func(t *testing.T)) {
 func TestSoakCurl(t *testing.T) {
 	h := newHome(t)
 	c := h.start(t, "serve", "--http", "127.0.0.1:0", "--slots", "none", "--listen", "127.0.0.1:0")
+	c.await(t, `publishing to`)
 	h.until(t, c, "the API", func() bool { return h.serves() != "" })
 	token := strings.Replace(line(t, "api.md", `^(TOKEN=.*)$`), "~/.local/state/spool/cdn-bucket-*", h.path("state"), 1)
 	request := strings.Replace(line(t, "api.md", `^(curl .*)$`), "http://127.0.0.1:7777", h.serves(), 1)

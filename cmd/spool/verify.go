@@ -66,7 +66,7 @@ when a SHOULD is, or when something could not be checked.`,
 			c.cfg, c.out = cfg, cmd.OutOrStdout()
 			for _, a := range c.audiences {
 				if !slices.Contains(rules.Audiences, rules.Audience(a)) {
-					return usage("bad-flag", fmt.Sprintf("--for %q is neither cellular nor television", a), cmd.UseLine())
+					return usage("bad-flag", fmt.Sprintf("--for %q is neither cellular, television nor apple", a), cmd.UseLine())
 				}
 			}
 			return c.run(cmd.Context(), args)
@@ -75,7 +75,7 @@ when a SHOULD is, or when something could not be checked.`,
 	config.Bind(cmd.Flags(), "to", "state", "keys", "ffmpeg", "sandbox", "rclone-config", "config")
 	cmd.Flags().BoolVar(&c.all, "all", false, "every ready video")
 	cmd.Flags().BoolVar(&c.asJSON, "json", false, "print JSON")
-	cmd.Flags().StringSliceVar(&c.audiences, "for", nil, "also ask for what these need: cellular, television")
+	cmd.Flags().StringSliceVar(&c.audiences, "for", nil, "also ask for what these need: cellular, television, apple")
 	cmd.Flags().BoolVar(&c.strict, "strict", false, "exit with 3 for a SHOULD, too, and when something could not be checked")
 	return cmd
 }

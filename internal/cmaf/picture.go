@@ -139,6 +139,21 @@ func HasCaptions(sei []byte) bool {
 	return false
 }
 
+// Messages are the payload types of the SEI messages of a unit, without its
+// header, as far as they can be read.
+func Messages(sei []byte) (kinds []int) {
+	sei = bytes.ReplaceAll(sei, []byte{0, 0, 3}, []byte{0, 0}) // emulation prevention
+	for len(sei) > 2 {
+		kind, rest := seiNumber(sei)
+		size, rest := seiNumber(rest)
+		if size > len(rest) {
+			return kinds
+		}
+		kinds, sei = append(kinds, kind), rest[size:]
+	}
+	return kinds
+}
+
 // seiNumber reads a number that is written as so many 255s and a last byte.
 func seiNumber(b []byte) (n int, rest []byte) {
 	for i, v := range b {

@@ -171,6 +171,9 @@ func (s *show) offer(ctx context.Context, g *growth) error {
 	}
 	master := hls.Offer(pictures, sounds)
 	master.Version = hls.VersionOf(g.lists[0].init.Name)
+	if len(g.keys) > 0 {
+		master.NameKey(g.keys[0].URI)
+	}
 	text, err := master.Encode()
 	if err != nil {
 		return &unfitError{err}

@@ -58,10 +58,10 @@ func InputArgs(source string) []string {
 }
 
 // PipedArgs are the arguments with which ffmpeg reads a source from its
-// standard input, with the demuxer of a name. They end with "-i" and the
-// input.
+// standard input, with the demuxer of a name and no other. They end with "-i"
+// and the input.
 func PipedArgs(format string) []string {
-	return append(guards("pipe"), "-f", format, "-i", "pipe:0")
+	return append(guards("pipe"), "-format_whitelist", format, "-f", format, "-i", "pipe:0")
 }
 
 // Demuxer is the name of the demuxer that read a source.

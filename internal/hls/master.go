@@ -11,7 +11,8 @@ import (
 // Master is a multivariant playlist.
 type Master struct {
 	Version     int
-	Independent bool // EXT-X-INDEPENDENT-SEGMENTS
+	Independent bool     // EXT-X-INDEPENDENT-SEGMENTS
+	SessionKeys []string // URIs of EXT-X-SESSION-KEYs of AES-128: what players may fetch before any media playlist
 	Audio       []Rendition
 	Subtitles   []Rendition
 	Variants    []Variant // the first is where players begin
@@ -63,6 +64,15 @@ type Variant struct {
 // should be near to (rule 70).
 const FirstRate = 2_000_000
 
+// NameKey names the key of the first segments, so that players can fetch it
+// together with the media playlists (rule 107). A URI that is relative means
+// another address in each playlist: it is not named.
+func (m *Master) NameKey(uri string) {
+	if strings.HasPrefix(uri, "/") || strings.Contains(uri, "://") {
+		m.SessionKeys = []string{uri}
+	}
+}
+
 // Order puts the variant whose average rate is nearest to FirstRate first and
 // the others after it, the heaviest first.
 func Order(variants []Variant) {
@@ -91,6 +101,12 @@ func (m Master) Encode() ([]byte, error) {
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:%d\n", m.Version)
 	if m.Independent {
 		b.WriteString("#EXT-X-INDEPENDENT-SEGMENTS\n")
+	}
+	for _, uri := range m.SessionKeys {
+		if uri == "" || !quotable(uri) {
+			return nil, fmt.Errorf("encode master playlist: the URI of a session key cannot be quoted")
+		}
+		fmt.Fprintf(&b, "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"%s\"\n", uri)
 	}
 	for _, r := range m.Audio {
 		if err := r.encode(&b, "AUDIO"); err != nil {

@@ -78,6 +78,7 @@ func goldenMasters() map[string]Master {
 	}
 	Order(full.Variants)
 	silent := Master{Version: Version, Independent: true, Variants: []Variant{video("v0-360p", 700_000, 640, 360, "avc1.64001e")}}
+	silent.NameKey("https://keys.example.com/v/k.key")
 	silent.Variants[0].Audio, silent.Variants[0].Codecs = "", []string{"avc1.64001e"}
 	return map[string]Master{
 		"master": full, "master-silent": silent,

@@ -108,6 +108,8 @@ func TestParseMasterRefuses(t *testing.T) {
 		{"default but not selected", audio + ",DEFAULT=YES\n" + inf + "\nv\n", 73},
 		{"no NAME", "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\"\n", 73},
 		{"no LANGUAGE", "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",URI=\"u\"\n", 74},
+		{"session key without URI", "#EXT-X-SESSION-KEY:METHOD=AES-128\n" + inf + "\nv\n", 107},
+		{"session key of another method", "#EXT-X-SESSION-KEY:METHOD=NONE\n" + inf + "\nv\n", 107},
 		{"odd CHANNELS", audio + ",CHANNELS=\"x\"\n", 74},
 	} {
 		_, err := ParseMaster([]byte("#EXTM3U\n" + c.text))
@@ -166,7 +168,8 @@ func FuzzParseMaster(f *testing.F) {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
 		back, err := ParseMaster(again)
-		if err != nil || len(back.Variants) != len(m.Variants) || !reflect.DeepEqual(back.Audio, m.Audio) {
+		if err != nil || len(back.Variants) != len(m.Variants) || !reflect.DeepEqual(back.Audio, m.Audio) ||
+			!reflect.DeepEqual(back.SessionKeys, m.SessionKeys) {
 			t.Fatalf("round trip: %v\n%+v\n%+v", err, m, back)
 		}
 	})

@@ -90,6 +90,8 @@ func (r *masterReader) line(l line) error {
 		return l.whole(&r.master.Version, 1, 5)
 	case "#EXT-X-INDEPENDENT-SEGMENTS":
 		r.master.Independent = true
+	case "#EXT-X-SESSION-KEY":
+		return r.sessionKey(l)
 	case "#EXT-X-MEDIA":
 		return r.rendition(l)
 	case "#EXT-X-STREAM-INF":
@@ -110,6 +112,18 @@ func (r *masterReader) uri(l line) error {
 	r.variant.URI = l.value
 	r.master.Variants = append(r.master.Variants, *r.variant)
 	r.variant = nil
+	return nil
+}
+
+func (r *masterReader) sessionKey(l line) error {
+	list, err := l.attributes()
+	if err != nil {
+		return err
+	}
+	if uri := list["URI"]; list["METHOD"].text != "AES-128" || !uri.quoted || uri.text == "" {
+		return l.errorf(107, "EXT-X-SESSION-KEY is not AES-128 with a quoted URI")
+	}
+	r.master.SessionKeys = append(r.master.SessionKeys, list["URI"].text)
 	return nil
 }
 

@@ -13,6 +13,7 @@ type FlashBeep struct {
 	Name    string     // "sync.mp4"
 	Seconds int        // 4
 	Rate    int        // frames per second; 25
+	Slow    bool       // they are a thousandth fewer, as in 29.97, and flash and beep as much later
 	Delay   float64    // seconds by which the audio stream starts after the video; negative: before
 	Hole    [2]float64 // audio packets between these seconds are missing
 	Args    []string   // output arguments
@@ -33,11 +34,15 @@ func (f FlashBeep) Make(t testing.TB) string {
 	}
 	path := filepath.Join(t.TempDir(), f.Name)
 	// The flash is the first frame at or after k + 0.5 s.
-	flash := fmt.Sprintf("color=black:s=160x90:r=%d:d=%d,format=gray,geq=lum='if(eq(mod(N\\,%d)\\,%d)\\,235\\,16)',format=yuv420p",
-		f.Rate, f.Seconds, f.Rate, (f.Rate+1)/2)
-	at := float64((f.Rate+1)/2) / float64(f.Rate)
-	beep := fmt.Sprintf("aevalsrc='if(between(mod(t\\,1)\\,%f\\,%f)\\,0.5*sin(2*PI*1000*(mod(t\\,1)-%f))\\,0)':s=48000:d=%d",
-		at, at+0.1, at, f.Seconds)
+	rate, every := fmt.Sprint(f.Rate), 1.0
+	if f.Slow {
+		rate, every = fmt.Sprintf("%d/1001", 1000*f.Rate), 1.001
+	}
+	flash := fmt.Sprintf("color=black:s=160x90:r=%s:d=%d,format=gray,geq=lum='if(eq(mod(N\\,%d)\\,%d)\\,235\\,16)',format=yuv420p",
+		rate, f.Seconds, f.Rate, (f.Rate+1)/2)
+	at := every * float64((f.Rate+1)/2) / float64(f.Rate)
+	beep := fmt.Sprintf("aevalsrc='if(between(mod(t\\,%[1]f)\\,%[2]f\\,%[3]f)\\,0.5*sin(2*PI*1000*(mod(t\\,%[1]f)-%[2]f))\\,0)':s=48000:d=%[4]d",
+		every, at, at+0.1, f.Seconds)
 	args := []string{"-f", "lavfi", "-i", flash, "-f", "lavfi", "-i", beep}
 	switch {
 	case f.Delay > 0:

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spool-video/spool/internal/survey"
+	"github.com/spool-video/spool/internal/survey/m3u8"
 	"github.com/spool-video/spool/internal/survey/stream"
 )
 
@@ -41,12 +42,39 @@ func cbcs(j judge, s spot, t stream.Track) {
 	if t.Kind == stream.Video && (p.Crypt != 1 || p.Skip != 9) {
 		j.differs(s, "pictures are not encrypted in the pattern 1:9", nil, fmt.Sprintf("%d:%d", p.Crypt, p.Skip))
 	}
+	if t.Kind == stream.Audio && p.Skip != 0 {
+		j.differs(s, "sound is not encrypted as a whole", nil, fmt.Sprintf("%d:%d", p.Crypt, p.Skip))
+	}
+}
+
+// sampledMarked is rule 104: SAMPLE-AES is said by the playlist and, in MPEG-TS,
+// by the stream types, or by neither.
+func sampledMarked(j judge, l *survey.List, p *survey.Part) {
+	if p.Media.Container != stream.TS || len(p.Media.Runs) == 0 {
+		return
+	}
+	said := p.Key != nil && p.Key.Method == "SAMPLE-AES"
+	marked := slices.ContainsFunc(p.Media.Runs, func(r stream.Run) bool { return r.Track.Sampled })
+	switch {
+	case said && !marked:
+		j.says(at(l, p.Line), "the key is of SAMPLE-AES, and no stream is marked as encrypted so (stream types 0xdb, 0xcf, 0xc1, 0xc2)")
+	case marked && !said:
+		j.says(at(l, p.Line), "its streams are marked as encrypted by SAMPLE-AES, and no EXT-X-KEY says so")
+	}
 }
 
 // sampleIVs is rule 105: each sample's IV can be found.
 func sampleIVs(j judge, s spot, r stream.Run) {
 	if p := r.Track.Protection; p != nil && !p.ConstantIV && !r.HasSenc {
 		j.says(s, "its samples are encrypted, and there is neither senc nor saiz with saio")
+	}
+}
+
+// noGroups is rule 105 for televisions: older ones that take AirPlay do not know
+// groups of samples in what is encrypted.
+func noGroups(j judge, s spot, r stream.Run) {
+	if r.Track.Protection != nil && r.Grouped && slices.Contains(j.asked, Television) {
+		j.says(s, "its samples are encrypted, and it holds sgpd or sbgp, which older televisions do not read")
 	}
 }
 
@@ -74,22 +102,97 @@ func keyAttributes(j judge, l *survey.List) {
 	}
 }
 
-// sessionKeys is rule 107: session keys are keys of the segments.
-func sessionKeys(j judge) {
-	for _, t := range j.Root.Tags {
-		if t.Name == "EXT-X-SESSION-KEY" && t.Get("METHOD") == "NONE" {
-			j.says(at(j.Root, t.Line), "EXT-X-SESSION-KEY has METHOD=NONE")
+// sameKey are the attributes in which a session key is like the EXT-X-KEY of its
+// URI, and what they are when they are not there.
+var sameKey = []struct{ name, usually string }{{"METHOD", ""}, {"KEYFORMAT", "identity"}, {"KEYFORMATVERSIONS", "1"}}
+
+// keyTags are the EXT-X-KEYs of all playlists, by the address of the key, with
+// the playlists that have them.
+func (j judge) keyTags() map[string]map[*survey.List][]m3u8.Tag {
+	all := map[string]map[*survey.List][]m3u8.Tag{}
+	for _, l := range j.Lists {
+		for _, t := range l.Tags {
+			if t.Name != "EXT-X-KEY" || t.Get("METHOD") == "NONE" || t.Get("URI") == "" {
+				continue
+			}
+			address := l.Address(t.Get("URI"))
+			if all[address] == nil {
+				all[address] = map[*survey.List][]m3u8.Tag{}
+			}
+			all[address][l] = append(all[address][l], t)
 		}
 	}
-	for _, k := range j.Root.SessionKeys {
-		used := false
-		for _, l := range j.Lists {
-			for _, s := range l.Segments {
-				used = used || s.Key != nil && l.Address(s.Key.URI) == j.Root.Address(k.URI) && s.Key.Method == k.Method && s.Key.Format == k.Format
+	return all
+}
+
+// sessionKeys is rule 107: session keys are like the keys of the segments.
+func sessionKeys(j judge) {
+	all := j.keyTags()
+	seen := map[string]bool{}
+	for _, t := range j.Root.Tags {
+		if t.Name != "EXT-X-SESSION-KEY" {
+			continue
+		}
+		s := at(j.Root, t.Line)
+		if t.Get("METHOD") == "NONE" {
+			j.says(s, "EXT-X-SESSION-KEY has METHOD=NONE")
+			continue
+		}
+		identity := t.Get("URI") + "\x00" + t.Get("IV")
+		for _, a := range sameKey {
+			identity += "\x00" + cmp.Or(t.Get(a.name), a.usually)
+		}
+		if seen[identity] {
+			j.says(s, "the same EXT-X-SESSION-KEY stands there twice")
+		}
+		seen[identity] = true
+		for l, keys := range all[j.Root.Address(t.Get("URI"))] {
+			if name, here, there := unlike(t, keys); name != "" {
+				j.differs(s, fmt.Sprintf("the %s of EXT-X-SESSION-KEY is not that of the same key in %s", name, l.Name), here, there)
 			}
 		}
-		if !used {
-			j.says(at(j.Root, k.Line), "no segment has the key of EXT-X-SESSION-KEY")
+	}
+}
+
+// unlike is in what a session key differs from all keys of its URI in a
+// playlist, of which there may be several for players of several kinds.
+func unlike(session m3u8.Tag, keys []m3u8.Tag) (name, here, there string) {
+	for _, key := range keys {
+		name = ""
+		for _, a := range sameKey {
+			if x, y := cmp.Or(session.Get(a.name), a.usually), cmp.Or(key.Get(a.name), a.usually); x != y && name == "" {
+				name, here, there = a.name, x, y
+			}
+		}
+		if name == "" {
+			return "", "", ""
+		}
+	}
+	return name, here, there
+}
+
+// sessionKeysNamed is rule 107: a key that variants share is named by
+// EXT-X-SESSION-KEY, of which no other key is. Of keys that change one is
+// enough: the others are fetched when they are due.
+func sessionKeysNamed(j judge) {
+	all := j.keyTags()
+	named := false
+	for _, t := range j.Root.Tags {
+		if t.Name != "EXT-X-SESSION-KEY" || t.Get("METHOD") == "NONE" {
+			continue
+		}
+		used := len(all[j.Root.Address(t.Get("URI"))]) > 0
+		if named = named || used; !used {
+			j.says(at(j.Root, t.Line), "no segment has the key of EXT-X-SESSION-KEY")
+		}
+	}
+	if named || !j.Root.Multivariant() {
+		return
+	}
+	for _, users := range all {
+		if len(users) > 1 {
+			j.says(at(j.Root, 0), "playlists share a key, and there is no EXT-X-SESSION-KEY, by which players could fetch it early")
+			return
 		}
 	}
 }

@@ -45,6 +45,10 @@ var richFaults = []fault{
 	{"ENDLIST in the multivariant playlist", "M4", onLine(master, "#EXT-X-INDEPENDENT", behind("#EXT-X-ENDLIST"))},
 	{"EXT-X-MEDIA in a media playlist", "M4", onLine(large, "#EXT-X-MAP", behind(`#EXT-X-SESSION-DATA:DATA-ID="a",VALUE="b"`))},
 	{"TARGETDURATION is no number", "M6", onLine(large, "#EXT-X-TARGETDURATION", instead(":1", ":1.0"))},
+	{"rounded, before version 6", "S7", func(t *testing.T, f files) {
+		onLine(words, "#EXTINF", instead("1.0", "1.3"))(t, f)
+		onLine(words, "#EXT-X-VERSION", func(string) string { return "#EXT-X-VERSION:3\n" })(t, f)
+	}},
 	{"no TARGETDURATION", "M6", onLine(large, "#EXT-X-TARGETDURATION", dropped)},
 	{"one playlist has another target", "M11", onLine(small, "#EXT-X-TARGETDURATION", instead(":1", ":2"))},
 	{"no PLAYLIST-TYPE", "M13", onLine(large, "#EXT-X-PLAYLIST-TYPE", dropped)},
@@ -123,6 +127,7 @@ var richFaults = []fault{
 		lines[at-1] = `#EXT-X-MAP:URI="../a0-en/` + path.Base(f.init(sound)) + "\"\n" + lines[at-1]
 		f[large] = []byte(strings.Join(lines, ""))
 	}},
+	{"a discontinuity in one playlist", "M19", onLine(large, "#EXTINF", before("#EXT-X-DISCONTINUITY"))},
 	{"another rung follows", "S19", func(t *testing.T, f files) {
 		other := path.Base(f.segment(small, 1))
 		f.replace(t, large, path.Base(f.segment(large, 1)), "../v0-90p/"+other)
@@ -172,6 +177,7 @@ var richFaults = []fault{
 	{"CHANNELS false", "S74", onLine(master, media, instead(`CHANNELS="2"`, `CHANNELS="6"`))},
 	{"subtitles without URI", "M75", onLine(master, subs, without("URI"))},
 	{"captions without INSTREAM-ID", "M75", onLine(master, media, behind(`#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC",LANGUAGE="en"`))},
+	{"steered, and no ways are named", "S76", onLine(master, "#EXT-X-INDEPENDENT", behind(`#EXT-X-CONTENT-STEERING:SERVER-URI="s"`))},
 	{"SCORE on one variant", "M76", onLine(master, inf, instead(",BANDWIDTH", ",SCORE=2.0,BANDWIDTH"))},
 	{"forced subtitles not selected", "S77", onLine(master, subs, instead("AUTOSELECT=YES", "AUTOSELECT=NO,FORCED=YES"))},
 
@@ -243,7 +249,13 @@ var encryptedFaults = []fault{
 		lines[at], lines[at+1] = without("IV")(lines[at+1]), lines[at]
 		f[large] = []byte(strings.Join(lines, ""))
 	}},
-	{"session key of nobody", "M107", onLine(master, inf, before(`#EXT-X-SESSION-KEY:METHOD=AES-128,URI="https://keys.example.com/other"`))},
+	{"session key of nobody", "S107", onLine(master, inf, before(`#EXT-X-SESSION-KEY:METHOD=AES-128,URI="https://keys.example.com/other"`))},
+	{"no session key", "S107", onLine(master, session, dropped)},
+	{"session key twice", "M107", onLine(master, session, twice)},
+	{"session key that is none", "M107", onLine(master, session, instead("METHOD=AES-128", "METHOD=NONE"))},
+	{"session key of another method", "M107", onLine(master, session, instead("METHOD=AES-128", "METHOD=SAMPLE-AES"))},
+	{"session key of another format", "M107", onLine(master, session, instead("METHOD=AES-128", `METHOD=AES-128,KEYFORMAT="com.example"`))},
+	{"session key of another version of a format", "M107", onLine(master, session, instead("METHOD=AES-128", `METHOD=AES-128,KEYFORMATVERSIONS="2"`))},
 	{"one key for two levels of HDCP", "S108", onLine(master, inf, instead(":", ":HDCP-LEVEL=TYPE-0,"))},
 	{"no level of HDCP", "S108", onLine(master, inf, instead(":", ":HDCP-LEVEL=TYPE-9,"))},
 	{"HDCP is not what FairPlay asks for", "S108", func(t *testing.T, f files) {

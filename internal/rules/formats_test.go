@@ -16,6 +16,7 @@ import (
 	"github.com/spool-video/spool/internal/cmaf"
 	"github.com/spool-video/spool/internal/mediatest"
 	"github.com/spool-video/spool/internal/rules"
+	"github.com/spool-video/spool/internal/survey/stream"
 	"github.com/spool-video/spool/internal/verify/verifytest"
 )
 
@@ -28,17 +29,35 @@ const (
 func TestOtherFormats(t *testing.T) {
 	for _, made := range []struct{ name, args, broken string }{
 		{"HEVC", hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
+		{"MPEG-2 in MPEG-TS", "-c:v mpeg2video -g 50 " + toHLS + "{}/index.m3u8", "S33 S9"},
 		{"HEVC in MPEG-TS", hevc + "open-gop=0 " + toHLS + "{}/index.m3u8", "M33 S9"},
 		{"HEVC with open GOPs", hevc + "open-gop=1:bframes=4:b-adapt=0 " + toHLS + fmp4 + "{}/index.m3u8", "M12 M30 M90 S31 S9"},
 		{"AV1", "-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", "S9"},
 		{"pixels that are not square", h264 + "-g 50 -vf setsar=4/3 " + toHLS + "{}/index.m3u8", "S9"},
 		{"interlaced", h264 + "-g 50 -preset veryfast -flags +ilme+ildct -vf scale=160:96,interlace " + toHLS + "{}/index.m3u8", "M38 S31 S9"},
 		{"120 pictures a second", h264 + "-vf fps=120 -g 240 " + toHLS + "{}/index.m3u8", "M38 S9"},
-		{"H.264 High 4:4:4", strings.ReplaceAll(h264, "yuv420p", "yuv444p") + "-g 50 " + toHLS + "{}/index.m3u8", "M34 S9"},
+		{"H.264 High 4:4:4", strings.ReplaceAll(h264, "yuv420p", "yuv444p") + "-g 50 " + toHLS + "{}/index.m3u8", "M34 S34 S9"},
 		{"key frames far apart", h264 + "-g 100 -force_key_frames 0 -hls_time 4 -f hls -hls_playlist_type vod {}/index.m3u8", "S9 S31"},
+		{"MP3 in MPEG-TS", "-f lavfi -i sine=duration=4 -c:a libmp3lame " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "S44 S45 S9"},
+		{"I-frames by ffmpeg", h264 + "-g 50 " + toHLS + "-hls_flags iframes_only+single_file {}/index.m3u8", ""},
 		{"two streams of sound", "-f lavfi -i sine=duration=4 -map 0:v -map 1:a -map 1:a -g 50 -c:a aac " + h264 + "-g 50 " + toHLS + "{}/index.m3u8", "M46 S9 S44"},
 	} {
 		good(t, made.name, muxed(t, tiny, made.args), "index.m3u8", made.broken)
+	}
+}
+
+// AAC in LOAS is known, and xHE-AAC in it has no place in MPEG-TS.
+func TestLATM(t *testing.T) {
+	t.Parallel()
+	b := mediatest.FFmpeg(t, strings.Fields("-f lavfi -i sine=duration=2 -c:a aac -f mpegts -mpegts_flags latm pipe:1")...)
+	if r := stream.Read(nil, b).Find(stream.Audio); r == nil || r.Track.Codec != "mp4a.40.2" {
+		t.Fatalf("it is %+v", r)
+	}
+	at := bytes.Index(b, []byte{0x56, 0xe1})      // the first frame: its object type begins 40 bits on
+	b[at+5], b[at+6] = 31<<3|1, 2<<5|b[at+6]&0x1f // 31, and 42 - 32 in six bits
+	f := files{"0.ts": b, "index.m3u8": []byte("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n")}
+	if found := rules.Check(f.survey(t, "index.m3u8", false)); !told(found, "M33", "xHE-AAC") {
+		t.Errorf("xHE-AAC: found %v", found)
 	}
 }
 
@@ -69,7 +88,7 @@ func packed(t testing.TB) files {
 }
 
 func TestPackedAudio(t *testing.T) {
-	good(t, "ffmpeg reads packed audio", packed(t), "index.m3u8", "S9")
+	good(t, "ffmpeg reads packed audio", packed(t), "index.m3u8", "S7 S9")
 	for name, change := range map[string]func([]byte) []byte{
 		"no time stamp":           func(b []byte) []byte { return bytes.Replace(b, []byte("com.apple"), []byte("com.other"), 1) },
 		"a time stamp of 34 bits": func(b []byte) []byte { b[10+10+45+3] = 2; return b },
@@ -158,8 +177,7 @@ func TestSampleIVsAreThere(t *testing.T) {
 // HDR is told by the pictures: of what is declared, and of what is missing.
 func TestHDR(t *testing.T) {
 	t.Parallel()
-	f := muxed(t, tiny, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc "+
-		"-x265-params log-level=error:keyint=50:min-keyint=50:open-gop=0 "+toHLS+fmp4+"{}/index.m3u8").clone()
+	f := hdr(t, "bt2020")
 	for kind, want := range map[string]string{"": "M67", "SDR": "M67", "HLG": "M67", "PQ": "M40"} {
 		attribute := ""
 		if kind != "" {
@@ -169,6 +187,36 @@ func TestHDR(t *testing.T) {
 		found := rules.Check(f.survey(t, master, false))
 		if !slices.Contains(names(found), want) {
 			t.Errorf("%q: found %v, want %s", kind, found, want)
+		}
+	}
+}
+
+// hdr is HDR10, or what would be with other primaries.
+func hdr(t testing.TB, primaries string) files {
+	t.Helper()
+	return muxed(t, tiny, "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -color_trc smpte2084 -color_primaries "+primaries+" -colorspace bt2020nc "+
+		"-x265-params log-level=error:keyint=50:min-keyint=50:open-gop=0:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400 "+
+		toHLS+fmp4+"{}/index.m3u8").clone()
+}
+
+// HDR10 is what it says it is, and says how it was graded.
+func TestHDR10(t *testing.T) {
+	t.Parallel()
+	good(t, "HDR10", hdr(t, "bt2020"), "index.m3u8", "S9")
+	if found := names(rules.Check(hdr(t, "bt709").survey(t, "index.m3u8", false))); !slices.Contains(found, "M40") {
+		t.Errorf("primaries of BT.709: found %v", found)
+	}
+	for what, kind := range map[string]byte{"MDCV": 137, "CLLI": 144} {
+		f := hdr(t, "bt2020")
+		f.edit(f.init("index.m3u8"), inBox("hvcC", func(b []byte) {
+			sei := bytes.Index(b, []byte{0x4e, 0x01, kind})
+			if sei < 0 {
+				t.Fatalf("there is no %s", what)
+			}
+			b[sei+2] = 5 // user data
+		}))
+		if found := rules.Check(f.survey(t, "index.m3u8", false)); !told(found, "S40", what) {
+			t.Errorf("no %s: found %v", what, found)
 		}
 	}
 }

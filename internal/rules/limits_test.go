@@ -29,6 +29,11 @@ func TestLevels(t *testing.T) {
 			level := bytes.IndexByte(b[sps:], 30)
 			b[sps+level] = 186 // 6.2
 		})},
+		"S35": {hevc + "open-gop=0 " + toHLS + fmp4 + "{}/index.m3u8", inBox("hvcC", func(b []byte) {
+			sps := bytes.Index(b, []byte{0x42, 0x01})
+			level := bytes.IndexByte(b[sps:], 30)
+			b[sps+level] = 150 // 5.0
+		})},
 		"M36": {"-c:v libsvtav1 -preset 12 -g 50 -svtav1-params enable-overlays=0 " + toHLS + fmp4 + "{}/index.m3u8", inBox("av1C", func(b []byte) {
 			b[5] = b[5]&^0x1f | 19 // 6.3
 		})},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spool-video/spool/internal/survey"
 	"github.com/spool-video/spool/internal/survey/stream"
@@ -51,6 +52,55 @@ func parametersStay(j judge, l *survey.List) {
 	})
 }
 
+// pacesStay is rule 19: neither the rate of pictures nor the channels of sound
+// change unmarked. A segment whose pictures last unequally has no rate.
+func pacesStay(j judge, l *survey.List) {
+	neighbours(l, func(before, p *survey.Part) {
+		a, b := before.Media.Find(stream.Video), p.Media.Find(stream.Video)
+		if a != nil && b != nil && a.Steady && b.Steady && a.Samples > 2 && b.Samples > 2 && !l.IFrames {
+			was, is := float64(a.Track.Timescale)/float64(max(a.Frame, 1)), float64(b.Track.Timescale)/float64(max(b.Frame, 1))
+			if is > was*1.01 || was > is*1.01 {
+				j.differs(at(l, p.Line), "the rate of pictures changes, and there is no EXT-X-DISCONTINUITY", fmt.Sprintf("%.3f", was), fmt.Sprintf("%.3f", is))
+			}
+		}
+		a, b = before.Media.Find(stream.Audio), p.Media.Find(stream.Audio)
+		if a != nil && b != nil && a.Track.Sound.Channels != b.Track.Sound.Channels {
+			j.differs(at(l, p.Line), "the channels of sound change, and there is no EXT-X-DISCONTINUITY", a.Track.Sound.Channels, b.Track.Sound.Channels)
+		}
+	})
+}
+
+// breaks are the times at which a playlist has discontinuities.
+func breaks(l *survey.List) (all []time.Duration) {
+	var at time.Duration
+	for _, s := range l.Segments {
+		if s.Discontinuity {
+			all = append(all, at)
+		}
+		at += s.Duration
+	}
+	return all
+}
+
+// breaksAtOnce is rule 19: discontinuities stand at the same times in all
+// playlists of pictures and sound.
+func breaksAtOnce(j judge) {
+	var first *survey.List
+	for _, l := range j.Lists {
+		if !isStream(l) || l.Growing() {
+			continue
+		}
+		if first == nil {
+			first = l
+			continue
+		}
+		const near = 100 * time.Millisecond // segments of sound end where packets do
+		if !slices.EqualFunc(breaks(first), breaks(l), func(a, b time.Duration) bool { return (a - b).Abs() <= near }) {
+			j.differs(at(l, 0), "the discontinuities are not where those of "+first.Name+" are", fmt.Sprint(breaks(l)), fmt.Sprint(breaks(first)))
+		}
+	}
+}
+
 // beginsWithIDR is rule 30: pictures of a segment need none of another.
 func beginsWithIDR(j judge, l *survey.List, p *survey.Part) {
 	if r := p.Media.Find(stream.Video); r != nil && !r.IDR {
@@ -63,45 +113,26 @@ var inMP4 = []string{"hvc1", "hev1", "dvh1", "dvhe", "av01", "fLaC", "alac"}
 
 // wrapped is rule 33: the container is one for the format.
 func wrapped(j judge, l *survey.List, p *survey.Part) {
+	const usac = 42
 	for _, r := range p.Media.Runs {
+		if p.Media.Container != stream.MP4 && r.Track.Sound.Object == usac {
+			j.says(at(l, p.Line), "xHE-AAC is in %s", p.Media.Container)
+		}
 		if p.Media.Container != stream.MP4 && slices.Contains(inMP4, r.Track.Entry) {
 			j.says(at(l, p.Line), "%s is in %s", r.Track.Entry, p.Media.Container)
 		}
 	}
 }
 
-// h264Limits is rule 34: at most High profile, level 5.2.
-func h264Limits(j judge, s spot, t stream.Track) {
-	const high, most = 100, 52
-	if !strings.HasPrefix(t.Entry, "avc") {
-		return
-	}
-	if t.Picture.Profile > high {
-		j.differs(s, "the H.264 profile is above High", nil, t.Picture.Profile)
-	}
-	if t.Picture.Level > most {
-		j.differs(s, "the H.264 level is above 5.2", nil, fmt.Sprintf("%.1f", float64(t.Picture.Level)/10))
-	}
+// common are the formats that HLS players know.
+var common = []string{
+	"avc1", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "av01", "mp4a", "latm", "ac-3", "ec-3", "ac-4", "mp3", "fLaC", "alac", "packed", "wvtt", "stpp",
 }
 
-// hevcLimits is rule 35: at most Main 10, level 5.1.
-func hevcLimits(j judge, s spot, t stream.Track) {
-	const main10, most = 2, 153
-	if t.Kind != stream.Video || !slices.Contains(inMP4[:4], t.Entry) {
-		return
-	}
-	if t.Picture.Profile > main10 {
-		j.differs(s, "the HEVC profile is above Main 10", nil, t.Picture.Profile)
-	}
-	if t.Picture.Level > most {
-		j.differs(s, "the HEVC level is above 5.1", nil, fmt.Sprintf("%.1f", float64(t.Picture.Level)/30))
-	}
-}
-
-// av1Limits is rule 36: at most level 6.2, whose index is 18.
-func av1Limits(j judge, s spot, t stream.Track) {
-	if t.Entry == "av01" && t.Picture.Level > 18 {
-		j.differs(s, "the AV1 level is above 6.2", nil, fmt.Sprintf("index %d", t.Picture.Level))
+// commonFormat is rule 33 for formats that are none of HLS.
+func commonFormat(j judge, s spot, t stream.Track) {
+	if t.Entry != "" && t.Kind != stream.Other && !slices.Contains(common, t.Entry) {
+		j.says(s, "its %s is %s, which few players of HLS know", t.Kind, t.Entry)
 	}
 }
 
@@ -123,23 +154,6 @@ func progressive(j judge, s spot, r stream.Run) {
 	if rate := float64(r.Track.Timescale) / float64(max(r.Frame, 1)); r.Samples > 1 && r.Frame > 0 && rate > 60.1 {
 		j.differs(s, "there are more than 60 pictures a second", nil, fmt.Sprintf("%.3f", rate))
 	}
-}
-
-// Transfer functions of ITU-T H.273.
-const (
-	transferPQ  = 16
-	transferHLG = 18
-)
-
-// rangeOf is the VIDEO-RANGE of a track.
-func rangeOf(t stream.Track) string {
-	switch t.Picture.Colour[1] {
-	case transferPQ:
-		return "PQ"
-	case transferHLG:
-		return "HLG"
-	}
-	return "SDR"
 }
 
 // pictures is the first track of pictures of a playlist, or nil.
@@ -174,19 +188,6 @@ func sameColours(j judge) {
 	}
 }
 
-// hasSDR is rule 40: HDR does not stand alone.
-func hasSDR(j judge) {
-	ranges := map[string]bool{}
-	for _, v := range j.Variants {
-		if r := pictures(v.List); r != nil && !v.IFrames {
-			ranges[rangeOf(r.Track)] = true
-		}
-	}
-	if (ranges["PQ"] || ranges["HLG"]) && !ranges["SDR"] {
-		j.says(at(j.Root, 0), "there are HDR variants, and none of SDR")
-	}
-}
-
 // whole is rule 41: no segment ends before its samples do.
 func whole(j judge, l *survey.List, p *survey.Part) {
 	for _, r := range p.Media.Runs {
@@ -206,89 +207,6 @@ func apart(j judge, l *survey.List) {
 		if m := l.Parts[i].Media; m.Find(stream.Video) != nil && m.Find(stream.Audio) != nil {
 			j.says(at(l, l.Parts[i].Line), "pictures and sound are in one segment")
 			return
-		}
-	}
-}
-
-// hasStereo is rule 45: where there is sound, there is stereo AAC.
-func hasStereo(j judge) {
-	heard := false
-	for _, l := range j.Lists {
-		r := firstRun(l, stream.Audio)
-		if r == nil {
-			continue
-		}
-		heard = true
-		if r.Track.Entry == "mp4a" && r.Track.Sound.Channels <= 2 {
-			return
-		}
-	}
-	if heard {
-		j.says(at(j.Root, 0), "there is sound, but no stereo AAC")
-	}
-}
-
-// oneSound is rule 46: one stream of sound a segment.
-func oneSound(j judge, l *survey.List, p *survey.Part) {
-	n := 0
-	for _, r := range p.Media.Runs {
-		if r.Track.Kind == stream.Audio {
-			n++
-		}
-	}
-	if n > 1 {
-		j.differs(at(l, p.Line), "the segment holds several streams of sound", nil, n)
-	}
-}
-
-// explicitSBR is rule 47: what is declared as HE-AAC says so in its
-// configuration, where there is one.
-func explicitSBR(j judge, s spot, v survey.Variant) {
-	declared := strings.Split(v.Get("CODECS"), ",")
-	if !slices.Contains(declared, "mp4a.40.5") && !slices.Contains(declared, "mp4a.40.29") {
-		return
-	}
-	for _, l := range j.played(v) {
-		const lc = 2
-		r := firstRun(l, stream.Audio)
-		if r != nil && l.Parts[0].Media.Container == stream.MP4 && r.Track.Sound.Object == lc && r.Track.Sound.Rate <= 24000 {
-			j.says(s, "%s is declared as HE-AAC, and its configuration says AAC-LC", l.Name)
-		}
-	}
-}
-
-// cutsPriming is rule 48: one edit-list entry, which cuts what the encoder put
-// before the sound.
-func cutsPriming(j judge, s spot, t stream.Track) {
-	if t.Kind != stream.Audio || t.Entry != "mp4a" || t.MovieScale == 0 {
-		return
-	}
-	switch {
-	case len(t.Edits) != 1:
-		j.differs(s, "the edit list of AAC does not have one entry, so its priming is not cut as it should be", nil, fmt.Sprint(len(t.Edits), " entries"))
-	case t.Edits[0].MediaTime <= 0:
-		j.says(s, "the edit list of AAC cuts no priming, so the sound is late")
-	}
-}
-
-// loudness is rule 50: loudness is told of all sound or of none. Whether sounds
-// of which nothing is told are equally loud, no file says.
-func loudness(j judge) {
-	var silent []*survey.List
-	var telling *survey.List
-	for _, l := range j.Lists {
-		r := firstRun(l, stream.Audio)
-		switch {
-		case r == nil || r.Track.MovieScale == 0: // only fragmented MP4 has a place for it
-		case r.Track.Loudness:
-			telling = l
-		default:
-			silent = append(silent, l)
-		}
-	}
-	for _, l := range silent {
-		if telling != nil {
-			j.says(at(l, 0), "the loudness of its sound is not told, and that of %s is", telling.Name)
 		}
 	}
 }
@@ -341,7 +259,7 @@ func allDecodes(j judge, l *survey.List, p *survey.Part) {
 		samples[r.Track.Kind] += r.Samples
 		if r.Track.Kind == stream.Audio {
 			held[stream.Audio] += 2
-			if r.Track.Entry != "mp4a" {
+			if r.Track.Entry != "mp4a" || r.Packets {
 				held[stream.Audio] = 1 << 20 // a packet of MPEG-TS may hold any number of frames of it
 			}
 		}

@@ -115,6 +115,28 @@ func channels(j judge, s spot, r survey.Rendition) {
 	}
 }
 
+// channelsTellApart is rule 74: renditions of one name that differ in their
+// channels are told apart by CHANNELS.
+func channelsTellApart(j judge) {
+	first := map[string]survey.Rendition{} // by name and codec
+	for _, r := range j.Renditions {
+		run := firstRun(r.List, stream.Audio)
+		if r.Get("TYPE") != "AUDIO" || run == nil {
+			continue
+		}
+		id := r.Get("NAME") + "\x00" + run.Track.Codec
+		other, seen := first[id]
+		if !seen {
+			first[id] = r
+			continue
+		}
+		a, b := firstRun(other.List, stream.Audio).Track.Sound.Channels, run.Track.Sound.Channels
+		if a != b && (!r.Has("CHANNELS") || !other.Has("CHANNELS")) {
+			j.differs(at(j.Root, r.Line), fmt.Sprintf("there are several renditions %q of other channels, and CHANNELS does not tell them apart", r.Get("NAME")), a, b)
+		}
+	}
+}
+
 // renditionAttributes is rule 75: attributes that only some types have.
 func renditionAttributes(j judge, s spot, r survey.Rendition) {
 	kind := r.Get("TYPE")
@@ -167,6 +189,19 @@ func scores(j judge) {
 	}
 	if with > 0 && without > 0 {
 		j.differs(at(j.Root, 0), "some variants have a SCORE and some have none", with, without)
+	}
+}
+
+// pathways is rule 76: where content is steered, each variant says by which way
+// it comes.
+func pathways(j judge) {
+	if !j.Root.Has("EXT-X-CONTENT-STEERING") {
+		return
+	}
+	for _, v := range j.Variants {
+		if !v.Has("PATHWAY-ID") {
+			j.says(at(j.Root, v.Line), "%s: content is steered, and the variant has no PATHWAY-ID", bare(v.URI))
+		}
 	}
 }
 

@@ -78,10 +78,11 @@ type Audience string
 const (
 	Cellular   Audience = "cellular"
 	Television Audience = "television"
+	Apple      Audience = "apple" // who reviews what is in Apple's store
 )
 
 // Audiences are all of them.
-var Audiences = []Audience{Cellular, Television}
+var Audiences = []Audience{Cellular, Television, Apple}
 
 // Check holds a package against all rules, and those for some audiences.
 // Findings come in the order of the playlists, and in it by line; the same

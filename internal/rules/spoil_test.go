@@ -138,4 +138,6 @@ const (
 	media = "#EXT-X-MEDIA:TYPE=AUDIO"
 	subs  = "#EXT-X-MEDIA:TYPE=SUBTITLES"
 	trick = "#EXT-X-I-FRAME-STREAM-INF"
+
+	session = "#EXT-X-SESSION-KEY"
 )

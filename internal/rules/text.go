@@ -119,6 +119,21 @@ func fitsTarget(j judge, l *survey.List) {
 	}
 }
 
+// fitsUnrounded is rule 7: up to version 5 players read the target duration as
+// what no segment is longer than.
+func fitsUnrounded(j judge, l *survey.List) {
+	const rounded = 6
+	if l.Target == 0 || l.Version >= rounded {
+		return
+	}
+	for _, s := range l.Segments {
+		if s.Duration > time.Duration(l.Target)*time.Second+rounding {
+			j.differs(at(l, s.Line), "up to version 5 the target duration is a maximum without rounding, and the segment is longer", fmt.Sprintf("%d s", l.Target), seconds(s.Duration))
+			return
+		}
+	}
+}
+
 // usualTarget is rule 9: the target duration is 6 s. It is told once: rule 11
 // sees to it that all are the same.
 func usualTarget(j judge) {

@@ -179,7 +179,10 @@ func goesOn(j judge, l *survey.List) {
 func (j judge) follows(s spot, c stream.Container, before, r stream.Run) {
 	due, slack := before.Decode+before.Duration, int64(0)
 	off := r.Decode - due
-	if c != stream.MP4 {
+	switch {
+	case c != stream.MP4 && before.Packets:
+		off, slack = wrapped33(off), max(before.Frame, 1) // the last packet may hold fewer frames
+	case c != stream.MP4:
 		off, slack = wrapped33(off), max(before.Frame/2, 1)
 	}
 	if max(off, -off) > slack {

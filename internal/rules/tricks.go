@@ -81,6 +81,41 @@ func iFramesForAll(j judge) {
 	}
 }
 
+// iFramesInSDR is rule 83: not all I-frames are HDR, which not every screen
+// shows.
+func iFramesInSDR(j judge) {
+	some, sdr := false, false
+	for _, v := range j.Variants {
+		if r := pictures(v.List); v.IFrames && r != nil {
+			some, sdr = true, sdr || rangeOf(r.Track) == "SDR"
+		}
+	}
+	if some && !sdr {
+		j.says(at(j.Root, 0), "there is no I-frame playlist of SDR")
+	}
+}
+
+// iFramesDense is rule 83, for Apple: I-frames are there in several rates, and
+// one of the playlists has one a second.
+func iFramesDense(j judge) {
+	if !slices.Contains(j.asked, Apple) {
+		return
+	}
+	n, most := 0, 0.0
+	for _, v := range j.Variants {
+		if v.IFrames && v.List != nil && len(v.List.Segments) > 0 {
+			n++
+			most = max(most, float64(len(v.List.Segments))/max(v.List.Length().Seconds(), 1e-3))
+		}
+	}
+	if n == 1 {
+		j.says(at(j.Root, 0), "there is one I-frame playlist only")
+	}
+	if n > 0 && most < 0.95 {
+		j.differs(at(j.Root, 0), "no I-frame playlist has a picture a second", nil, fmt.Sprintf("%.3g a second", most))
+	}
+}
+
 // iFrameRange is rule 82: a range holds one whole I-frame with its header.
 func iFrameRange(j judge, l *survey.List, p *survey.Part) {
 	if !l.IFrames || p.Range == nil {
@@ -155,7 +190,7 @@ func cuesCarryOn(j judge, l *survey.List) {
 		for _, c := range p.Media.Cues {
 			carried := slices.ContainsFunc(l.Parts[i+1].Media.Cues, func(n stream.Cue) bool { return n == c })
 			if c.End > until+rounding && c.Start < until && !carried {
-				j.differs(at(l, p.Line), fmt.Sprintf("a cue is shown to %v and is not in the next segment", c.End), seconds(until), nil)
+				j.differs(at(l, p.Line), fmt.Sprintf("a cue is shown to %s, beyond the segment's end at %s, and is not in the next one", seconds(c.End), seconds(until)), nil, nil)
 			}
 		}
 	}
@@ -174,6 +209,49 @@ func subtitlesSpan(j judge) {
 			j.differs(at(l, 0), "the subtitles do not span the whole content", seconds(l.Length()), seconds(longest))
 		}
 	}
+}
+
+// forcedInRegular is rule 88: who reads all subtitles of a language reads the
+// forced ones among them.
+func forcedInRegular(j judge) {
+	for _, forced := range j.Renditions {
+		if forced.Get("TYPE") != "SUBTITLES" || forced.Get("FORCED") != "YES" || forced.List == nil {
+			continue
+		}
+		for _, regular := range j.Renditions {
+			if regular.Get("FORCED") != "YES" && regular.Get("TYPE") == "SUBTITLES" && regular.List != nil && regular.List != forced.List &&
+				regular.Get("GROUP-ID") == forced.Get("GROUP-ID") && regular.Get("LANGUAGE") == forced.Get("LANGUAGE") {
+				j.cuesOf(forced.List, regular)
+			}
+		}
+	}
+}
+
+// cuesOf tells of the first cue of a forced track that a regular one has not.
+func (j judge) cuesOf(forced *survey.List, regular survey.Rendition) {
+	all := map[string]bool{}
+	for i := range regular.List.Parts {
+		if !regular.List.Parts[i].Known {
+			return
+		}
+		for _, c := range regular.List.Parts[i].Media.Cues {
+			all[words(c)] = true
+		}
+	}
+	for i := range forced.Parts {
+		for _, c := range forced.Parts[i].Media.Cues {
+			if !all[words(c)] {
+				j.says(at(forced, forced.Parts[i].Line), "a forced cue, at %v, is not among the subtitles %q of the same language", c.Start, regular.Get("NAME"))
+				return
+			}
+		}
+	}
+}
+
+// words is a cue without its settings, which may differ.
+func words(c stream.Cue) string {
+	_, text, _ := strings.Cut(c.Text, "\n")
+	return fmt.Sprint(c.Start, " ", c.End, " ", strings.TrimSpace(text))
 }
 
 // imsc is how CODECS names subtitles of IMSC1.

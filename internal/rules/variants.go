@@ -291,6 +291,28 @@ func severalRates(j judge) {
 	}
 }
 
+// severalLargest is rule 69, for Apple: of the largest size, when that is HD,
+// there are two rates.
+func severalLargest(j judge) {
+	const hd = 720
+	if !slices.Contains(j.asked, Apple) {
+		return
+	}
+	largest, n := 0, 0
+	for _, l := range j.shown() {
+		p := pictures(l).Track.Picture
+		switch size := min(p.Width, p.Height); {
+		case size > largest:
+			largest, n = size, 1
+		case size == largest:
+			n++
+		}
+	}
+	if largest >= hd && n == 1 {
+		j.differs(at(j.Root, 0), "there is one variant only of the largest size", nil, largest)
+	}
+}
+
 // sameAspect is rule 69: all sizes have one shape, but for even numbers.
 func sameAspect(j judge) {
 	var first *stream.Run

@@ -49,7 +49,7 @@ func (f files) survey(t testing.TB, root string, decode bool) *survey.Package {
 	o := survey.Options{Keys: f.keys}
 	if decode {
 		o.Decode = func(ctx context.Context, c stream.Container, media []byte) (map[stream.Kind]int, error) {
-			format := map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac"}[c]
+			format := map[stream.Container]string{stream.MP4: "mp4", stream.TS: "mpegts", stream.Packed: "aac", stream.AnnexB: "h264"}[c]
 			counts, err := ffmpeg.Decode(ctx, ffmpeg.Tools{FFmpeg: "ffmpeg"}, format, media)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", survey.ErrUndecodable, err)

@@ -95,21 +95,25 @@ func (h *handler) playlist(w http.ResponseWriter, r *http.Request, p published) 
 	http.ServeContent(w, r, "", p.info.ModTime(), bytes.NewReader(text))
 }
 
-// localKeys points the keys of the media playlist <video>/<revision>/… to
-// this server, which is told the URI that stood there. Lists that grow, in
-// live-<revision>, have the keys of their revision. A session key is only
-// a hint to fetch early, and goes.
+// localKeys points the keys of the media playlist <video>/<revision>/…, and of
+// the master that leads to it, to this server, which is told the URI that stood
+// there. Lists that grow, in live-<revision>, have the keys of their revision.
+// A session key of a master that tells no revision goes: it is only a hint.
 func localKeys(text []byte, name string) []byte {
 	parts := strings.SplitN(name, "/", 3)
 	if len(parts) < 2 || !bytes.Contains(text, []byte("-KEY:")) {
 		return text
 	}
+	revision := strings.TrimPrefix(parts[1], "live-")
+	if len(parts) == 2 {
+		revision = leadsTo(text)
+	}
 	var out bytes.Buffer
 	for line := range bytes.Lines(text) {
 		switch {
-		case bytes.HasPrefix(line, []byte("#EXT-X-SESSION-KEY:")):
-		case bytes.HasPrefix(line, []byte("#EXT-X-KEY:")):
-			out.WriteString(localKey(string(line), parts[0], strings.TrimPrefix(parts[1], "live-")))
+		case bytes.HasPrefix(line, []byte("#EXT-X-SESSION-KEY:")) && !spool.ValidID(revision):
+		case bytes.HasPrefix(line, []byte("#EXT-X-KEY:")), bytes.HasPrefix(line, []byte("#EXT-X-SESSION-KEY:")):
+			out.WriteString(localKey(string(line), parts[0], revision))
 		default:
 			out.Write(line)
 		}
@@ -117,7 +121,17 @@ func localKeys(text []byte, name string) []byte {
 	return out.Bytes()
 }
 
-// localKey changes the URI attribute of one EXT-X-KEY line.
+// leadsTo is the revision whose playlists a master names, or "".
+func leadsTo(master []byte) string {
+	for line := range bytes.Lines(master) {
+		if folder, _, below := strings.Cut(string(line), "/"); below && !strings.HasPrefix(folder, "#") {
+			return strings.TrimPrefix(folder, "live-")
+		}
+	}
+	return ""
+}
+
+// localKey changes the URI attribute of the line of one key.
 func localKey(line, video, revision string) string {
 	start, end := keyURI(line)
 	if start < 0 || !spool.ValidID(revision) {

@@ -234,7 +234,9 @@ func TestPlaylistsNameLocalKeys(t *testing.T) {
 		},
 		{"clip/r1/v0/index.m3u8", "#EXT-X-KEY:METHOD=NONE\na.m4s\n", "#EXT-X-KEY:METHOD=NONE\na.m4s\n"},
 		{"clip/r1/v0/index.m3u8", "#EXT-X-KEY:METHOD=AES-128,URI=\"open\n", "#EXT-X-KEY:METHOD=AES-128,URI=\"open\n"},
-		{"clip/master.m3u8", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"x\"\nr1/v0/index.m3u8\n", "r1/v0/index.m3u8\n"},
+		{"clip/master.m3u8", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"x\"\nr1/v0/index.m3u8\n", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"/keys/clip/r1.key?uri=x\"\nr1/v0/index.m3u8\n"},
+		{"clip/early.m3u8", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"x\"\nlive-r1/v0/index.m3u8\n", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"/keys/clip/r1.key?uri=x\"\nlive-r1/v0/index.m3u8\n"},
+		{"clip/master.m3u8", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"x\"\nv0.m3u8\n", "v0.m3u8\n"},
 	} {
 		if got := string(localKeys([]byte(c[1]), c[0])); got != c[2] {
 			t.Errorf("%s %q:\n got %q\nwant %q", c[0], c[1], got, c[2])

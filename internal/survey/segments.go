@@ -2,7 +2,6 @@ package survey
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -130,6 +129,13 @@ func (s *surveyor) part(ctx context.Context, l *List, p *Part) {
 	if !ok {
 		return
 	}
+	if l.Playlist.IFrames && p.Range != nil && stream.Sniff(plain) == stream.TS {
+		plain = plain[:len(plain)-len(plain)%stream.PacketSize] // a range may end anywhere behind its picture
+	}
+	if sampled(p, plain) {
+		s.sampled(ctx, l, p, plain)
+		return
+	}
 	var head *stream.Init
 	if init != nil && len(init.init.Tracks) > 0 {
 		head = &init.init
@@ -156,7 +162,7 @@ func (p *Part) decodable() bool {
 		if p.Media.Container == stream.Packed && r.Track.Entry != "mp4a" {
 			return false // the demuxer would have to be guessed
 		}
-		if r.Track.Protection != nil || r.Track.Kind != stream.Video && r.Track.Kind != stream.Audio {
+		if r.Track.Protection != nil || r.Track.Sampled || r.Track.Kind != stream.Video && r.Track.Kind != stream.Audio {
 			return false
 		}
 	}
@@ -241,13 +247,7 @@ func (s *surveyor) decrypt(ctx context.Context, l *List, p *Part, b []byte) ([]b
 		p.wrong(0, "a key cannot be had (%s), so its segments were not checked", spool.AsError(err).Reason)
 		return nil, false
 	}
-	var iv [16]byte
-	if p.Key.IV != nil {
-		iv = *p.Key.IV
-	} else {
-		binary.BigEndian.PutUint64(iv[8:], uint64(l.Sequence+p.Number))
-	}
-	plain, err := keys.Decrypt(key, iv, b)
+	plain, err := keys.Decrypt(key, ivOf(l, p), b)
 	if err != nil {
 		p.wrong(100, "it does not decrypt: %s", decryptFault(err))
 		return nil, false

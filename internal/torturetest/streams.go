@@ -37,6 +37,7 @@ func streams() []Input {
 		{"sound-late.mp4", Odd, film(160, 90, 75, "25"), encoded("-f lavfi -i testsrc2=s=160x90:r=25:d=3 -itsoffset 1.5 -f lavfi -i sine=f=440:r=44100:d=1" + x264 + aac)},
 		{"pictures-late.mkv", Odd, film(160, 90, 50, "25").about(26), encoded("-itsoffset 1 " + both + x264 + aac)},
 		{"subtitles.mkv", Odd, film(160, 90, 50, "25"), encoded("-i {control.mp4} -i {part.srt} -i {part.srt} -map 0 -map 1 -map 2 -c copy -c:s:0 srt -c:s:1 ass -disposition:s:1 forced")},
+		{"painted-subtitles.mkv", Odd, film(160, 90, 50, "25").noted("pictures (PGS)"), edited("subtitles.mkv", renamed("S_TEXT/UTF8", "S_HDMV/PGS\x00"))},
 		{"subtitles.mp4", Odd, film(160, 90, 50, "25"), encoded("-i {control.mp4} -i {part.srt} -map 0 -map 1 -c copy -c:s mov_text")},
 		{"timecode.mov", Odd, silent(160, 90, 50, "25"), encoded(pictures + x264 + "-timecode 10:00:00:00")},
 		{"two-pictures.mkv", Odd, silent(160, 90, 25, "25"), encoded(pictures + "-f lavfi -i testsrc=s=64x48:r=25 -t 1 -map 0 -map 1" + x264)},

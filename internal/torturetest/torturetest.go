@@ -43,7 +43,7 @@ type Want struct {
 	Slack         int    // how many frames more or fewer will do
 	Rate          string // frames a second, as "25" or "30000/1001"; "" = any
 	Sound         bool
-	Note          string // a part of a note on it; "" = whatever is noted
+	Note          string // a part of a note on it, or of what is said to be left out; "" = whatever is noted
 	Corners       string // the first frame's, from the top left by rows: R, G, B or W; "" = any
 }
 

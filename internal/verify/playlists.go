@@ -153,6 +153,7 @@ func (c *checker) master(m hls.Master) {
 	if !m.Independent {
 		c.fail(MasterName, "68", "EXT-X-INDEPENDENT-SEGMENTS is not there", "", "")
 	}
+	c.named(m.SessionKeys)
 	renditions := map[string]measured{}
 	pictures := 0
 	for _, r := range c.manifest.Renditions {
@@ -194,6 +195,18 @@ func (c *checker) master(m hls.Master) {
 		c.variant(v, r)
 	}
 	c.looked(m, renditions)
+}
+
+// named checks that the keys that the master names are those of segments.
+func (c *checker) named(uris []string) {
+	for _, uri := range uris {
+		used := slices.ContainsFunc(c.manifest.Renditions, func(r Rendition) bool {
+			return slices.ContainsFunc(c.lists[r.Name].media.Segments, func(s hls.Segment) bool { return s.Key != nil && s.Key.URI == uri })
+		})
+		if !used {
+			c.fail(MasterName, "107", "EXT-X-SESSION-KEY names a key that no segment has", uri, "")
+		}
+	}
 }
 
 // with adds the heaviest sounds of a group, of which a variant may be one, and

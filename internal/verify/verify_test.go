@@ -232,6 +232,7 @@ func TestFalseDeclarationsAreFound(t *testing.T) {
 		{"frame rate", master, replace("FRAME-RATE=25.000", "FRAME-RATE=24.975"), "66"},
 		{"captions", master, replace(",CLOSED-CAPTIONS=NONE", ""), "51"},
 		{"independent", master, replace("#EXT-X-INDEPENDENT-SEGMENTS\n", ""), "68"},
+		{"a key of nobody", master, replace("#EXT-X-MEDIA", "#EXT-X-SESSION-KEY:METHOD=AES-128,URI=\"/k\"\n#EXT-X-MEDIA"), "107"},
 		{"another revision", master, replace("r1/v0-90p", "r2/v0-90p"), "18"},
 		{"outside", master, replace("r1/v0-90p", "../r1/v0-90p"), "18"},
 		{"I-frames: peak", master, replace("I-FRAME-STREAM-INF:BANDWIDTH=", "I-FRAME-STREAM-INF:BANDWIDTH=1"), "61"},

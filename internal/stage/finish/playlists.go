@@ -79,6 +79,9 @@ func (p *parcel) leading() hls.Master {
 	}
 	m := hls.Offer(pictures, sounds)
 	m.Version = p.version()
+	if first := p.media[p.manifest.Renditions[0].Name].Segments; len(first) > 0 && first[0].Key != nil {
+		m.NameKey(first[0].Key.URI)
+	}
 	var texts []hls.Stream
 	for _, r := range p.manifest.Subtitles {
 		texts = append(texts, p.stream(r))

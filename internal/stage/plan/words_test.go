@@ -39,3 +39,18 @@ func TestUnevenSegmentsAreSaid(t *testing.T) {
 		}
 	}
 }
+
+// Subtitles that are no text are left out, and it is said what they are.
+func TestSubtitlesThatAreLeftOut(t *testing.T) {
+	var facts spool.Facts
+	for _, codec := range []string{"subrip", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub", "eia_608", "dvb_teletext", "other"} {
+		facts.Subtitles = append(facts.Subtitles, spool.SubtitleStream{Codec: codec, Language: "eng"})
+	}
+	want := []string{"pictures (PGS)", "pictures (VobSub)", "pictures (DVB)", "pictures (XSUB)", "closed captions", "teletext", "neither text nor known"}
+	for i := range want {
+		want[i] = "subtitles that are " + want[i] + " (eng)"
+	}
+	if got := leftOut(facts, nil); !slices.Equal(got, want) {
+		t.Errorf("left out: %q", got)
+	}
+}

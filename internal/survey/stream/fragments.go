@@ -85,6 +85,7 @@ func (m *Media) fragment(init *Init, traf *mp4.TrafBox, moof int64, data box) {
 		return
 	}
 	run.HasSenc = traf.Senc != nil || traf.UUIDSenc != nil || traf.Saiz != nil && traf.Saio != nil
+	run.Grouped = run.Grouped || traf.Sgpd != nil || traf.Sbgp != nil
 	decode := int64(traf.Tfdt.BaseMediaDecodeTime())
 	if run.Samples == 0 {
 		run.Decode = decode
@@ -134,6 +135,7 @@ func (w *walker) sample(s mp4.Sample) {
 	if r.Frame == 0 || r.Samples == 1 {
 		r.Frame = int64(s.Dur)
 	}
+	r.Steady = r.Samples == 0 || r.Steady && max(int64(s.Dur)-r.Frame, r.Frame-int64(s.Dur)) <= 1
 	first := r.Samples == 0
 	r.Samples++
 	end := w.at + int64(s.Size)

@@ -266,6 +266,8 @@ func (t *Track) visual(e *mp4.VisualSampleEntryBox) {
 		}
 		t.lengthSize = int(e.HvcC.LengthSizeMinusOne) + 1
 		t.hevc(entry, e.HvcC.GetNalusForType(hevcSPS))
+		t.mastered(e.HvcC.GetNalusForType(hevcSEI))
+		t.Mastering, t.LightLevel = t.Mastering || e.Mdcv != nil, t.LightLevel || e.Clli != nil
 		t.dolby(entry, e.DoViConfig)
 	case e.Av1C != nil:
 		t.Config = e.Av1C.ConfigOBUs
@@ -305,6 +307,7 @@ func (t *Track) audible(e *mp4.AudioSampleEntryBox) {
 			return
 		}
 		t.aac(e.Esds.DecConfigDescriptor.DecSpecificInfo.DecConfig)
+		t.Sound.BitRate = int(max(e.Esds.DecConfigDescriptor.AvgBitrate, e.Esds.DecConfigDescriptor.MaxBitrate))
 	case "ac-3", "ec-3", "ac-4", "fLaC", "alac", "Opus":
 		t.Codec = entry
 	}

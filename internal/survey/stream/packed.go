@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/Eyevinn/mp4ff/aac"
+	"github.com/Eyevinn/mp4ff/bits"
 )
 
 // aacSamples is how many samples of a channel an AAC frame holds.
@@ -32,6 +33,10 @@ func (e *elementary) adts(b []byte) {
 			break
 		}
 		e.sampled += int64(frames) * aacSamples
+		if e.samples != nil {
+			e.samples.frame(b[:length])
+			e.samples.clear[Audio] = append(e.samples.clear[Audio], b[:length]...)
+		}
 		if e.track.Config == nil {
 			var config bytes.Buffer
 			if conf.Encode(&config) == nil {
@@ -43,12 +48,45 @@ func (e *elementary) adts(b []byte) {
 	e.audio = bytes.Clone(b)
 }
 
+// latm reads the audio object type of AAC in LOAS, ISO/IEC 14496-3 sections
+// 1.7.2 and 1.7.3; the rest of it is not looked at.
+func (t *Track) latm(b []byte) {
+	r := bits.NewReader(bytes.NewReader(b))
+	const sync, escape = 0x2b7, 31
+	value := func() { r.Read(8 * (int(r.Read(2)) + 1)) } // LatmGetValue
+	if r.Read(11) != sync {
+		return
+	}
+	r.Read(13)          // audioMuxLengthBytes
+	if r.Read(1) == 1 { // useSameStreamMux
+		return
+	}
+	version := r.Read(1)
+	if version == 1 {
+		if r.Read(1) == 1 {
+			return // a version to come
+		}
+		value() // taraBufferFullness
+	}
+	r.Read(1 + 6 + 4 + 3) // allStreamsSameTimeFraming, numSubFrames, numProgram, numLayer
+	if version == 1 {
+		value() // ascLen
+	}
+	object := int(r.Read(5))
+	if object == escape {
+		object = 32 + int(r.Read(6))
+	}
+	if r.AccError() == nil {
+		t.Codec, t.Sound.Object = fmt.Sprintf("mp4a.40.%d", object), object
+	}
+}
+
 // timestampOwner names the ID3 frame that says when packed audio begins, RFC
 // 8216 section 3.4.
 const timestampOwner = "com.apple.streaming.transportStreamTimestamp\x00"
 
 // readPacked reads audio frames behind an ID3 tag.
-func readPacked(b []byte) Media {
+func readPacked(b []byte, s *samples) Media {
 	m := Media{Container: Packed}
 	start, timed := int64(0), false
 	for len(b) > 10 && string(b[:3]) == "ID3" {
@@ -65,7 +103,7 @@ func readPacked(b []byte) Media {
 	if !timed {
 		m.wrong(43, "it has no ID3 tag with the time stamp of its start")
 	}
-	e := elementary{track: Track{Kind: Audio, Timescale: clock, Entry: "mp4a"}, started: true, times: []int64{start}, decodes: []int64{start}}
+	e := elementary{samples: s, track: Track{Kind: Audio, Timescale: clock, Entry: "mp4a", Sampled: s != nil}, started: true, times: []int64{start}, decodes: []int64{start}}
 	e.run.Bytes = int64(len(b))
 	if _, _, _, ok := adtsFrame(b); ok {
 		e.adts(b)

@@ -27,9 +27,11 @@ func (t *Track) h264(sets [][]byte) {
 		}
 		p := Picture{
 			Width: int(sps.Width), Height: int(sps.Height), Profile: int(sps.Profile), Level: int(sps.Level),
-			Interlaced: !sps.FrameMbsOnlyFlag,
+			Interlaced: !sps.FrameMbsOnlyFlag, Depth: int(sps.BitDepthLumaMinus8) + 8,
+			Blocks: int((sps.Width + 15) / 16 * ((sps.Height + 15) / 16)), Kept: int(sps.NumRefFrames),
 		}
 		if v := sps.VUI; v != nil {
+			p.Kept = max(p.Kept, int(v.MaxDecFrameBuffering))
 			p.Width = square(p.Width, int(v.SampleAspectRatioWidth), int(v.SampleAspectRatioHeight))
 			if v.ColourDescriptionFlag {
 				p.Colour = [3]int{int(v.ColourPrimaries), int(v.TransferCharacteristics), int(v.MatrixCoefficients)}
@@ -54,6 +56,7 @@ func (t *Track) hevc(entry string, sets [][]byte) {
 		p := Picture{
 			Width: int(width), Height: int(height), Profile: int(tier.GeneralProfileIDC), Level: int(tier.GeneralLevelIDC),
 			HighTier: tier.GeneralTierFlag, Interlaced: tier.GeneralInterlacedSourceFlag && !tier.GeneralProgressiveSourceFlag,
+			Depth: int(sps.BitDepthLumaMinus8) + 8,
 		}
 		if v := sps.VUI; v != nil {
 			p.Width = square(p.Width, int(v.SampleAspectRatioWidth), int(v.SampleAspectRatioHeight))
@@ -63,6 +66,17 @@ func (t *Track) hevc(entry string, sets [][]byte) {
 		}
 		t.Picture = p
 		t.Codec = hevc.CodecString(entry, sps)
+	}
+}
+
+// mastered reads what SEI units in the sample description of HEVC say of HDR:
+// payload types 137 and 144 of ITU-T H.265 annex D.
+func (t *Track) mastered(units [][]byte) {
+	for _, u := range units {
+		for _, kind := range cmaf.Messages(u[min(len(u), 2):]) {
+			t.Mastering = t.Mastering || kind == 137
+			t.LightLevel = t.LightLevel || kind == 144
+		}
 	}
 }
 

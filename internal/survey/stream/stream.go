@@ -48,7 +48,10 @@ type Track struct {
 	Edits      []Edit
 	MovieScale int64       // timescale of the edits' durations
 	Protection *Protection // nil: clear, or encrypted as a whole
+	Sampled    bool        // of MPEG-TS and packed audio: its samples are encrypted each by itself
 	Loudness   bool        // ludt is there
+	Mastering  bool        // of HEVC: the sample description tells on what display it was graded (MDCV)
+	LightLevel bool        // of HEVC: and how bright it gets (CLLI)
 	lengthSize int         // bytes before each NAL unit
 }
 
@@ -59,6 +62,9 @@ type Picture struct {
 	Level         int // level_idc, seq_level_idx
 	HighTier      bool
 	Interlaced    bool
+	Depth         int    // bits of a sample of luma
+	Blocks        int    // macroblocks of a picture, of H.264
+	Kept          int    // pictures that a decoder of H.264 has to keep
 	Colour        [3]int // CICP primaries, transfer, matrix; 0 where not said
 }
 
@@ -67,6 +73,7 @@ type Sound struct {
 	Object   int // MPEG-4 audio object type; 0 when it is not AAC
 	Channels int
 	Rate     int // Hz
+	BitRate  int // bits per second, as the sample description says; 0 when it does not
 }
 
 // Edit is one entry of an edit list.
@@ -130,6 +137,8 @@ type Run struct {
 	Start    int64 // first presentation time
 	End      int64 // end of the last sample presented
 	Frame    int64 // the usual duration of a sample
+	Steady   bool  // all samples last as long, within a tick
+	Packets  bool  // samples are packets of MPEG-TS, each with any number of frames
 	Keys     []KeyFrame
 	IDR      bool // the first sample is an IDR picture; true for what is not video
 	First    string
@@ -137,6 +146,7 @@ type Run struct {
 	Bytes    int64 // of the samples
 	Partial  bool  // the data ends before the last sample does
 	HasSenc  bool  // senc, or saiz with saio
+	Grouped  bool  // sgpd or sbgp is there
 }
 
 // KeyFrame is where a picture lies that needs no other.
@@ -165,7 +175,7 @@ func Sniff(b []byte) Container {
 	switch {
 	case len(b) >= 8 && isBox(string(b[4:8])):
 		return MP4
-	case len(b) >= packetSize && b[0] == sync && (len(b) == packetSize || b[packetSize] == sync):
+	case len(b) >= PacketSize && b[0] == sync && (len(b) == PacketSize || b[PacketSize] == sync):
 		return TS
 	case len(b) >= 6 && string(b[:6]) == "WEBVTT", len(b) >= 9 && string(b[:9]) == "\xef\xbb\xbfWEBVTT":
 		return VTT
@@ -190,11 +200,12 @@ func Read(init *Init, b []byte) (m Media) {
 	case MP4:
 		return readFragments(init, b)
 	case TS:
-		return readTransport(b)
+		return readTransport(b, nil)
 	case VTT:
 		return readText(b)
 	case Packed:
-		return readPacked(b)
+		return readPacked(b, nil)
+	case AnnexB: // is in no package
 	}
 	m.wrong(33, "it is neither fragmented MP4, MPEG-TS, packed audio nor WebVTT")
 	return m

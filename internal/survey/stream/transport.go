@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log"
@@ -13,11 +14,13 @@ import (
 
 // Of MPEG-TS, ISO/IEC 13818-1.
 const (
-	packetSize = 188
-	sync       = 0x47
-	nullPID    = 0x1fff
-	clock      = 90000 // ticks a second of PTS and DTS
+	sync    = 0x47
+	nullPID = 0x1fff
+	clock   = 90000 // ticks a second of PTS and DTS
 )
+
+// PacketSize is how many bytes a packet of MPEG-TS has.
+const PacketSize = 188
 
 // Wrap is after how many ticks PTS and DTS begin anew.
 const Wrap = int64(1) << 33
@@ -31,8 +34,31 @@ var streams = map[astits.StreamType]struct {
 	astits.StreamTypeMPEG2Video: {Video, "mp2v"}, astits.StreamTypeMPEG4Video: {Video, "mp4v"},
 	astits.StreamTypeAACAudio: {Audio, "mp4a"}, astits.StreamTypeMPEG1Audio: {Audio, "mp3"}, astits.StreamTypeMPEG2Audio: {Audio, "mp3"},
 	astits.StreamTypeAC3Audio: {Audio, "ac-3"}, astits.StreamTypeEAC3Audio: {Audio, "ec-3"},
+	0x11: {Audio, "latm"},
 	0xdb: {Video, "avc1"}, 0xcf: {Audio, "mp4a"}, 0xc1: {Audio, "ac-3"}, 0xc2: {Audio, "ec-3"}, // SAMPLE-AES
 }
+
+// registered name what private streams carry, by their registration descriptor.
+var registered = map[string]struct {
+	kind  Kind
+	entry string
+}{
+	"AV01": {Video, "av01"}, "HEVC": {Video, "hvc1"}, "Opus": {Audio, "Opus"}, "AC-3": {Audio, "ac-3"}, "EAC3": {Audio, "ec-3"},
+}
+
+// carried is what a stream carries; "" when that is not known.
+func carried(s *astits.PMTElementaryStream) (Kind, string) {
+	known := streams[s.StreamType]
+	for _, d := range s.ElementaryStreamDescriptors {
+		if s.StreamType == astits.StreamTypePrivateData && d.Registration != nil {
+			known = registered[string(binary.BigEndian.AppendUint32(nil, d.Registration.FormatIdentifier))]
+		}
+	}
+	return known.kind, known.entry
+}
+
+// sampledTypes are the stream types of what SAMPLE-AES encrypts.
+var sampledTypes = []astits.StreamType{0xdb, 0xcf, 0xc1, 0xc2}
 
 // transport is the state of readTransport.
 type transport struct {
@@ -44,13 +70,14 @@ type transport struct {
 	tracks  map[uint16]*elementary
 	order   []uint16
 	packets int
+	samples *samples // nil: none are encrypted, or there is no key
 }
 
 // readTransport reads a segment of MPEG-TS.
-func readTransport(b []byte) Media {
-	t := transport{media: Media{Container: TS, Counters: map[int]Counters{}}, pmts: map[uint16]bool{}, tracks: map[uint16]*elementary{}}
-	if over := len(b) % packetSize; over > 0 {
-		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", packetSize, over)
+func readTransport(b []byte, s *samples) Media {
+	t := transport{samples: s, media: Media{Container: TS, Counters: map[int]Counters{}}, pmts: map[uint16]bool{}, tracks: map[uint16]*elementary{}}
+	if over := len(b) % PacketSize; over > 0 {
+		t.media.wrong(32, "it is not whole packets of %d bytes: %d bytes are over", PacketSize, over)
 		b = b[:len(b)-over]
 	}
 	t.demux(b)
@@ -68,14 +95,14 @@ func readTransport(b []byte) Media {
 func (t *transport) demux(b []byte) {
 	silent := log.New(io.Discard, "", 0)
 	d := astits.NewDemuxer(context.Background(), bytes.NewReader(b),
-		astits.DemuxerOptPacketSize(packetSize), astits.DemuxerOptLogger(silent),
+		astits.DemuxerOptPacketSize(PacketSize), astits.DemuxerOptLogger(silent),
 		astits.DemuxerOptPacketSkipper(func(p *astits.Packet) bool { t.packet(p); return false }))
-	for range len(b)/packetSize*2 + 16 { // what does not end is ended
+	for range len(b)/PacketSize*2 + 16 { // what does not end is ended
 		data, err := d.NextData()
 		switch {
 		case errors.Is(err, astits.ErrNoMorePackets):
 			return
-		case err != nil && t.packets*packetSize >= len(b):
+		case err != nil && t.packets*PacketSize >= len(b):
 			return
 		case err != nil:
 			t.media.wrong(32, "a packet or a table cannot be read, after %d packets", t.packets)
@@ -139,17 +166,22 @@ func (t *transport) program(p *astits.PMTData) {
 		if t.tracks[s.ElementaryPID] != nil {
 			continue
 		}
-		known := streams[s.StreamType]
-		track := Track{ID: int(s.ElementaryPID), Kind: known.kind, Entry: known.entry, Timescale: clock}
-		switch known.entry {
+		kind, entry := carried(s)
+		track := Track{ID: int(s.ElementaryPID), Kind: kind, Entry: entry, Timescale: clock}
+		switch entry {
 		case "":
 			track.Kind = Other
 		case "ac-3", "ec-3":
-			track.Codec = known.entry
+			track.Codec = entry
 		case "mp3":
 			track.Codec = "mp4a.40.34"
 		}
-		t.tracks[s.ElementaryPID] = &elementary{track: track}
+		track.Sampled = slices.Contains(sampledTypes, s.StreamType)
+		e := &elementary{track: track}
+		if track.Sampled {
+			e.samples = t.samples
+		}
+		t.tracks[s.ElementaryPID] = e
 		t.order = append(t.order, s.ElementaryPID)
 	}
 }
@@ -164,6 +196,8 @@ type elementary struct {
 	untimed bool
 	audio   []byte // what is left over of the last packet
 	sampled int64  // audio samples that were counted
+	samples *samples
+	bare    bool // an encrypted NAL unit has bytes that look like a start code
 }
 
 // near unwraps a time so that it is nearest to another.
@@ -201,6 +235,8 @@ func (e *elementary) add(p *astits.PESData) {
 		e.video(p.Data)
 	case e.track.Entry == "mp4a":
 		e.adts(p.Data)
+	case e.track.Entry == "latm" && e.track.Codec == "":
+		e.track.latm(p.Data)
 	}
 	e.started = true
 }
@@ -208,6 +244,10 @@ func (e *elementary) add(p *astits.PESData) {
 func (e *elementary) video(b []byte) {
 	var p picture
 	nals := split(b)
+	if e.samples != nil && e.track.Entry == "avc1" {
+		clear, ok := e.samples.picture(nals)
+		nals, e.bare = clear, e.bare || !ok
+	}
 	switch e.track.Entry {
 	case "avc1":
 		p = lookH264(nals)
@@ -260,6 +300,9 @@ func (e *elementary) finish(m *Media) (Run, bool) {
 	}
 	r := e.run
 	r.Track = e.track
+	if e.bare {
+		m.wrong(104, "PID %d: an encrypted NAL unit has bytes of a start code: emulation prevention was not applied again", e.track.ID)
+	}
 	if len(e.times) == 0 || e.untimed {
 		m.wrong(32, "PID %d: its media has no time stamps", e.track.ID)
 		return r, false
@@ -276,6 +319,9 @@ func (e *elementary) finish(m *Media) (Run, bool) {
 		e.pictures(m, &r)
 		return r, true
 	}
+	if e.track.Entry == "mp4a" && e.sampled == 0 && (e.samples != nil || !e.track.Sampled) {
+		m.wrong(33, "PID %d: it is marked as AAC in ADTS, and holds no frame of it", e.track.ID)
+	}
 	r.IDR = true
 	r.Samples = len(e.times)
 	r.Frame = typical(e.decodes)
@@ -284,6 +330,7 @@ func (e *elementary) finish(m *Media) (Run, bool) {
 		r.Frame = aacSamples * clock / int64(e.track.Sound.Rate)
 		r.Duration = e.sampled * clock / int64(e.track.Sound.Rate)
 	} else {
+		r.Packets = true
 		r.Duration = r.End - r.Start + r.Frame
 	}
 	r.End = r.Start + r.Duration
@@ -300,6 +347,7 @@ func (e *elementary) pictures(m *Media, r *Run) {
 			m.wrong(32, "PID %d: there is a gap of %s before picture %d", e.track.ID, ticks(gap, e.track), i+1)
 		}
 	}
+	r.Steady = steady(e.decodes, r.Frame)
 	if len(e.decodes) > 1 {
 		r.Duration = e.decodes[len(e.decodes)-1] - e.decodes[0] + r.Frame
 	}
@@ -311,6 +359,19 @@ func (e *elementary) pictures(m *Media, r *Run) {
 		r.Decode -= early
 		r.Duration += early
 	}
+}
+
+// steady: the distances of consecutive times are one, but for the first ones,
+// which may be shorter.
+func steady(times []int64, step int64) bool {
+	short := true
+	for i := 1; i < len(times); i++ {
+		off := times[i] - times[i-1] - step
+		if short = short && off < -1; !short && max(off, -off) > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // typical is the median distance of consecutive times.
