@@ -1,6 +1,7 @@
 package grid
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -53,7 +54,20 @@ func LayCopied(t spool.Timeline, keys []int, segment int) (spool.Grid, bool) {
 		g.PrimingSamples = Priming
 		g.Packets = packets(t, g.Frames, g)
 	}
+	g.Target = min(g.Target, longestOf(g, t))
 	return g, true
+}
+
+// longestOf is a target duration that all segments of a grid keep to, in
+// seconds, also when their sound is divided anew. Players begin three of them
+// before the end of a list that grows: what is shorter can be watched sooner.
+func longestOf(g spool.Grid, t spool.Timeline) int {
+	const packet = time.Second * PacketSamples / SampleRate
+	longest := t.Rate.Invert().Duration(int64(slices.Max(g.Frames)))
+	for _, n := range g.Packets {
+		longest = max(longest, time.Duration(n)*packet)
+	}
+	return max(1, int((longest+2*packet).Round(time.Second)/time.Second))
 }
 
 // Primed divides the sound of a grid anew, for packets of a source that are

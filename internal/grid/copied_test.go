@@ -24,19 +24,19 @@ func TestLayCopied(t *testing.T) {
 		target int
 		want   []int
 	}{
-		{"one GOP", 50, []int{0}, 6, []int{50}},
+		{"one GOP", 50, []int{0}, 2, []int{50}},
 		{"GOPs of 2 s", 600, every(50, 600), 6, []int{100, 100, 150, 150, 100}},
 		{"GOPs of 4 s", 350, every(100, 350), 6, []int{100, 100, 150}},
-		{"GOPs of 5 s", 625, every(125, 625), 6, []int{125, 125, 125, 125, 125}},
+		{"GOPs of 5 s", 625, every(125, 625), 5, []int{125, 125, 125, 125, 125}},
 		{"GOPs of 3 s and a cut", 280, []int{0, 75, 150, 155, 230}, 6, []int{150, 130}},
-		{"GOPs of 4 s that come out even", 400, every(100, 400), 6, []int{100, 100, 100, 100}},
+		{"GOPs of 4 s that come out even", 400, every(100, 400), 4, []int{100, 100, 100, 100}},
 		{"GOPs of 10 s", 600, every(250, 600), 10, []int{250, 250, 100}},
 		{"a cut soon after a key frame", 512, []int{0, 250, 262}, 10, []int{250, 262}},
 		{"a short GOP stands alone when it must", 552, []int{0, 262, 290}, 10, []int{262, 28, 262}},
 		{"a step back saves a short segment", 513, []int{0, 150, 250, 325}, 8, []int{150, 175, 188}},
 		{"a short rest", 260, every(100, 260), 6, []int{100, 160}},
 		{"a short rest that stands alone", 500, every(48, 500), 6, []int{144, 144, 144, 68}},
-		{"every frame", 400, every(1, 400), 6, []int{100, 100, 100, 100}},
+		{"every frame", 400, every(1, 400), 4, []int{100, 100, 100, 100}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: c.frames, Samples: int64(c.frames) * 1920}, c.keys, 0)
@@ -46,7 +46,7 @@ func TestLayCopied(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ segment, gop, target, first int }{
-		{2, 100, 4, 100}, {2, 25, 2, 50}, {3, 50, 3, 50}, {4, 50, 4, 100}, {4, 150, 6, 150}, {8, 225, 9, 225}, {10, 50, 10, 200}, {10, 150, 10, 150},
+		{2, 100, 4, 100}, {2, 25, 2, 50}, {3, 50, 2, 50}, {4, 50, 4, 100}, {4, 150, 6, 150}, {8, 225, 9, 225}, {10, 50, 10, 200}, {10, 150, 6, 150},
 	} {
 		g, ok := LayCopied(spool.Timeline{Rate: pal, Frames: 3000}, every(c.gop, 3000), c.segment)
 		if !ok || g.Target != c.target || g.Frames[0] != c.first {
