@@ -105,7 +105,7 @@ func TestScratchHasItsOwnFolder(t *testing.T) {
 	if within(both.Work, both.State) || within(both.State, both.Work) {
 		t.Errorf("scratch is %s, and the state %s", both.Work, both.State)
 	}
-	_, _, err = call{args: []string{"--work", "../videos", "--to", "one", "--state", one.Work + "/state"}}.load(t)
+	_, _, err = call{args: []string{"--work", "/scratch", "--to", "/one", "--state", "/scratch/" + folderName("/one") + ".scratch/state"}}.load(t)
 	if err == nil || !strings.Contains(err.Error(), "inside the scratch folder, which is cleared") {
 		t.Errorf("a state inside the scratch folder: %v", err)
 	}

@@ -204,6 +204,17 @@ func (l *lane) mayGo(t *turn, now time.Time) (changed <-chan struct{}, again tim
 	return l.changed, l.since.Add(measureTime).Sub(now)
 }
 
+// behind reports whether t has to wait for another download: not only for bytes
+// that are wanted out of turn, which are few.
+func (l *lane) behind(t *turn, now time.Time) bool {
+	if held, _ := l.mayGo(t, now); held == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.turns[:min(l.open, len(l.turns))], func(other *turn) bool { return other != t && other.order > 0 })
+}
+
 // judge draws the conclusion of a window with the given bytes/s, and begins the
 // next one.
 func (l *lane) judge(rate float64, now time.Time) {

@@ -163,15 +163,14 @@ var errNotYet = errors.New("other downloads go first")
 // buffered is more than the buffers of a connection hold as a rule.
 const buffered = 8 << 20
 
-// hangsUp: an answer has to wait, and there is more of it than buffers hold.
-// They would fill up meanwhile, from the link that is needed for the downloads
-// that go first; the rest is asked for later.
+// hangsUp: an answer has to wait for other downloads, and there is more of it
+// than buffers hold. They would fill up meanwhile, from the link that is needed
+// for those that go first; the rest is asked for later.
 func (t *transfer) hangsUp(s *stream) bool {
 	if s.turn == nil || s.turn.free || s.besides || !t.ranged || t.plain || s.to-s.at < buffered {
 		return false
 	}
-	held, _ := s.turn.lane.mayGo(s.turn, time.Now())
-	return held != nil
+	return s.turn.lane.behind(s.turn, time.Now())
 }
 
 // met: what the rest of the body brings is here, and fits to it.
