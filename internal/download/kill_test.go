@@ -45,7 +45,7 @@ const (
 	killSize = 128 << 20
 	killRate = 40 << 20 // bytes/s
 	jump     = 512 << 10
-	kills    = 20
+	kills    = 16
 	buffers  = 64 << 10 // of a connection, at each end
 )
 
