@@ -57,7 +57,9 @@ func demoConfig(cfg config.Config) config.Config {
 func publishDemo(cmd *cobra.Command, cfg config.Config) (err error) {
 	ctx := cmd.Context()
 	fmt.Fprintln(cmd.ErrOrStderr(), "making three clips and a small website that offers them …")
-	site, err := demo.Start(ctx, filepath.Join(cfg.Work, "..", "demo-site"), demo.Options{FFmpeg: cfg.FFmpeg})
+	site, err := demo.Start(ctx, filepath.Join(cfg.Work, "..", "demo-site"), demo.Options{
+		FFmpeg: cfg.FFmpeg, Port: filepath.Join(cfg.State, "demo-port"), // with what is known of its videos
+	})
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,14 @@ const (
 type Options struct {
 	FFmpeg    string // program; "ffmpeg" when ""
 	Bandwidth int    // bytes a second for all downloads together; 2 MiB/s when 0
+	// Port is a file that keeps the site's port, so that its videos have the same
+	// addresses the next time. "": none is kept.
+	Port string
 }
 
 // Clip is one video of the site.
 type Clip struct {
-	ID    string // to publish it under: the site's port, and so its URLs, differ from run to run
+	ID    string // to publish it under
 	Title string
 	URL   string
 	Page  bool // URL is a web page, and not the file itself
@@ -49,7 +52,7 @@ type Site struct {
 }
 
 // Start makes the clips in dir, some seconds of work unless they are there,
-// and serves them on a free port of 127.0.0.1.
+// and serves them on 127.0.0.1, on the port that is kept or else a free one.
 func Start(ctx context.Context, dir string, o Options) (*Site, error) {
 	if o.FFmpeg == "" {
 		o.FFmpeg = "ffmpeg"
@@ -63,12 +66,9 @@ func Start(ctx context.Context, dir string, o Options) (*Site, error) {
 	if err := makeClips(ctx, dir, o.FFmpeg); err != nil {
 		return nil, fmt.Errorf("make demo site: %w", err)
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	listener, err := listen(ctx, o.Port)
 	if err != nil {
-		return nil, &spool.Error{
-			Class: spool.Environment, Code: "no-port", Reason: "the demo's website finds no port on 127.0.0.1", Err: err,
-		}
+		return nil, err
 	}
 	s := &Site{
 		base: "http://" + listener.Addr().String(), ended: make(chan error, 1),
@@ -76,6 +76,31 @@ func Start(ctx context.Context, dir string, o Options) (*Site, error) {
 	}
 	go func() { s.ended <- s.http.Serve(listener) }()
 	return s, nil
+}
+
+// listen takes the port that a file keeps, if it can be had, or a free one, and
+// keeps that.
+func listen(ctx context.Context, file string) (net.Listener, error) {
+	var config net.ListenConfig
+	if kept, err := os.ReadFile(file); err == nil { // or it is the first time
+		if l, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", string(kept))); err == nil {
+			return l, nil
+		}
+	}
+	l, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, &spool.Error{
+			Class: spool.Environment, Code: "no-port", Reason: "the demo's website finds no port on 127.0.0.1", Err: err,
+		}
+	}
+	if _, err := os.Stat(file); file == "" || err == nil { // what has that port now may end
+		return l, nil
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(port), 0o600)); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the demo site's port: %w", err), l.Close())
+	}
+	return l, nil
 }
 
 // Clips lists what the site offers: a file, a file whose index is at its end,

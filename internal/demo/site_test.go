@@ -34,6 +34,36 @@ func start(t *testing.T, dir string, o Options) *Site {
 	return site
 }
 
+// The videos have the same addresses the next time: they are known by them.
+func TestPortIsKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state", "port")
+	once := func(kept string) string {
+		l, err := listen(t.Context(), kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return l.Addr().String()
+	}
+	l, err := listen(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := l.Addr().String()
+	if busy := once(file); busy == first {
+		t.Errorf("both have %s", first)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again := once(file); again != first {
+		t.Errorf("it was %s, and then %s", first, again)
+	}
+	if once("") == first {
+		t.Error("a port is kept that nobody asked for")
+	}
+}
+
 type probed struct {
 	Streams []struct {
 		Type   string `json:"codec_type"`
