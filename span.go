@@ -88,6 +88,14 @@ func (s Spans) Cut(less Span) Spans {
 	return rest
 }
 
+// Without are the bytes that are not among others.
+func (s Spans) Without(others Spans) Spans {
+	for _, o := range others {
+		s = s.Cut(o)
+	}
+	return s
+}
+
 // In are the bytes of a span that are here.
 func (s Spans) In(where Span) Spans {
 	var within Spans

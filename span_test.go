@@ -87,7 +87,7 @@ func TestSpansCutAndIn(t *testing.T) {
 				t.Fatalf("seed %d: byte %d of %v without and within %v: %v, %v", seed, i, s, part, cut, in)
 			}
 		}
-		if diff := cmp.Diff(s, cut.With(in)) + cmp.Diff(before, s); diff != "" {
+		if diff := cmp.Diff(s, cut.With(in)) + cmp.Diff(cut, s.Without(in)) + cmp.Diff(before, s); diff != "" {
 			t.Fatalf("seed %d: %s", seed, diff)
 		}
 	}

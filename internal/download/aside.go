@@ -56,6 +56,8 @@ type aside struct {
 	cut    context.CancelCauseFunc // ends the main request; nil = there is none
 	wait   context.CancelCauseFunc // ends its wait for room; nil = it does not wait
 	main   spool.Span              // from its next byte to its end, -1 when that is the file's
+	plans  bool                    // main is what it is about to ask for
+	opened int                     // so many claims there have been
 	rate   meter                   // of its bytes
 	all    meter                   // of all connections' bytes
 	urgent spool.Span              // what the main connection is to fetch first
@@ -146,7 +148,7 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 		return
 	}
 	ctx, c.cancel = context.WithCancel(ctx)
-	a.claims, a.used = append(a.claims, c), true
+	a.claims, a.used, a.opened = append(a.claims, c), true, a.opened+1
 	a.group.Go(func() {
 		defer c.cancel()
 		a.ended(c, a.transfer.fetchAside(ctx, c.Span))
@@ -156,7 +158,7 @@ func (a *aside) serve(ctx context.Context, want spool.Span) {
 // soon: the main connection brings the byte at once, or will.
 func (a *aside) soon(at int64) bool {
 	reach := a.main.From + nearby + int64(a.rate.now())
-	return a.cut != nil && a.main.From <= at && at <= reach && (a.main.To < 0 || at < a.main.To)
+	return (a.cut != nil || a.plans) && a.main.From <= at && at <= reach && (a.main.To < 0 || at < a.main.To)
 }
 
 // claimed are the bytes of here and those that are on their way, beside the
@@ -177,8 +179,20 @@ func (a *aside) ended(c *claim, err error) {
 		a.until = time.Time{}
 	}
 	a.judge(c, err)
+	a.wakeAll()
+}
+
+// wakeAll has who waits look again. The caller holds mu.
+func (a *aside) wakeAll() {
 	close(a.woken)
 	a.woken = make(chan struct{})
+}
+
+// rouse has who waits for bytes that are on their way look again.
+func (a *aside) rouse() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wakeAll()
 }
 
 func (a *aside) judge(c *claim, err error) {
@@ -261,6 +275,7 @@ func (a *aside) recalled() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stopMain(errWanted)
+	a.wakeAll()
 }
 
 // stumble ends the attempt, for what went wrong beside it.
@@ -303,11 +318,30 @@ func (a *aside) halt() (trouble error) {
 	}
 }
 
+// plan notes what the main connection is about to ask for, as its orders were;
+// false: by now another one may fetch it.
+func (a *aside) plan(what ask, o orders) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.opened != o.opened {
+		return false
+	}
+	a.plans, a.main = true, spool.Span{From: what.from, To: what.to}
+	return true
+}
+
+// unplan: it does not ask for it, or not yet.
+func (a *aside) unplan() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.plans = false
+}
+
 // goes notes the main request, which cut ends.
 func (a *aside) goes(cut context.CancelCauseFunc, what ask) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cut, a.main = cut, spool.Span{From: what.from, To: what.to}
+	a.cut, a.plans, a.main = cut, false, spool.Span{From: what.from, To: what.to}
 	a.serves = a.urgent.From <= what.from && 0 <= what.to && what.to <= a.urgent.To
 	a.urgent = spool.Span{}
 }
@@ -337,46 +371,16 @@ func (a *aside) rests() error {
 	return a.trouble
 }
 
-// orders are what the main connection has to know before it asks: what is
-// urgent, what is on its way by others, or what ends the attempt.
-func (a *aside) orders(here spool.Spans) (urgent spool.Span, claimed spool.Spans, err error) {
+// orders are what the main connection has to know before it asks.
+type orders struct {
+	urgent  spool.Span
+	claimed spool.Spans // what is here or on its way by others
+	opened  int         // claims so far
+}
+
+// orders gives them, or what ends the attempt.
+func (a *aside) orders(here spool.Spans) (orders, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.urgent, a.claimed(here), a.trouble
-}
-
-// meter measures a rate.
-type meter struct {
-	since time.Time // begin of the window
-	bytes int64     // in it
-	last  float64   // bytes/s of the window before; 0 = there was none
-}
-
-const (
-	meterWindow = 500 * time.Millisecond
-	meterLeast  = 100 * time.Millisecond
-)
-
-func (m *meter) came(n int) {
-	now := time.Now()
-	switch d := now.Sub(m.since); {
-	case m.since.IsZero():
-		m.since = now
-	case d >= meterWindow:
-		m.last = float64(m.bytes) / d.Seconds()
-		m.since, m.bytes = now, 0
-	}
-	m.bytes += int64(n)
-}
-
-// now is the rate in bytes/s.
-func (m *meter) now() float64 {
-	d := time.Since(m.since)
-	switch {
-	case m.since.IsZero():
-		return 0
-	case m.last > 0 && d < meterWindow:
-		return m.last
-	}
-	return float64(m.bytes) / max(d, meterLeast).Seconds()
+	return orders{a.urgent, a.claimed(here), a.opened}, a.trouble
 }

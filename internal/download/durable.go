@@ -85,7 +85,7 @@ func (p *part) snapshot() (record, error) {
 func (p *part) lost(cause error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.here, p.gone = p.Have, p.Gone
+	p.here, p.gone = p.Have.Without(p.goes), p.Gone
 	// A state that was saved here can be loaded.
 	p.digest, _ = loadDigest(p.Hash, p.Hashed)
 	return diskFault("make durable", p.file.Name(), cause)

@@ -59,6 +59,7 @@ type part struct {
 	mu     sync.Mutex  // guards the rest, the file's bytes, and Have, Gone, Hashed and Hash
 	here   spool.Spans // bytes written, durable or not
 	gone   spool.Spans // bytes given back; there is a hole when Gone says so
+	goes   spool.Spans // a hole is being made of these: nobody may fetch or write them
 	digest digest
 	saved  time.Time     // last checkpoint
 	took   time.Duration // how long it took
@@ -182,7 +183,7 @@ func (p *part) sized(length int64) {
 func (p *part) reset() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.here, p.gone, p.digest = nil, nil, newDigest()
+	p.here, p.gone, p.goes, p.digest = nil, nil, nil, newDigest()
 	p.record = record{V: p.V, Key: p.Key, URL: p.URL, Use: p.Use, Limit: p.Limit, Length: -1}
 	// The record goes first, and durably: it must never speak of the new file.
 	switch err := os.Remove(p.recordName()); {
@@ -208,13 +209,14 @@ func (p *part) reset() error {
 
 // put writes bytes at their place. Those that are here already are compared
 // with b instead; known is how many of b's last bytes those are. The error is a
-// *misfit when they are others. Those that were given back stay away.
+// *misfit when they are others. Those that were given back, or are now, stay
+// away.
 func (p *part) put(b []byte, at int64) (known int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(b) > 0 {
 		n := min(p.here.After(at)-at, int64(len(b)))
-		past := min(p.gone.After(at)-at, int64(len(b)))
+		past := min(p.gone.With(p.goes).After(at)-at, int64(len(b)))
 		switch {
 		case n > 0:
 			err = p.compare(b[:n], at)
@@ -222,7 +224,7 @@ func (p *part) put(b []byte, at int64) (known int64, err error) {
 		case past > 0:
 			n, known = past, 0
 		default:
-			n = p.got().Missing(spool.Span{From: at, To: at + int64(len(b))}).Len()
+			n = p.got().With(p.goes).Missing(spool.Span{From: at, To: at + int64(len(b))}).Len()
 			err = p.write(b[:n], at)
 			known = 0
 		}
@@ -273,11 +275,11 @@ func (p *part) spans() spool.Spans {
 // got are the bytes that are here or were given back. The caller holds mu.
 func (p *part) got() spool.Spans { return p.here.With(p.gone) }
 
-// come are the bytes that need not be fetched.
+// come are the bytes that need not be fetched, or not yet.
 func (p *part) come() spool.Spans {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.got()
+	return p.got().With(p.goes)
 }
 
 // held is how many bytes need not be fetched.
@@ -285,7 +287,9 @@ func (p *part) held() int64 { return p.come().Len() }
 
 // complete reports whether no byte is missing.
 func (p *part) complete() bool {
-	return p.Length > 0 && p.come().Has(spool.Span{To: p.Length})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Length > 0 && p.got().Has(spool.Span{To: p.Length})
 }
 
 // sha256 is the hash of the complete file, in hex.

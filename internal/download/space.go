@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 
 	"github.com/spool-video/spool"
 )
@@ -81,19 +80,40 @@ func (p *part) lodge(r Request) error {
 // drop makes bytes that are here, and nobody reads, missing.
 func (p *part) drop(room Space, all spool.Spans) error {
 	p.lose(all)
+	defer p.settled()
 	if err := p.checkpoint(); err != nil {
 		return err
 	}
 	return p.free(room, all)
 }
 
-// lose takes bytes out of what is here, to be fetched again.
+// lose takes bytes out of what is here, of which a hole is made until settled
+// is called.
 func (p *part) lose(all spool.Spans) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, s := range all {
-		p.here = p.here.Cut(s)
+	p.here, p.goes = p.here.Without(all), all
+}
+
+// parting are the runs of bytes, durably given back, that all are among and
+// that nobody has wanted again. A hole is made of them until settled is called.
+func (p *part) parting(all spool.Spans) spool.Spans {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.goes = nil
+	for _, run := range p.Gone {
+		if len(all.In(run)) > 0 {
+			p.goes = p.goes.With(p.gone.In(run))
+		}
 	}
+	return p.goes
+}
+
+// settled: no hole is being made any more.
+func (p *part) settled() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.goes = nil
 }
 
 func (p *part) free(room Space, all spool.Spans) error {
@@ -122,31 +142,21 @@ func (p *part) spare(n Needed) (spool.Spans, error) {
 		end = min(end, w.From)
 	}
 	all := p.here.In(spool.Span{To: end})
-	for _, k := range n.Keep {
-		all = all.Cut(k)
-	}
-	return all, nil
+	return all.Without(n.Keep), nil
 }
 
 // give takes bytes out of what is here; the file still has them.
 func (p *part) give(all spool.Spans) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gone = p.gone.With(all)
-	for _, s := range all {
-		p.here = p.here.Cut(s)
-	}
+	p.here, p.gone = p.here.Without(all), p.gone.With(all)
 }
 
 // beyond are the bytes that are here behind a place, but for some.
 func (p *part) beyond(at int64, but spool.Spans) spool.Spans {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := p.here.In(spool.Span{From: at, To: p.Length})
-	for _, k := range but {
-		all = all.Cut(k)
-	}
-	return all
+	return p.here.In(spool.Span{From: at, To: p.Length}).Without(but)
 }
 
 // lacks reports whether bytes were given back.
@@ -156,14 +166,11 @@ func (p *part) lacks(s spool.Span) bool {
 	return len(p.gone.In(s)) > 0
 }
 
-// recall makes bytes that were given back missing, and reports whether there
-// were any.
-func (p *part) recall(s spool.Span) bool {
+// recall makes bytes that were given back missing.
+func (p *part) recall(s spool.Span) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.gone
 	p.gone = p.gone.Cut(s)
-	return !slices.Equal(before, p.gone)
 }
 
 // gaveBack: bytes were given back.

@@ -3,7 +3,6 @@ package download
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -11,15 +10,17 @@ import (
 
 // giveBack gives back what is not needed, and has what is needed again fetched.
 // Readers are told before the record says so, and that is durable before there
-// is a hole.
+// is a hole; nothing is fetched to where one is being made.
 func (t *transfer) giveBack() error {
+	t.holes.Lock()
+	defer t.holes.Unlock()
 	p, room := t.part, t.request.Space
 	needed, known := room.Needed()
 	if !known || !t.gives.Load() {
 		return nil
 	}
 	for _, w := range needed.Windows {
-		if p.recall(w) {
+		if p.lacks(w) {
 			if err := t.comeAgain(w, needed.Keep); err != nil {
 				return err
 			}
@@ -35,7 +36,10 @@ func (t *transfer) giveBack() error {
 		return err
 	}
 	// The blocks at the ends are whole only with what was given back before.
-	if err := p.free(room, p.durablyGone(all)); err != nil {
+	err = p.free(room, p.parting(all))
+	p.settled()
+	t.aside.rouse() // some of it may be wanted again
+	if err != nil {
 		return err
 	}
 	room.Held(p.spans().Len(), 0)
@@ -52,16 +56,10 @@ func (t *transfer) comeAgain(w spool.Span, but spool.Spans) error {
 	if err := t.part.drop(room, behind); err != nil {
 		return err
 	}
+	t.part.recall(w)
 	room.Held(t.part.spans().Len(), 0)
 	t.aside.recalled()
 	return nil
-}
-
-// durablyGone are the runs of bytes given back that all are among.
-func (p *part) durablyGone(all spool.Spans) spool.Spans {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.Gone), func(run spool.Span) bool { return len(all.In(run)) == 0 })
 }
 
 // errIncomplete: bytes are needed again that were given back.
@@ -153,6 +151,7 @@ func (t *transfer) admit(ctx context.Context, a ask, urgent bool) (ask, func(), 
 	waited := false
 	n, err := room.Room(ctx, want, least, urgent, func() {
 		waited = true
+		t.aside.unplan()
 		t.turn.drop()
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type transfer struct {
 
 	// Of a file that has a Space:
 	gives   atomic.Bool // bytes of it are given back
+	holes   sync.Mutex  // held by who makes holes, or forgets all bytes; taken before the part's
 	ranged  bool        // the server sends ranges, as its last answer says
 	all     bool        // room for all that is missing is waited for
 	until   int64       // there is room for bytes up to here
@@ -178,6 +180,7 @@ func (t *transfer) fetchAll(ctx context.Context) error {
 func (t *transfer) fetchSome(ctx context.Context, a ask, urgent bool) error {
 	a, done, err := t.admit(ctx, a, urgent)
 	if err != nil {
+		t.aside.unplan()
 		return err
 	}
 	defer done()
@@ -190,14 +193,17 @@ func (t *transfer) next(ctx context.Context) (a ask, wanted, ok bool, err error)
 	for {
 		woken := t.aside.wake()
 		came := t.part.come()
-		urgent, claimed, err := t.aside.orders(came)
+		orders, err := t.aside.orders(came)
 		if err != nil || t.part.complete() {
 			return ask{}, false, false, err
 		}
-		if gap := came.Missing(urgent); gap.Len() > 0 {
+		if gap := came.Missing(orders.urgent); gap.Len() > 0 {
 			return ask{gap.From, gap.To}, true, true, nil
 		}
-		if a, ok := t.missing(came, claimed); ok {
+		if a, ok := t.missing(came, orders.claimed); ok {
+			if !t.aside.plan(a, orders) {
+				continue
+			}
 			return a, false, true, nil
 		}
 		// What is missing is on its way, by other connections.
@@ -341,6 +347,8 @@ func (t *transfer) restart(why string) error {
 
 // forget drops all bytes, and tells whoever has read them why.
 func (t *transfer) forget(why error) error {
+	t.holes.Lock()
+	defer t.holes.Unlock()
 	t.tell.reset(why)
 	return t.part.reset()
 }

@@ -77,6 +77,7 @@ type Source struct {
 	mu      sync.Mutex    // guards all below
 	size    int64         // -1: not known
 	have    spool.Spans   // never changed in place
+	losses  int           // how often bytes of have were discarded
 	ended   bool          // nothing more arrives
 	err     error         // why; nil when the file is complete
 	changed chan struct{} // closed and replaced when have, size, ended or err change
@@ -95,6 +96,9 @@ type want struct {
 func (s *Source) Arrived(have spool.Spans) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.have, func(had spool.Span) bool { return !have.Has(had) }) {
+		s.losses++
+	}
 	s.have = have
 	s.broadcast()
 }
@@ -211,6 +215,7 @@ func (s *Source) ReadAtContext(ctx context.Context, p []byte, off int64) (int, e
 		return 0, nil
 	}
 	for {
+		before := s.lost()
 		n, err := s.await(ctx, spool.Span{From: off, To: off + 1}, off+Ahead)
 		if err != nil {
 			return 0, err
@@ -220,10 +225,11 @@ func (s *Source) ReadAtContext(ctx context.Context, p []byte, off int64) (int, e
 		if int64(read) < n {
 			return 0, fmt.Errorf("read %s at %d: %w", s.path, off, noEOF(err))
 		}
-		if s.holds(spool.Span{From: off, To: off + n}) {
+		if s.lost() == before {
 			return read, nil
 		}
-		// They were discarded while they were read: what was read may be zeros.
+		// Something was discarded meanwhile: what was read may be zeros, also
+		// when it is here again.
 	}
 }
 
@@ -293,10 +299,11 @@ func (s *Source) look(span spool.Span) (int64, <-chan struct{}, error) {
 	return 0, s.changed, nil
 }
 
-func (s *Source) holds(span spool.Span) bool {
+// lost is how often bytes were discarded.
+func (s *Source) lost() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.have.Has(span)
+	return s.losses
 }
 
 func (s *Source) want(span spool.Span) *want {

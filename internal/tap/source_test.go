@@ -174,6 +174,14 @@ func TestDiscardedBytesAreNotTakenForReal(t *testing.T) {
 	if a := <-got; a.text != "2345" || a.err != nil {
 		t.Errorf("got %+v", a)
 	}
+	// Nor when they are here again by the end of the read.
+	file.first = func() {
+		s.Arrived(nil)
+		s.Arrived(spool.Spans{span(0, 10)})
+	}
+	if a := <-read(t.Context(), s, 2); a.text != "2345" || a.err != nil {
+		t.Errorf("got %+v", a)
+	}
 	// A file that is shorter than was said is not a source that ends early.
 	s = taps.Open("b", bytes.NewReader([]byte("012")), 10)
 	s.Arrived(spool.Spans{span(0, 10)})
