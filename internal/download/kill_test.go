@@ -45,8 +45,8 @@ const (
 	killSize = 128 << 20
 	killRate = 40 << 20 // bytes/s
 	jump     = 512 << 10
-	kills    = 16
-	buffers  = 64 << 10 // of a connection, at each end
+	kills    = 20
+	buffers  = 32 << 10 // of a connection, at each end
 )
 
 // killClient makes a checkpoint as often, for its link, as one by default for a

@@ -15,9 +15,6 @@ const (
 	settleTime = 500 * time.Millisecond
 	// measureTime is what a rate is measured over.
 	measureTime = 1500 * time.Millisecond
-	// headStart is how long the first download from a host is not disturbed by a
-	// trial: its beginning is what encoders wait for.
-	headStart = 2 * time.Second
 	// verdictLasts is how long we believe that one more download helps, or not.
 	verdictLasts = time.Minute
 	// stalledLasts is the same for what was learned while nothing came at all.
@@ -94,7 +91,6 @@ type lane struct {
 	enough  bool          // the verdict is that one more does not help
 	until   time.Time     // when the verdict is to be questioned
 	before  float64       // bytes/s before the trial, or after one that helped
-	born    time.Time     // when the first download entered
 	since   time.Time     // begin of the window, in the future while it settles
 	bytes   int64         // that came in it
 }
@@ -250,12 +246,6 @@ func (l *lane) decide(rate float64, now time.Time) {
 // restart begins a window, because who reads may have changed.
 func (l *lane) restart(now time.Time) {
 	l.since, l.bytes = now.Add(settleTime), 0
-	if l.born.IsZero() {
-		l.born = now
-	}
-	if calm := l.born.Add(headStart); l.since.Before(calm) {
-		l.since = calm
-	}
 	close(l.changed)
 	l.changed = make(chan struct{})
 }

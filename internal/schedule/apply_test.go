@@ -342,8 +342,8 @@ func TestRetry(t *testing.T) {
 }
 
 // What is left over goes to the first job that is handed out, unless more is
-// coming; to the first chunk of a video in any case, which may even take from
-// others when somebody waits for it.
+// coming; the first chunk of a video may take from others when somebody waits
+// for it.
 func TestSpareSlots(t *testing.T) {
 	for _, c := range []struct {
 		soon            bool
@@ -356,8 +356,6 @@ func TestSpareSlots(t *testing.T) {
 		{false, spool.Encode, 1, 8, 2, false},
 		{false, spool.Fetch, 0, 7, 2, false},
 		{false, spool.Draft, 0, 7, 2, false},
-		{false, spool.Fetch, 0, 0, 2, true},
-		{false, spool.Fetch, 1, 0, 2, false},
 		{true, spool.Fetch, 0, 0, 0, true},
 		{true, spool.Encode, 1, 0, 0, true},
 		{true, spool.Encode, 0, 1, 0, false},

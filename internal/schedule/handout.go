@@ -189,13 +189,12 @@ const allSlots = 1 << 10
 
 // spare is how many slots more than its own the job with a number may use,
 // which is the i-th of those that are handed out. Those that are left over are
-// the first one's when nothing is coming that could use them better, or when a
-// video begins with it: the next chunk takes a while to come then.
+// the first one's when nothing is coming that could use them better.
 func (s *Scheduler) spare(i, number, left int) int {
 	switch {
 	case s.Soon && number == 0:
 		return allSlots // who waits to watch waits for this one
-	case i == 0 && (number == 0 || !s.coming()):
+	case i == 0 && !s.coming():
 		return left
 	}
 	return 0
