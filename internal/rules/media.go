@@ -85,18 +85,25 @@ func breaks(l *survey.List) (all []time.Duration) {
 // breaksAtOnce is rule 19: discontinuities stand at the same times in all
 // playlists of pictures and sound.
 func breaksAtOnce(j judge) {
-	var first *survey.List
-	for _, l := range j.Lists {
-		if !isStream(l) || l.Growing() {
-			continue
-		}
-		if first == nil {
-			first = l
-			continue
-		}
+	j.toFirst(func(first, l *survey.List) {
 		const near = 100 * time.Millisecond // segments of sound end where packets do
 		if !slices.EqualFunc(breaks(first), breaks(l), func(a, b time.Duration) bool { return (a - b).Abs() <= near }) {
 			j.differs(at(l, 0), "the discontinuities are not where those of "+first.Name+" are", fmt.Sprint(breaks(l)), fmt.Sprint(breaks(first)))
+		}
+	})
+}
+
+// toFirst compares each playlist of pictures and sound with the first one, of
+// those that are complete.
+func (j judge) toFirst(compare func(first, other *survey.List)) {
+	var first *survey.List
+	for _, l := range j.Lists {
+		switch {
+		case !isStream(l) || l.Growing():
+		case first == nil:
+			first = l
+		default:
+			compare(first, l)
 		}
 	}
 }

@@ -95,21 +95,13 @@ func sameStart(j judge) {
 // sameGrid is rule 20: segments end at the same times, those of sound within
 // an AAC frame.
 func sameGrid(j judge) {
-	var first *survey.List
-	for _, l := range j.Lists {
-		if !isStream(l) || l.Growing() {
-			continue
-		}
-		if first == nil {
-			first = l
-			continue
-		}
+	j.toFirst(func(first, l *survey.List) {
 		if len(l.Segments) != len(first.Segments) {
 			j.differs(at(l, 0), "the playlist does not have as many segments as "+first.Name, len(l.Segments), len(first.Segments))
-			continue
+			return
 		}
 		j.boundaries(first, l)
-	}
+	})
 }
 
 func (j judge) boundaries(first, l *survey.List) {
