@@ -14,8 +14,9 @@ import (
 )
 
 // filmed is how long each source of TestPulledPlugWhileArriving takes to
-// arrive: what a kill loses, a checkpoint's worth, is little of that.
-const filmed = 45 * time.Second
+// arrive, for so many kills: what they lose, a checkpoint's worth each, is
+// little of that.
+func filmed(kills int) time.Duration { return max(45*time.Second, time.Duration(kills)*7*time.Second) }
 
 // TestPulledPlugWhileArriving kills spool and its encoders while sources
 // arrive slowly and are encoded and watched meanwhile. Of one the pictures are
@@ -30,7 +31,7 @@ func TestPulledPlugWhileArriving(t *testing.T) {
 	w.ffmpeg = w.script(t, "ffmpeg", `pwd >> `+w.log+`; exec `+program(t, "ffmpeg")+` "$@"`)
 	w.ytdlp = "yt-dlp"
 	for _, film := range films {
-		w.rate += int64(len(film)) * int64(time.Second) / int64(filmed)
+		w.rate += int64(len(film)) * int64(time.Second) / int64(filmed(kills))
 	}
 	calm := w.arriving(t, films, 0)
 	calm.finish(t)
@@ -42,7 +43,7 @@ func TestPulledPlugWhileArriving(t *testing.T) {
 	var sum tally
 	t.Run("kills", func(t *testing.T) {
 		for i := range uint64(2) {
-			b := w.arriving(t, films, filmed)
+			b := w.arriving(t, films, filmed(kills))
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()

@@ -113,7 +113,7 @@ func mainJob(ctx context.Context, q request) (err error) {
 	if q.cfg.Verbose {
 		h.log = slog.New(slog.NewTextHandler(show.Log(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	r := &running{house: h, lines: q.lines, out: q.out, err: q.err, show: show, results: map[string]int{}}
+	r := &running{house: h, lines: q.lines, out: q.out, err: q.err, show: show, results: map[string]int{}, after: l.Abandoned}
 	all := r.all
 	if q.watch != nil {
 		all = newWatching(r, q.watch).all

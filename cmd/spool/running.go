@@ -34,6 +34,7 @@ type running struct {
 	hookup      hookup  // what joins the engine to others
 	engine      *engine // nil until there is something to do
 	interrupted bool
+	after       bool // the last process that held the destination was killed
 	endless     bool // it is a watch: it takes in more until it is stopped, and says at once what is ready
 	service     bool // it is a serve: endless, and it keeps no account of what it did
 	endings     []progress.Ending
@@ -240,12 +241,28 @@ func (r *running) all(ctx context.Context) error {
 func (r *running) takeUp(ctx context.Context) (int, error) {
 	open, err := r.unfinished(ctx)
 	if err != nil || len(open) == 0 {
-		return 0, err
+		return 0, errors.Join(err, r.endEarly(ctx))
 	}
 	for _, v := range open {
 		r.expect(v, 0)
 	}
 	return len(open), r.need(ctx)
+}
+
+// endEarly ends the early lists of videos that had ended themselves when the
+// last process was killed: with nothing to do no engine starts, which would.
+func (r *running) endEarly(ctx context.Context) error {
+	if !r.after {
+		return nil
+	}
+	w := newWatchable(r.house, r.tell)
+	if err := w.resume(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cancel() // what it was told of is done all the same
+	w.keeper.Run(ctx)
+	return nil
 }
 
 // otherSettings says how many ready videos --remake would make anew.

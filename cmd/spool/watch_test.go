@@ -21,7 +21,7 @@ var takes = map[string]string{
 	"head":  "-movflags +faststart",
 	"tail":  "",
 	"other": "-vf negate -movflags +faststart",
-	"long":  "-g 900 -sc_threshold 0", // from key frame to key frame it is too long to be copied
+	"long":  "-g 500 -sc_threshold 0", // from key frame to key frame it is too long to be copied, and not to be sought in
 }
 
 // reel makes a take, each once for all tests.

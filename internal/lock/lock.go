@@ -27,6 +27,9 @@ type Holder struct {
 // Lock is a held lock. The kernel gives it up when the process ends, however
 // it ends.
 type Lock struct {
+	// Abandoned: who held it before ended without Release, killed perhaps.
+	Abandoned bool
+
 	file *flock.Flock
 	who  string
 }
@@ -58,6 +61,8 @@ func Acquire(ctx context.Context, dir, command string) (*Lock, error) {
 	case err != nil || !got:
 		return nil, unusable(dir, fmt.Errorf("lock %s: %w", dir, err))
 	}
+	_, err = os.Stat(l.who)
+	l.Abandoned = err == nil
 	if err := l.sign(command); err != nil {
 		return nil, errors.Join(unusable(dir, err), l.Release())
 	}

@@ -68,8 +68,14 @@ func TestSecondProcessIsToldWhoHolds(t *testing.T) {
 		t.Fatal("a killed process still holds its lock")
 	}
 	l, err := Acquire(t.Context(), dir, "run")
-	if err != nil {
-		t.Fatalf("lock after the holder was killed: %v", err)
+	if err != nil || !l.Abandoned {
+		t.Fatalf("lock after the holder was killed: %+v, %v", l, err)
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = Acquire(t.Context(), dir, "run"); err != nil || l.Abandoned {
+		t.Fatalf("lock after it was released: %+v, %v", l, err)
 	}
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
