@@ -14,9 +14,8 @@ import (
 )
 
 // filmed is how long each source of TestPulledPlugWhileArriving takes to
-// arrive, for so many kills: what they lose, a checkpoint's worth each, is
-// little of that.
-func filmed(kills int) time.Duration { return max(45*time.Second, time.Duration(kills)*7*time.Second) }
+// arrive: what a kill loses, a checkpoint's worth, is little of that.
+const filmed = 45 * time.Second
 
 // TestPulledPlugWhileArriving kills spool and its encoders while sources
 // arrive slowly and are encoded and watched meanwhile. Of one the pictures are
@@ -24,14 +23,15 @@ func filmed(kills int) time.Duration { return max(45*time.Second, time.Duration(
 // twice, and what was on show stays.
 func TestPulledPlugWhileArriving(t *testing.T) {
 	t.Parallel()
-	kills, seed := killsOf(4, 50), killSeed(t)
+	const usual = 4
+	kills, seed := killsOf(usual, 50), killSeed(t)
 	films := map[string][]byte{"copied": reel(t, "head"), "encoded": reel(t, "long")}
 	w := &world{dir: t.TempDir(), calmly: 2 * time.Second}
 	w.log = filepath.Join(w.dir, "starts")
 	w.ffmpeg = w.script(t, "ffmpeg", `pwd >> `+w.log+`; exec `+program(t, "ffmpeg")+` "$@"`)
 	w.ytdlp = "yt-dlp"
 	for _, film := range films {
-		w.rate += int64(len(film)) * int64(time.Second) / int64(filmed(kills))
+		w.rate += int64(len(film)) * int64(time.Second) / int64(filmed)
 	}
 	calm := w.arriving(t, films, 0)
 	calm.finish(t)
@@ -43,7 +43,7 @@ func TestPulledPlugWhileArriving(t *testing.T) {
 	var sum tally
 	t.Run("kills", func(t *testing.T) {
 		for i := range uint64(2) {
-			b := w.arriving(t, films, filmed(kills))
+			b := w.arriving(t, films, filmed)
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
@@ -57,7 +57,12 @@ func TestPulledPlugWhileArriving(t *testing.T) {
 		}
 	})
 	t.Log(sum)
-	if sum.served > sum.size*105/100 {
+	most := sum.size * 105 / 100
+	if kills > usual {
+		// One after the other they lose more, and nothing else comes twice.
+		most = sum.size*101/100 + sum.lost
+	}
+	if sum.served > most {
 		t.Errorf("%d bytes were sent of %d", sum.served, sum.size)
 	}
 }
