@@ -38,6 +38,12 @@ func (c *tally) has(video string) bool {
 	return c.fetched[video]
 }
 
+func (c *tally) top() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.most
+}
+
 // However fast sources come, only so many are fetched ahead as keep the
 // encoders busy: those that anybody can read, and those on a worker's own disk.
 // One that is in a hurry goes past those that are not.
@@ -78,7 +84,7 @@ func TestFetchesRunAheadSoFar(t *testing.T) {
 				b.until("all ready", func() bool { return b.ready("v49")() && b.ready("v48")() && b.ready("urgent")() })
 				// Each of the workers may have four, while two are fetched and two
 				// planned, and as many reports of those before them are on their way.
-				if t.Logf("%d were fetched and not begun, at most", c.most); c.most > 2*(4+2*2+2*2)+1 {
+				if t.Logf("%d were fetched and not begun, at most", c.top()); c.top() > 2*(4+2*2+2*2)+1 {
 					b.Error("too many")
 				}
 			})

@@ -89,6 +89,9 @@ func (a *arrival) Opened(f *os.File, size int64) {
 	if a.before != nil && a.before.Path == a.told.Path && a.before.Size != a.told.Size {
 		a.lost(errChanged)
 	}
+	if errors.Is(context.Cause(a.ctx), errChanged) {
+		a.stage.Sources.Taps.Forget(source) // what is made of the old bytes must not meet it
+	}
 	ctx, stop := context.WithCancel(a.ctx)
 	a.stop = stop
 	a.group.Go(func() { a.look(ctx, source) })
