@@ -4,4 +4,4 @@ package schedule_test
 
 import "testing"
 
-func TestSoakSimulation(t *testing.T) { play(t, 201, 10_201) }
+func TestSoakSimulation(t *testing.T) { playAll(t, 201, 10_201, 100) }
