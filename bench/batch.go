@@ -147,14 +147,12 @@ func (b *bench) again(ctx context.Context) ([]figure, error) {
 // quickness is how long the first screen takes.
 func (b *bench) quickness(ctx context.Context) ([]figure, error) {
 	var best time.Duration
-	for i := range 10 {
+	for range 10 {
 		spent, err := b.call(ctx, b.spool, "--help")
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 || spent.wall < best {
-			best = spent.wall
-		}
+		best = shorter(best, spent.wall)
 	}
 	return []figure{{"spool --help", float64(best.Microseconds()) / 1000, 50, "ms"}}, nil
 }

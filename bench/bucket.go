@@ -135,9 +135,7 @@ func (b *bench) ranges(ctx context.Context) (figures []figure, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if best[i] == 0 || used.wall < best[i] {
-				best[i] = used.wall
-			}
+			best[i] = shorter(best[i], used.wall)
 		}
 	}
 	b.note("%s: %.1f s from here, %.1f s from a bucket", length(b.bucket), best[0].Seconds(), best[1].Seconds())

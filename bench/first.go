@@ -62,6 +62,14 @@ func (b *bench) firstFrames(ctx context.Context) ([]figure, error) {
 // one of them is more than the difference.
 const tries = 3
 
+// shorter is the shorter of two times, of which the first may be none yet.
+func shorter(so, now time.Duration) time.Duration {
+	if so == 0 {
+		return now
+	}
+	return min(so, now)
+}
+
 // indexLast is how much longer the first frame takes when the file's index is
 // at its end.
 func (b *bench) indexLast(ctx context.Context) ([]figure, error) {
@@ -76,9 +84,7 @@ func (b *bench) indexLast(ctx context.Context) ([]figure, error) {
 			if err != nil {
 				return nil, err
 			}
-			if best[i] == 0 || took < best[i] {
-				best[i] = took
-			}
+			best[i] = shorter(best[i], took)
 		}
 		if err := os.Remove(long); err != nil {
 			return nil, err

@@ -97,7 +97,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.StringVar(&b.player, "player", "internal/web/static/vendor/hls-*.min.js", "first, moov: hls.js")
 	flags.IntVar(&b.bucket, "bucket", 120, "ranges, upload: how long the video is")
 	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "upload: how much longer each request to the bucket takes")
-	flags.IntVar(&b.tries, "tries", tries, "ranges, segments, waiting, handover: how often each is measured; the best counts")
+	flags.IntVar(&b.tries, "tries", tries, "ranges, segments, waiting, handover, split: how often each is measured; the best counts")
 	flags.IntVar(&b.kill, "kill", 600, "kill: how long the video is")
 	flags.IntVar(&b.check, "verify", 600, "verify: how long the video is")
 	flags.StringVar(&b.even, "even", "1280x720", "handover, split: the size of the video")
