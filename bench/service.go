@@ -298,8 +298,9 @@ func (s *service) ended(ctx context.Context, name string, count int) error {
 
 // video is what the API tells of one.
 type video struct {
-	Status string
-	Jobs   []struct {
+	Status  string
+	Changed time.Time // its status
+	Jobs    []struct {
 		Kind, State, Worker string
 		Number              int
 	}
