@@ -109,6 +109,15 @@ func (g *growth) advance(now time.Time) {
 	}
 }
 
+// reads notes how many frames an encoder has read of a chunk. The first of them
+// all begins the measuring: what it took to begin is not taken again.
+func (m *meter) reads(chunk, frames int, now time.Time) {
+	if len(m.reading) == 0 && m.made == m.before {
+		m.begun = now
+	}
+	m.reading[chunk] = frames
+}
+
 // waited notes that it took d until there was something new to show.
 func (m *meter) waited(d time.Duration) {
 	if d < time.Second {
@@ -147,8 +156,12 @@ func (g *growth) played(n int) time.Duration {
 	return sum
 }
 
+// lookAhead is how many frames an encoder has read and not written: x264 at its
+// medium preset keeps that many to decide by, and a faster one fewer.
+const lookAhead = 40
+
 // underWay is about how much is encoded of segments that are not there yet.
-// Encoders look ahead: half of what they have read counts.
+// Encoders look ahead: half of that counts of what they have read last.
 func (g *growth) underWay() time.Duration {
 	frames := 0
 	for _, c := range g.plan.Chunks {
@@ -158,9 +171,10 @@ func (g *growth) underWay() time.Duration {
 				read -= g.plan.Grid.Frames[n]
 			}
 		}
-		frames += max(0, read)
+		read = max(0, read)
+		frames += read - min(read, lookAhead)/2
 	}
-	return g.plan.Timeline.Rate.Invert().Duration(int64(frames / 2))
+	return g.plan.Timeline.Rate.Invert().Duration(int64(frames))
 }
 
 // pace is what decides when to offer.

@@ -88,7 +88,8 @@ func (k *Keeper) Made(video, revision string, m spool.Made) {
 
 // Encoding tells how many frames of a chunk an encoder has read, now and then.
 func (k *Keeper) Encoding(video, revision string, chunk, frames int) {
-	k.tell(video, false, func(s *show) { s.encoding(revision, chunk, frames) })
+	now := time.Now()
+	k.tell(video, false, func(s *show) { s.encoding(revision, chunk, frames, now) })
 }
 
 // Changed tells that a video changed: with READY its lists get what is left

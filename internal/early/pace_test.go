@@ -86,7 +86,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What encoders have read of chunks counts half, without what is there of them.
+// What encoders have read of chunks counts, half of it where they look ahead,
+// without what is there of them.
 func TestUnderWay(t *testing.T) {
 	p := plan(12)
 	g := newGrowth(making("r1"), p, nil, time.Now())
@@ -96,16 +97,40 @@ func TestUnderWay(t *testing.T) {
 		t.Errorf("of nothing %v", got)
 	}
 	g.meter.reading[first.Number], g.meter.reading[last.Number] = 2*rate, 4*rate
-	if got := g.underWay(); got != 3*time.Second {
-		t.Errorf("of 6 s that were read %v", got)
+	if got := g.underWay(); got != 4400*time.Millisecond {
+		t.Errorf("of 6 s that were read, of which the last 1.6 s of each chunk count half, %v", got)
 	}
 	for _, l := range g.lists {
 		l.segments[first.FirstSegment] = spool.Segment{}
 	}
-	if got := g.underWay(); got != 2*time.Second {
+	if got := g.underWay(); got != 3200*time.Millisecond {
 		t.Errorf("of 6 s that were read, when the segment with 2 of them is there, %v", got)
 	}
-	if p := g.pace(time.Now()); p.Fresh != 2*time.Second || p.Made != 0 {
+	if p := g.pace(time.Now()); p.Fresh != 3200*time.Millisecond || p.Made != 0 {
 		t.Errorf("the pace is %+v", p)
+	}
+}
+
+// The rate is measured from the first frame on, unless something was made
+// before: what it takes to begin says nothing of the rest.
+func TestMeasuredFromTheFirstFrame(t *testing.T) {
+	planned := time.Now()
+	w, p := newWorld(t), plan(12)
+	for _, c := range []struct {
+		name  string
+		first spool.Made
+		want  time.Duration
+	}{
+		{"frames first", spool.Made{}, 4 * time.Second},
+		{"segments first", w.whole("r1", p, 0), 7 * time.Second},
+	} {
+		g := newGrowth(making("r1"), p, nil, planned)
+		g.add(c.first, planned.Add(time.Second))
+		g.meter.reads(0, 1, planned.Add(3*time.Second))
+		g.meter.reads(0, rate, planned.Add(5*time.Second))
+		g.meter.reads(1, rate, planned.Add(6*time.Second))
+		if got := g.pace(planned.Add(7 * time.Second)).Took; got != c.want {
+			t.Errorf("%s: measured for %v, want %v", c.name, got, c.want)
+		}
 	}
 }
