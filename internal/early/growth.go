@@ -110,10 +110,11 @@ func (g *growth) advance(now time.Time) {
 }
 
 // reads notes how many frames an encoder has read of a chunk. The first of them
-// all begins the measuring: what it took to begin is not taken again.
+// all begins the measuring: what it took to begin is not taken again, and no
+// wait that viewers have to be spared.
 func (m *meter) reads(chunk, frames int, now time.Time) {
 	if len(m.reading) == 0 && m.made == m.before {
-		m.begun = now
+		m.begun, m.advanced = now, now
 	}
 	m.reading[chunk] = frames
 }
