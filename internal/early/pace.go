@@ -11,8 +11,8 @@ type Pace struct {
 	Total  time.Duration // the whole; 0 while it is not known
 	Fresh  time.Duration // of Made: what was made while it was measured
 	Took   time.Duration // by the clock: how long it was measured
-	Gap    time.Duration // by the clock: the longest wait for Ready to grow
-	Usual  time.Duration // by the clock: the longest but one, which may come again and again
+	Gap    time.Duration // by the clock: how long Ready may take to grow, from now on
+	Usual  time.Duration // by the clock: how long that may take again and again
 	Chunk  int           // segments that one encoder makes, one after another; 0 counts as 1
 }
 
@@ -32,9 +32,9 @@ const unknown = -1
 // below 0 is unknown.
 //
 // There must be enough to begin with, and a reserve for the longest wait. From
-// then on the lists grow at the pace of playback, so the rest
-// may take as long to make as the part plays that is not in them yet, less the
-// reserve: the last chunk is made by one encoder alone.
+// then on the lists grow at the pace of playback, so the rest may take as long
+// to make as the part plays that is not in them yet, less the reserve: the last
+// chunk is made by one encoder alone.
 func (p Pace) Wait() time.Duration {
 	start := startTargets * p.Target
 	if p.Total > 0 && (p.Made >= p.Total || p.Total < start) {

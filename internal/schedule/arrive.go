@@ -122,3 +122,19 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 	}
 	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bring(rec, planned.plan, have, sound) })
 }
+
+// planned looks at the bytes of a source that arrives as soon as there is a
+// plan, or it has grown: what its worker has told of them waits for no beat.
+func (s *Scheduler) planned(ctx context.Context, r spool.Report) error {
+	fetch := spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch}
+	m := s.members[s.out[fetch].worker]
+	if m == nil {
+		return nil // it is here, or is not fetched now
+	}
+	for _, run := range m.beat.Running {
+		if run.JobKey == fetch {
+			return s.heard(ctx, run)
+		}
+	}
+	return nil
+}

@@ -203,6 +203,30 @@ func TestBeatsBringParts(t *testing.T) {
 	}
 }
 
+// What a beat has told before there was a plan counts as soon as there is one,
+// without another beat.
+func TestPlansUseWhatWasTold(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute)
+	fetch := b.next()
+	say := func(job spool.Job, o spool.Outcome, r *spool.Result) {
+		b.send(queue.ReportTopic, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: "w", Outcome: o, Result: r})
+	}
+	say(fetch, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	draft := b.beating(func() spool.Beat {
+		return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Draft: 1, spool.Encode: 1}, Running: []spool.Running{{
+			JobKey: fetch.JobKey, Epoch: fetch.Epoch,
+			Progress: spool.Progress{Phase: spool.Downloading, Have: spool.Spans{{From: 0, To: 15}}},
+		}}}
+	})
+	p := windowed(2)
+	p.Pieces = nil
+	jobs := b.jobs()
+	say(draft, spool.Done, &spool.Result{Plan: p})
+	if job := <-jobs; job.Kind != spool.Encode || job.Number != 0 {
+		t.Errorf("got %+v", job)
+	}
+}
+
 // Sound in a file of its own waits for the bytes of that file, and pictures
 // for those of theirs.
 func TestPartsWaitForTheirOwnFile(t *testing.T) {

@@ -98,6 +98,11 @@ func (s *Scheduler) take(ctx context.Context, words []spool.Report) error {
 		}
 		s.log(ctx, r, made[i].counted)
 		s.note(r, made[i])
+		if made[i].counted && r.Kind == spool.Draft && r.Result != nil {
+			if err := s.planned(ctx, r); err != nil {
+				return err
+			}
+		}
 		stop = stop || r.Outcome == spool.Broke || made[i].video.Revision != r.Revision
 	}
 	if stop {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -92,6 +93,7 @@ func (w *Worker) beat() spool.Beat {
 	b.Serial, b.Draining = w.serial, w.draining
 	running := map[spool.Kind][]spool.Progress{}
 	for key, r := range w.running {
+		r.shown = r.progress
 		b.Running = append(b.Running, spool.Running{JobKey: key, Epoch: r.job.Epoch, Progress: r.progress, Over: r.over})
 		if !r.over {
 			running[key.Kind] = append(running[key.Kind], r.progress)
@@ -104,4 +106,67 @@ func (w *Worker) beat() spool.Beat {
 		b.Free[kind] = max(w.cfg.Room(kind, running[kind]), 0)
 	}
 	return b
+}
+
+// progress keeps how far a job is. A change of phase frees a slot, and bytes
+// that a part waits for can be used, so both are said at once; the rest waits
+// for the next beat. What else can be used already is reported.
+func (w *Worker) progress(r *run, p spool.Progress) {
+	if p.Result != nil {
+		w.outbox.add(spool.Report{JobKey: r.job.JobKey, Epoch: r.job.Epoch, Outcome: spool.Arrived, Result: p.Result})
+		p.Result = nil
+	}
+	if p.Phase == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := r.progress
+	r.progress = p
+	came := !slices.Equal(was.Have, p.Have) || !slices.Equal(was.HaveSound, p.HaveSound)
+	if was.Phase != p.Phase || came && r.brings() {
+		w.touch()
+	}
+}
+
+// need takes what of a source is still to be read.
+func (w *Worker) need(n spool.Needs) {
+	w.mu.Lock()
+	if r := w.running[n.JobKey]; r != nil && n.Done >= r.needs.Done {
+		r.needs = n
+		if r.brings() {
+			w.touch()
+		}
+	}
+	w.mu.Unlock()
+	if w.cfg.Needs != nil {
+		w.cfg.Needs(n)
+	}
+}
+
+// brings reports whether there are bytes for more parts than the last beat has
+// told: somebody may wait for them.
+func (r *run) brings() bool { return parts(r.needs, r.progress) > parts(r.needs, r.shown) }
+
+// parts is how many parts need no more bytes.
+func parts(n spool.Needs, p spool.Progress) (count int) {
+	for _, w := range n.Source {
+		if p.Have.Has(w) {
+			count++
+		}
+	}
+	for _, w := range n.Sound {
+		if p.HaveSound.Has(w) {
+			count++
+		}
+	}
+	return count
+}
+
+// touch asks for a beat soon.
+func (w *Worker) touch() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
 }

@@ -94,6 +94,8 @@ type Worker struct {
 type run struct {
 	job      spool.Job
 	progress spool.Progress
+	shown    spool.Progress // of the last beat
+	needs    spool.Needs    // fetch: what is to be read of the source
 	cancel   context.CancelCauseFunc
 	ended    chan struct{} // closed when its stage has returned
 	over     bool          // its last report is in the outbox
@@ -236,8 +238,8 @@ func (w *Worker) message(ctx context.Context, body []byte) error {
 		w.start(*m.Job)
 	case m.Stop != nil:
 		w.stop(*m.Stop)
-	case m.Needs != nil && w.cfg.Needs != nil:
-		w.cfg.Needs(*m.Needs)
+	case m.Needs != nil:
+		w.need(*m.Needs)
 	case m.Ended != nil && w.cfg.Ended != nil:
 		for _, video := range m.Ended {
 			w.cfg.Ended(video)
@@ -370,31 +372,4 @@ func (w *Worker) stage(ctx context.Context, r *run) (result spool.Result, err er
 		return result, err
 	}
 	return s.Run(ctx, job, func(p spool.Progress) { w.progress(r, p) })
-}
-
-// progress keeps how far a job is. A change of phase frees a slot, so that is
-// said at once; the rest waits for the next beat. What can be used already is
-// reported.
-func (w *Worker) progress(r *run, p spool.Progress) {
-	if p.Result != nil {
-		w.outbox.add(spool.Report{JobKey: r.job.JobKey, Epoch: r.job.Epoch, Outcome: spool.Arrived, Result: p.Result})
-		p.Result = nil
-	}
-	if p.Phase == "" {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r.progress.Phase != p.Phase {
-		w.touch()
-	}
-	r.progress = p
-}
-
-// touch asks for a beat soon.
-func (w *Worker) touch() {
-	select {
-	case w.changed <- struct{}{}:
-	default:
-	}
 }
