@@ -142,9 +142,9 @@ func TestBeginningIntoAWait(t *testing.T) {
 	g := newGrowth(making("r1"), p, nil, begun)
 	g.add(w.whole("r1", p, 0), begun.Add(6*time.Second))
 	g.add(w.whole("r1", p, 1), begun.Add(10*time.Second))
-	for at, want := range map[int]time.Duration{10: 6, 12: 4, 13: 3, 15: 3, 16: 3, 18: 5} {
-		if got := g.pace(begun.Add(time.Duration(at) * time.Second)).Gap; got != want*time.Second {
-			t.Errorf("after %d s it may take %v to grow, want %d s", at, got, want)
+	for at, want := range map[float64]float64{10: 6, 12: 4, 13: 3, 15: 3, 16: 3, 18: 5} {
+		if got := g.pace(begun.Add(time.Duration(at * float64(time.Second)))).Gap; got.Seconds() != want {
+			t.Errorf("after %v s it may take %v to grow, want %v s", at, got, want)
 		}
 	}
 }
