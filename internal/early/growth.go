@@ -181,14 +181,10 @@ func (g *growth) underWay() time.Duration {
 // pace is what decides when to offer.
 func (g *growth) pace(now time.Time) Pace {
 	m := &g.meter
-	since := now.Sub(m.advanced)
 	p := Pace{
 		Target: time.Duration(g.plan.Grid.Target) * time.Second,
 		Ready:  g.played(m.ready), Made: m.made,
-		Fresh: m.made - m.before + g.underWay(), Took: now.Sub(m.begun), Usual: m.usual(),
-		// Who begins later into a wait waits less of it. No wait is sure to be no
-		// longer than those before: half of one counts at most.
-		Gap: max(m.gap, since) - min(since, m.gap/2),
+		Fresh: m.made - m.before + g.underWay(), Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)), Usual: m.usual(),
 	}
 	for _, c := range g.plan.Chunks {
 		p.Chunk = max(p.Chunk, c.Segments)

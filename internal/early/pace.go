@@ -11,8 +11,8 @@ type Pace struct {
 	Total  time.Duration // the whole; 0 while it is not known
 	Fresh  time.Duration // of Made: what was made while it was measured
 	Took   time.Duration // by the clock: how long it was measured
-	Gap    time.Duration // by the clock: how long Ready may take to grow, from now on
-	Usual  time.Duration // by the clock: how long that may take again and again
+	Gap    time.Duration // by the clock: the longest wait for Ready to grow
+	Usual  time.Duration // by the clock: the longest but one, which may come again and again
 	Chunk  int           // segments that one encoder makes, one after another; 0 counts as 1
 }
 

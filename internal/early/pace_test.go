@@ -134,17 +134,3 @@ func TestMeasuredFromTheFirstFrame(t *testing.T) {
 		}
 	}
 }
-
-// Who begins in the middle of a wait waits for half of it, and never for less.
-func TestBeginningIntoAWait(t *testing.T) {
-	begun := time.Now()
-	w, p := newWorld(t), plan(12)
-	g := newGrowth(making("r1"), p, nil, begun)
-	g.add(w.whole("r1", p, 0), begun.Add(6*time.Second))
-	g.add(w.whole("r1", p, 1), begun.Add(10*time.Second))
-	for at, want := range map[float64]float64{10: 6, 12: 4, 13: 3, 15: 3, 16: 3, 18: 5} {
-		if got := g.pace(begun.Add(time.Duration(at * float64(time.Second)))).Gap; got.Seconds() != want {
-			t.Errorf("after %v s it may take %v to grow, want %v s", at, got, want)
-		}
-	}
-}

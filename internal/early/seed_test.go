@@ -14,11 +14,12 @@ import (
 )
 
 // step is one thing that production does: a segment of some renditions is
-// there.
+// there, or, without renditions, an encoder has read so many frames of a chunk.
 type step struct {
 	at         time.Duration
-	number     int
+	number     int // of the segment, or of the chunk
 	renditions []string
+	frames     int
 }
 
 // line is how a video is made in a test: by some encoders that each make
@@ -35,19 +36,26 @@ func (l line) steps(r *rand.Rand, p *spool.Plan) []step {
 	var all []step
 	free := make([]time.Duration, l.encoders)
 	for _, c := range p.Chunks {
-		at := slices.Index(free, slices.Min(free))
+		at, done := slices.Index(free, slices.Min(free)), 0
 		for number := c.FirstSegment; number < c.FirstSegment+c.Segments; number++ {
 			took := float64(p.Grid.Frames[number]) / rate / l.speed * (1 + l.jitter*(2*r.Float64()-1))
+			for tenth := range 10 { // they read ahead of what they write
+				now := free[at] + time.Duration(took*float64(tenth)/10*float64(time.Second))
+				read := min(done+p.Grid.Frames[number]*tenth/10+lookAhead, c.Frames)
+				all = append(all, step{at: now, number: c.Number, frames: read})
+			}
+			done += p.Grid.Frames[number]
 			free[at] += time.Duration(took * float64(time.Second))
 			if r.Float64() < l.stalls {
 				free[at] += time.Minute
 			}
 			late := time.Duration(r.IntN(500)) * time.Millisecond
-			all = append(all, step{free[at], number, []string{"v0-360p"}}, step{free[at] + late, number, []string{"v1-720p"}})
+			all = append(all, step{at: free[at], number: number, renditions: []string{"v0-360p"}},
+				step{at: free[at] + late, number: number, renditions: []string{"v1-720p"}})
 		}
 	}
 	for number := range p.Grid.Segments() {
-		all = append(all, step{time.Duration(1+number/10) * 500 * time.Millisecond, number, []string{"a0-eng"}})
+		all = append(all, step{at: time.Duration(1+number/10) * 500 * time.Millisecond, number: number, renditions: []string{"a0-eng"}})
 	}
 	slices.SortStableFunc(all, func(a, b step) int { return int(a.at - b.at) })
 	return all
@@ -93,6 +101,10 @@ func (r *run) through(steps []step, mode Mode, kills int) {
 	for i := 0; i < len(steps); i++ {
 		if wait := steps[i].at - time.Since(begun); wait > 0 {
 			after(wait)
+		}
+		if steps[i].renditions == nil {
+			k.Encoding(video, "r1", steps[i].number, steps[i].frames)
+			continue
 		}
 		if r.dead || kills > 0 && r.r.IntN(40) == 0 {
 			kills--
