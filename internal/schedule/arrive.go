@@ -127,12 +127,13 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 // plan, or it has grown: what its worker has told of them waits for no beat.
 func (s *Scheduler) planned(ctx context.Context, r spool.Report) error {
 	fetch := spool.JobKey{Video: r.Video, Revision: r.Revision, Kind: spool.Fetch}
-	m := s.members[s.out[fetch].worker]
+	h := s.out[fetch]
+	m := s.members[h.worker]
 	if m == nil {
 		return nil // it is here, or is not fetched now
 	}
 	for _, run := range m.beat.Running {
-		if run.JobKey == fetch {
+		if run.JobKey == fetch && run.Epoch == h.epoch { // else it has begun anew
 			return s.heard(ctx, run)
 		}
 	}

@@ -144,23 +144,13 @@ func (w *Worker) need(n spool.Needs) {
 	}
 }
 
-// brings reports whether there are bytes for more parts than the last beat has
-// told: somebody may wait for them.
-func (r *run) brings() bool { return parts(r.needs, r.progress) > parts(r.needs, r.shown) }
-
-// parts is how many parts need no more bytes.
-func parts(n spool.Needs, p spool.Progress) (count int) {
-	for _, w := range n.Source {
-		if p.Have.Has(w) {
-			count++
-		}
+// brings reports whether there are bytes for a part that the last beat has not
+// told of: somebody may wait for them.
+func (r *run) brings() bool {
+	news := func(parts []spool.Span, have, shown spool.Spans) bool {
+		return slices.ContainsFunc(parts, func(s spool.Span) bool { return have.Has(s) && !shown.Has(s) })
 	}
-	for _, w := range n.Sound {
-		if p.HaveSound.Has(w) {
-			count++
-		}
-	}
-	return count
+	return news(r.needs.Source, r.progress.Have, r.shown.Have) || news(r.needs.Sound, r.progress.HaveSound, r.shown.HaveSound)
 }
 
 // touch asks for a beat soon.

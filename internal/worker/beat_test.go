@@ -55,39 +55,41 @@ func TestAwaitedBytesAreToldAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	have := func(to int64) {
-		says <- spool.Progress{Phase: spool.Downloading, Have: spool.Spans{{From: 0, To: to}}}
+	have := func(from, to int64) {
+		says <- spool.Progress{Phase: spool.Downloading, Have: spool.Spans{{From: from, To: to}}}
 	}
-	expect := func(to int64) { // before the clock has the worker beat
+	expect := func(from, to int64) { // before the clock has the worker beat
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for {
 			d, err := q.Receive(ctx, queue.BeatTopic)
 			if err != nil {
-				t.Fatalf("nobody was told of %d bytes: %v", to, err)
+				t.Fatalf("nobody was told of bytes %d to %d: %v", from, to, err)
 			}
 			var b spool.Beat
 			if err := json.Unmarshal(d.Body, &b); err != nil {
 				t.Fatal(err)
 			}
-			if len(b.Running) == 1 && slices.Equal(b.Running[0].Progress.Have, spool.Spans{{From: 0, To: to}}) {
+			if len(b.Running) == 1 && slices.Equal(b.Running[0].Progress.Have, spool.Spans{{From: from, To: to}}) {
 				return
 			}
 		}
 	}
 
 	send(queue.Message{Job: &spool.Job{JobKey: key, Epoch: 1}})
-	have(1)
-	expect(1) // it has begun
-	send(queue.Message{Needs: &spool.Needs{JobKey: key, Source: []spool.Span{{From: 0, To: 10}, {From: 10, To: 20}}}})
+	have(0, 1)
+	expect(0, 1) // it has begun
+	send(queue.Message{Needs: &spool.Needs{JobKey: key, Source: []spool.Span{{From: 0, To: 10}, {From: 10, To: 20}, {From: 20, To: 30}}}})
 	<-needed
-	have(10)
-	expect(10)
-	have(25)
-	expect(25)
-	have(35) // nobody is known to wait for it, until somebody is
-	send(queue.Message{Needs: &spool.Needs{JobKey: key, Done: 1, Source: []spool.Span{{From: 10, To: 20}, {From: 20, To: 30}}}})
+	have(0, 10)
+	expect(0, 10)
+	have(0, 25)
+	expect(0, 25)
+	have(20, 35) // others were given back
+	expect(20, 35)
+	have(20, 45) // nobody is known to wait for it, until somebody is
+	send(queue.Message{Needs: &spool.Needs{JobKey: key, Done: 1, Source: []spool.Span{{From: 20, To: 30}, {From: 30, To: 40}}}})
 	<-needed
-	expect(35)
+	expect(20, 45)
 }
