@@ -227,6 +227,35 @@ func TestPlansUseWhatWasTold(t *testing.T) {
 	}
 }
 
+// What a fetch has told that has begun anew since says nothing of the bytes
+// that are here.
+func TestPlansForgetWhatAnOldFetchTold(t *testing.T) {
+	b := newBench(t, spool.Video{ID: "v", Source: "/v", Canonical: "/v"}, time.Minute)
+	fetch := b.next()
+	say := func(job spool.Job, o spool.Outcome, r *spool.Result) {
+		b.send(queue.ReportTopic, spool.Report{JobKey: job.JobKey, Epoch: job.Epoch, Worker: "w", Outcome: o, Result: r})
+	}
+	beat := func(epoch int, have spool.Span) spool.Beat {
+		return spool.Beat{Worker: "w", Free: map[spool.Kind]int{spool.Fetch: 1, spool.Draft: 1, spool.Encode: 1}, Running: []spool.Running{{
+			JobKey: fetch.JobKey, Epoch: epoch, Progress: spool.Progress{Phase: spool.Downloading, Have: spool.Spans{have}},
+		}}}
+	}
+	say(fetch, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	draft := b.beating(func() spool.Beat { return beat(fetch.Epoch, spool.Span{From: 0, To: 10}) })
+	jobs := b.jobs()
+	say(fetch, spool.Returned, nil)
+	if again := <-jobs; again.Kind != spool.Fetch || again.Epoch <= fetch.Epoch {
+		t.Fatalf("got %+v", again)
+	}
+	p := windowed(2)
+	p.Pieces = nil
+	say(draft, spool.Done, &spool.Result{Plan: p})
+	b.send(queue.BeatTopic, beat(fetch.Epoch+1, spool.Span{From: 10, To: 20}))
+	if job := <-jobs; job.Kind != spool.Encode || job.Number != 1 {
+		t.Errorf("got %+v", job)
+	}
+}
+
 // Sound in a file of its own waits for the bytes of that file, and pictures
 // for those of theirs.
 func TestPartsWaitForTheirOwnFile(t *testing.T) {
