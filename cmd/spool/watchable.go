@@ -204,10 +204,20 @@ func (w *watchable) planned(ctx context.Context, v spool.Video, p *spool.Plan, h
 
 // beat passes on how far encoders are.
 func (w *watchable) beat(b spool.Beat) {
+	type revision struct{ video, revision string }
+	read := map[revision]map[int]int{} // frames, by chunk
 	for _, r := range b.Running {
-		if r.Kind == spool.Encode && r.Progress.Phase == spool.Encoding {
-			w.keeper.Encoding(r.Video, r.Revision, r.Number, int(r.Progress.Done))
+		if r.Kind != spool.Encode || r.Progress.Phase != spool.Encoding || r.Over {
+			continue
 		}
+		of := revision{r.Video, r.Revision}
+		if read[of] == nil {
+			read[of] = map[int]int{}
+		}
+		read[of][r.Number] = int(r.Progress.Done)
+	}
+	for of, frames := range read {
+		w.keeper.Encoding(of.video, of.revision, b.Worker, frames)
 	}
 }
 

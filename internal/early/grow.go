@@ -68,7 +68,7 @@ func (s *show) estimate(g *growth, pace Pace, wait time.Duration, now time.Time)
 		g.noted = now
 		wait = roundUp(wait)
 		s.tell(Note{Text: "can be watched in about " + about(wait), In: wait})
-	case wait < 0 && g.noted.IsZero() && pace.Ready >= startTargets*pace.Target:
+	case wait < 0 && g.noted.IsZero() && g.played(pace.Ready) >= startTargets*pace.Target:
 		g.noted = now
 		s.tell(Note{Text: "is made more slowly than it plays, and its length is not known: it can be watched when it is ready"})
 	}

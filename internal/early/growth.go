@@ -1,6 +1,8 @@
 package early
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -31,21 +33,30 @@ type growth struct {
 // meter measures production by the clock.
 type meter struct {
 	begun    time.Time
-	ready    int           // segments from the start that all renditions have
-	count    int           // segments, anywhere, that all renditions have
-	made     time.Duration // their length
-	before   time.Duration // of made: what was there when measuring began
-	advanced time.Time     // when ready last grew
-	gap      time.Duration // the longest wait for it
-	second   time.Duration // the longest but one
-	waits    int           // how many there were
-	reading  map[int]int   // frames that encoders have read, by chunk
+	ready    int             // segments from the start that all renditions have
+	count    int             // segments, anywhere, that all renditions have
+	made     time.Duration   // their length
+	before   time.Duration   // of made: what was there when measuring began
+	advanced time.Time       // when ready last grew
+	gap      time.Duration   // the longest wait for it
+	reading  map[int]int     // frames that encoders have read, by chunk
+	crews    map[string]crew // of workers
+	encoders int             // the most that were at work at a time
 }
+
+// crew is how many encoders a worker has on the video, when it told last.
+type crew struct {
+	encoders int
+	told     time.Time
+}
+
+// gone is how long a worker may tell nothing until its encoders count no more.
+const gone = 12 * time.Second
 
 func newGrowth(v spool.Video, p *spool.Plan, keys spool.ContentKeys, now time.Time) *growth {
 	return &growth{
 		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p, v.Settings.Container),
-		meter: meter{begun: now, advanced: now, reading: map[int]int{}},
+		meter: meter{begun: now, advanced: now, reading: map[int]int{}, crews: map[string]crew{}},
 	}
 }
 
@@ -62,7 +73,7 @@ func (g *growth) extend(p *spool.Plan, keys spool.ContentKeys) {
 // measureFrom: production is what comes from now on.
 func (g *growth) measureFrom(now time.Time) {
 	g.meter.before, g.meter.advanced = g.meter.made, now
-	g.meter.gap, g.meter.second, g.meter.waits = 0, 0, 0
+	g.meter.gap = 0
 }
 
 // add takes what was published.
@@ -104,38 +115,27 @@ func (g *growth) advance(now time.Time) {
 		g.meter.ready++
 	}
 	if g.meter.ready > was {
-		g.meter.waited(now.Sub(g.meter.advanced))
+		g.meter.gap = max(g.meter.gap, now.Sub(g.meter.advanced))
 		g.meter.advanced = now
 	}
 }
 
-// reads notes how many frames an encoder has read of a chunk. The first of them
-// all begins the measuring: what it took to begin is not taken again, and no
-// wait that viewers have to be spared.
-func (m *meter) reads(chunk, frames int, now time.Time) {
+// reads notes how many frames the encoders of a worker have read of their
+// chunks. The first of all begins the measuring: what it took to begin is not
+// taken again, and no wait that viewers have to be spared.
+func (m *meter) reads(worker string, frames map[int]int, now time.Time) {
 	if len(m.reading) == 0 && m.made == m.before {
 		m.begun, m.advanced = now, now
 	}
-	m.reading[chunk] = frames
-}
-
-// waited notes that it took d until there was something new to show.
-func (m *meter) waited(d time.Duration) {
-	if d < time.Second {
-		return // several came at once
+	maps.Copy(m.reading, frames)
+	m.crews[worker] = crew{len(frames), now}
+	encoders := 0
+	for _, c := range m.crews {
+		if now.Sub(c.told) < gone {
+			encoders += c.encoders
+		}
 	}
-	m.waits++
-	m.second = max(m.second, min(d, m.gap))
-	m.gap = max(m.gap, d)
-}
-
-// usual is a wait that may come again and again. Of the first few waits any
-// may be.
-func (m *meter) usual() time.Duration {
-	if m.waits < 3 {
-		return m.gap
-	}
-	return m.second
+	m.encoders = max(m.encoders, encoders)
 }
 
 // has reports whether segment n can be shown.
@@ -161,42 +161,86 @@ func (g *growth) played(n int) time.Duration {
 // medium preset keeps that many to decide by, and a faster one fewer.
 const lookAhead = 40
 
-// underWay is about how much is encoded of segments that are not there yet.
-// Encoders look ahead: half of that counts of what they have read last.
-func (g *growth) underWay() time.Duration {
-	frames := 0
-	for _, c := range g.plan.Chunks {
-		read := g.meter.reading[c.Number]
-		for n := c.FirstSegment; read > 0 && n < min(c.FirstSegment+c.Segments, len(g.plan.Grid.Frames)); n++ {
-			if g.whole(n) {
-				read -= g.plan.Grid.Frames[n]
+// guessedRounds are the chunks of each encoder that a source without an end is
+// expected to have still.
+const guessedRounds = 2
+
+// left is what is left to make of a chunk whose segments play so long, and about
+// how much is under way: encoded, of segments that are not there yet. Of what an
+// encoder looks ahead half is that; when each segment will be there is reckoned
+// without it.
+func (g *growth) left(c spool.Chunk, segments []time.Duration) (left Chunk, underWay time.Duration) {
+	left = Chunk{First: c.FirstSegment, Left: slices.Clone(segments)}
+	read := g.meter.reading[c.Number]
+	for i := range segments {
+		if n := c.FirstSegment + i; g.whole(n) {
+			left.Left[i] = 0
+			if read > 0 {
+				read = max(0, read-g.plan.Grid.Frames[n])
 			}
 		}
-		read = max(0, read)
-		frames += read - min(read, lookAhead)/2
 	}
-	return g.plan.Timeline.Rate.Invert().Duration(int64(frames))
+	if read == 0 {
+		return left, 0
+	}
+	left.Begun = true
+	frame, ahead := g.plan.Timeline.Rate.Invert(), min(read, lookAhead)
+	written := frame.Duration(int64(read - ahead))
+	for i := range left.Left {
+		done := min(written, left.Left[i])
+		left.Left[i] -= done
+		written -= done
+	}
+	return left, frame.Duration(int64(read - ahead/2))
 }
 
 // pace is what decides when to offer.
 func (g *growth) pace(now time.Time) Pace {
 	m := &g.meter
 	p := Pace{
-		Target: time.Duration(g.plan.Grid.Target) * time.Second,
-		Ready:  g.played(m.ready), Made: m.made,
-		Fresh: m.made - m.before + g.underWay(), Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)), Usual: m.usual(),
+		Target: time.Duration(g.plan.Grid.Target) * time.Second, Segments: g.lead().durations(g.plan.Grid.Segments(), g.plan),
+		Ready: m.ready, Encoders: m.encoders,
+		Made: m.made - m.before, Took: now.Sub(m.begun), Gap: max(m.gap, now.Sub(m.advanced)),
 	}
-	for _, c := range g.plan.Chunks {
-		p.Chunk = max(p.Chunk, c.Segments)
+	chunks, longest := slices.Clone(g.plan.Chunks), 1
+	for _, c := range chunks {
+		longest = max(longest, c.Segments)
 	}
-	switch told := g.plan.Facts.Duration; {
-	case !g.plan.Open:
-		p.Total = g.played(g.plan.Grid.Segments())
-	case told > p.Made+p.Target: // what the source says of itself will do, until it is shown wrong
-		p.Total = told
+	if g.plan.Open {
+		g.guess(&p, longest)
 	}
-	if !g.plan.Open && m.count == g.plan.Grid.Segments() {
-		p.Made = p.Total // whatever was rounded
+	// What is not planned, and what has no pictures, is made in chunks, too.
+	for n := planned(chunks); n < len(p.Segments); n += longest {
+		chunks = append(chunks, spool.Chunk{Number: len(chunks), FirstSegment: n, Segments: min(longest, len(p.Segments)-n)})
+	}
+	for _, c := range chunks {
+		end := min(c.FirstSegment+c.Segments, len(p.Segments))
+		left, underWay := g.left(c, p.Segments[min(c.FirstSegment, end):end])
+		p.Made += underWay
+		if slices.ContainsFunc(left.Left, func(d time.Duration) bool { return d > 0 }) {
+			p.Chunks = append(p.Chunks, left)
+		}
 	}
 	return p
+}
+
+// planned is how many segments are in chunks.
+func planned(chunks []spool.Chunk) int {
+	if len(chunks) == 0 {
+		return 0
+	}
+	last := chunks[len(chunks)-1]
+	return last.FirstSegment + last.Segments
+}
+
+// guess adds segments to an open plan: as many as the source says of itself
+// that there will be, until it is shown wrong, and else some rounds of chunks.
+func (g *growth) guess(p *Pace, chunk int) {
+	told, laid := g.plan.Facts.Duration, g.played(len(p.Segments))
+	if p.Endless = told <= g.meter.made+p.Target; p.Endless {
+		told = laid + time.Duration(guessedRounds*chunk*max(1, p.Encoders))*p.Target
+	}
+	for ; laid < told; laid += p.Target {
+		p.Segments = append(p.Segments, min(p.Target, told-laid))
+	}
 }

@@ -86,10 +86,11 @@ func (k *Keeper) Made(video, revision string, m spool.Made) {
 	k.tell(video, false, func(s *show) { s.made(revision, m, now) })
 }
 
-// Encoding tells how many frames of a chunk an encoder has read, now and then.
-func (k *Keeper) Encoding(video, revision string, chunk, frames int) {
+// Encoding tells, now and then, what chunks of a video a worker is encoding, and
+// how many frames its encoders have read of each.
+func (k *Keeper) Encoding(video, revision, worker string, frames map[int]int) {
 	now := time.Now()
-	k.tell(video, false, func(s *show) { s.encoding(revision, chunk, frames, now) })
+	k.tell(video, false, func(s *show) { s.encoding(revision, worker, frames, now) })
 }
 
 // Changed tells that a video changed: with READY its lists get what is left

@@ -1,19 +1,29 @@
 package early
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Pace is how far a video is made, and how fast. Times are of media, where
 // they are not said to be of the clock.
 type Pace struct {
-	Target time.Duration // EXT-X-TARGETDURATION
-	Ready  time.Duration // what is there from the start, without a gap
-	Made   time.Duration // all that is there, also what waits for something before it
-	Total  time.Duration // the whole; 0 while it is not known
-	Fresh  time.Duration // of Made: what was made while it was measured
-	Took   time.Duration // by the clock: how long it was measured
-	Gap    time.Duration // by the clock: the longest wait for Ready to grow
-	Usual  time.Duration // by the clock: the longest but one, which may come again and again
-	Chunk  int           // segments that one encoder makes, one after another; 0 counts as 1
+	Target   time.Duration   // EXT-X-TARGETDURATION
+	Segments []time.Duration // how long each plays; those not planned yet are guessed
+	Endless  bool            // there will be more, nobody knows how many
+	Ready    int             // segments that are there from the start, without a gap
+	Chunks   []Chunk         // those with something left to make, in order
+	Encoders int             // how many are at work at a time; 0 counts as 1
+	Made     time.Duration   // what was made while it was measured, also what waits for something before it
+	Took     time.Duration   // by the clock: how long it was measured
+	Gap      time.Duration   // by the clock: the longest wait for Ready to grow
+}
+
+// Chunk is what one encoder makes, a segment after the other.
+type Chunk struct {
+	First int             // its first segment
+	Left  []time.Duration // of its segments: what is not made yet
+	Begun bool            // an encoder is at it
 }
 
 // startTargets is how many target durations a list holds before players are
@@ -31,41 +41,94 @@ const unknown = -1
 // so that nobody who watches has to wait and no list stands still: 0 is now,
 // below 0 is unknown.
 //
-// There must be enough to begin with, and a reserve for the longest wait. From
-// then on the lists grow at the pace of playback, so the rest may take as long
-// to make as the part plays that is not in them yet, less the reserve: the last
-// chunk is made by one encoder alone.
+// There must be enough to begin with. From then on the lists grow at the pace
+// of playback, and each segment must be there when it is due, with a reserve
+// for waits as have been that the forecast knows nothing of.
 func (p Pace) Wait() time.Duration {
-	start := startTargets * p.Target
-	if p.Total > 0 && (p.Made >= p.Total || p.Total < start) {
-		if p.Ready >= start {
-			return 0
-		}
+	first := p.start()
+	if first < 0 {
 		return unknown // it is ready before that matters
 	}
-	if p.Fresh <= 0 || p.Took <= 0 {
+	if len(p.Chunks) == 0 {
+		if p.Ready < first {
+			return unknown // it is made, and does not fit
+		}
+		return 0
+	}
+	if p.Made <= 0 || p.Took <= 0 || p.Endless && p.rate() < caution {
 		return unknown
 	}
-	rate := float64(p.Fresh) / float64(p.Took)
-	enough := start + max(0, p.drought()-p.Target)
-	wait := float64(enough-p.Ready) / rate
-	if p.Total == 0 {
-		if rate < caution {
-			return unknown
+	there := p.forecast()
+	reserve := max(0, p.Gap-p.slowest())
+	var wait, due time.Duration
+	for n := first - 1; n < len(p.Segments); n++ {
+		if n >= p.Ready {
+			late := there[n]
+			if n >= first {
+				late = time.Duration(caution*float64(late)) + reserve - due
+			}
+			wait = max(wait, late)
 		}
-		return time.Duration(max(0, wait))
+		due += min(p.Segments[n], p.Target)
 	}
-	left := float64(p.Total-p.Made) / rate
-	lasts := float64(p.Total - enough)
-	wait = max(wait, left-lasts/caution)
 	// When all is made, nothing can be late any more.
-	return time.Duration(max(0, min(wait, left)))
+	return min(wait, there[len(there)-1])
 }
 
-// drought is how far Ready may fall behind playback for a while, whatever the
-// rate is over longer times. Several encoders are at work on different chunks,
-// and all but the first of these count for nothing until it is whole: until
-// then there may be one segment a wait.
-func (p Pace) drought() time.Duration {
-	return p.Gap + time.Duration(max(p.Chunk-1, 0))*max(0, p.Usual-p.Target)
+// start is how many segments lists begin with; -1 when the video is too short
+// for that.
+func (p Pace) start() int {
+	var sum time.Duration
+	for n, d := range p.Segments {
+		if sum += d; sum >= startTargets*p.Target {
+			return n + 1
+		}
+	}
+	return -1
+}
+
+// rate is how much media is made in a time of the clock.
+func (p Pace) rate() float64 { return float64(p.Made) / float64(p.Took) }
+
+// alone is how long one encoder takes to make something.
+func (p Pace) alone(media time.Duration) time.Duration {
+	return time.Duration(float64(media) * float64(max(1, p.Encoders)) / p.rate())
+}
+
+// slowest is the longest wait for a segment at a steady pace.
+func (p Pace) slowest() time.Duration { return p.alone(p.Target) }
+
+// forecast is how long it will be, by the clock, until each segment can be
+// shown, when encoders go on as they did: each makes a chunk, and then the next
+// that nobody is at. All but the first of these chunks count for nothing until
+// what is before them is whole.
+func (p Pace) forecast() []time.Duration {
+	there := make([]time.Duration, len(p.Segments))
+	free := make([]time.Duration, max(1, p.Encoders)) // when each encoder is
+	encode := func(c Chunk, begins time.Duration) (ends time.Duration) {
+		for i, left := range c.Left {
+			begins += p.alone(left)
+			if left > 0 && c.First+i < len(there) {
+				there[c.First+i] = begins
+			}
+		}
+		return begins
+	}
+	for _, begun := range []bool{true, false} {
+		for _, c := range p.Chunks {
+			if c.Begun != begun {
+				continue
+			}
+			next := slices.Index(free, slices.Min(free))
+			if begun {
+				free[next] = max(free[next], encode(c, 0))
+			} else {
+				free[next] = encode(c, free[next])
+			}
+		}
+	}
+	for n := 1; n < len(there); n++ {
+		there[n] = max(there[n], there[n-1])
+	}
+	return there
 }

@@ -1,50 +1,76 @@
 package early
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/spool-video/spool"
 )
 
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// paceOf is the pace of a video of so many segments of 6 s, in chunks of three.
+// What is there of it are pairs of a first segment and one behind the last.
+func paceOf(encoders, segments int, took, gap float64, made ...int) Pace {
+	p := Pace{Target: seconds(6), Encoders: encoders, Took: seconds(took), Gap: seconds(gap), Segments: slices.Repeat([]time.Duration{seconds(6)}, segments)}
+	there := make([]bool, segments)
+	for i := 0; i < len(made); i += 2 {
+		for n := made[i]; n < made[i+1]; n++ {
+			there[n] = true
+			p.Made += p.Segments[n]
+		}
+	}
+	p.Ready = slices.Index(append(there, false), false)
+	for n := 0; n < segments; n += 3 {
+		c := Chunk{First: n, Left: slices.Clone(p.Segments[n:min(n+3, segments)])}
+		for i := range c.Left {
+			if there[n+i] {
+				c.Left[i], c.Begun = 0, true
+			}
+		}
+		if slices.Max(c.Left) > 0 {
+			p.Chunks = append(p.Chunks, c)
+		}
+	}
+	return p
+}
+
 func TestWait(t *testing.T) {
-	s := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
-	// pace has a target of 6 s.
-	pace := func(ready, made, total, took, gap float64) Pace {
-		return Pace{Target: s(6), Ready: s(ready), Made: s(made), Total: s(total), Fresh: s(made), Took: s(took), Gap: s(gap)}
+	endless := func(p Pace) Pace {
+		p.Endless = true
+		return p
 	}
 	for _, c := range []struct {
-		name  string
-		pace  Pace
-		least time.Duration
-		most  time.Duration
+		name        string
+		pace        Pace
+		least, most float64 // seconds
 	}{
-		{"nothing is made", pace(0, 0, 600, 10, 10), unknown, unknown},
-		{"too little to begin with, at twice the speed", pace(6, 12, 600, 6, 3), s(6), s(6)},
-		{"enough, at twice the speed", pace(18, 18, 600, 9, 5), 0, 0},
-		{"enough, but it came in one burst", pace(18, 24, 600, 12, 12), s(3), s(3)},
-		{"burst and reserve", pace(24, 24, 600, 12, 12), 0, 0},
-		{"as fast as it plays", pace(60, 60, 600, 60, 6), s(20), s(40)},
-		{"as fast as it plays, half is made", pace(300, 300, 600, 300, 6), 0, 0},
-		{"at half the speed", pace(60, 60, 600, 120, 12), s(570), s(580)},
-		{"at half the speed, almost all is made", pace(500, 500, 600, 1000, 12), 0, 0},
-		{"all is made", pace(600, 600, 600, 6000, 100), 0, 0},
-		{"all is made of a short one", pace(12, 12, 12, 3, 1), unknown, unknown},
-		{"too short ever to begin", pace(6, 6, 12, 3, 1), unknown, unknown},
-		{"no end in sight, fast", pace(18, 18, 0, 9, 5), 0, 0},
-		{"no end in sight, fast, a little", pace(6, 6, 0, 3, 3), s(6), s(6)},
-		{"no end in sight, as fast as it plays", pace(60, 60, 0, 60, 6), unknown, unknown},
-		{"it would be late only after its end", pace(24, 24, 40, 48, 30), s(32), s(32)},
-		{"the last chunk takes one encoder of three a while", Pace{
-			Target: s(6), Ready: s(90), Made: s(108), Total: s(204), Fresh: s(108), Took: s(216), Gap: s(37), Usual: s(37), Chunk: 3,
-		}, s(110), s(112)},
-		{"several encoders, the first round", Pace{
-			Target: s(6), Ready: s(30), Made: s(48), Total: s(270), Fresh: s(48), Took: s(28.5), Gap: s(14.25), Usual: s(14.25), Chunk: 3,
-		}, s(7), s(8)},
-		{"all from before", Pace{Target: s(6), Ready: s(60), Made: s(60), Total: s(600), Took: s(1)}, unknown, unknown},
+		{"nothing is made", paceOf(1, 100, 10, 10), unknown, unknown},
+		{"too little to begin with, at twice the speed", paceOf(1, 100, 6, 3, 0, 2), 3, 3},
+		{"enough, at twice the speed", paceOf(1, 100, 9, 5, 0, 3), 0, 0},
+		{"as fast as it plays, at the beginning", paceOf(1, 100, 18, 6, 0, 3), 85, 90},
+		{"as fast as it plays, near the end", paceOf(1, 100, 564, 6, 0, 94), 0, 0},
+		{"at twice the speed, and it stood still once", paceOf(1, 100, 9, 20, 0, 3), 14, 15},
+		{"at half the speed", paceOf(1, 100, 120, 12, 0, 10), 655, 665},
+		{"at half the speed, almost all is made", paceOf(1, 100, 1176, 12, 0, 98), 0, 1},
+		{"all is made", paceOf(1, 100, 6000, 100, 0, 100), 0, 0},
+		{"too short ever to begin", paceOf(1, 2, 3, 1, 0, 1), unknown, unknown},
+		{"all is made of what is too short", paceOf(1, 2, 3, 1, 0, 2), unknown, unknown},
+		{"no end in sight, fast", endless(paceOf(1, 9, 9, 5, 0, 3)), 0, 0},
+		{"no end in sight, fast, a little", endless(paceOf(1, 9, 3, 3, 0, 1)), 6, 6},
+		{"no end in sight, as fast as it plays", endless(paceOf(1, 20, 60, 6, 0, 10)), unknown, unknown},
+		{"it would be late only after its end", paceOf(1, 7, 48, 30, 0, 4), 33, 36},
+		{"two encoders: what the second makes counts when the first chunk is whole", paceOf(2, 100, 8, 8, 0, 1, 3, 4), 16, 16},
+		{"two encoders, two chunks", paceOf(2, 100, 6, 3, 0, 3, 3, 6), 0, 0},
+		{"the last chunk takes one encoder of three a while", paceOf(3, 34, 216, 37, 0, 15, 18, 20, 21, 22), 60, 160},
 	} {
-		if got := c.pace.Wait(); got < c.least || got > c.most {
-			t.Errorf("%s: %v, want %v to %v", c.name, got, c.least, c.most)
+		got := c.pace.Wait()
+		if got < 0 && c.most < 0 {
+			continue
+		}
+		if got < seconds(c.least) || got > seconds(c.most) {
+			t.Errorf("%s: %v, want %v to %v s", c.name, got, c.least, c.most)
 		}
 	}
 }
@@ -52,27 +78,22 @@ func TestWait(t *testing.T) {
 // Whatever is offered at a steady pace is never late: the lists grow as it
 // plays, and what they grow by is there.
 func TestWaitIsLongEnough(t *testing.T) {
-	const total, target = 1800.0, 6.0
+	const total = 300
 	for tenths := 2; tenths < 40; tenths++ {
-		rate := float64(tenths) / 10 // media a second of the clock
-		offered := 1.0
-		for waits(offered, rate, total, target) {
-			offered++
+		each := 60 / float64(tenths) // seconds a segment
+		n := 1
+		for ; n < total; n++ {
+			if p := paceOf(1, total, each*float64(n), each, 0, n); p.Wait() == 0 {
+				break
+			}
 		}
-		for now := offered; now < total/rate; now++ {
-			if shown := startTargets*target + now - offered; now*rate+1.5*target < shown {
-				t.Fatalf("offered after %v s at rate %v: after %v s %v s are due and %v are there", offered, rate, now, shown, now*rate)
+		for at := max(n, startTargets); at < total; at++ {
+			due := 6 * float64(at+1-startTargets)
+			if took := each * float64(at+1-n); took > due+3 {
+				t.Fatalf("offered with %d segments at %v s each: segment %d is there after %v s and due after %v s", n, each, at, took, due)
 			}
 		}
 	}
-}
-
-// waits reports whether a video is not offered yet after some time at a steady
-// rate. All are in seconds.
-func waits(clock, rate, total, target float64) bool {
-	s := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
-	made := s(min(total, float64(int(clock*rate/target))*target))
-	return Pace{Target: s(target), Total: s(total), Gap: s(target / rate), Ready: made, Made: made, Fresh: made, Took: s(clock)}.Wait() != 0
 }
 
 func TestWords(t *testing.T) {
@@ -93,21 +114,18 @@ func TestUnderWay(t *testing.T) {
 	g := newGrowth(making("r1"), p, nil, time.Now())
 	last := p.Chunks[len(p.Chunks)-1]
 	first := p.Chunks[0]
-	if got := g.underWay(); got != 0 {
+	if got := g.pace(time.Now()).Made; got != 0 {
 		t.Errorf("of nothing %v", got)
 	}
 	g.meter.reading[first.Number], g.meter.reading[last.Number] = 2*rate, 4*rate
-	if got := g.underWay(); got != 4400*time.Millisecond {
+	if got := g.pace(time.Now()).Made; got != 4400*time.Millisecond {
 		t.Errorf("of 6 s that were read, of which the last 1.6 s of each chunk count half, %v", got)
 	}
 	for _, l := range g.lists {
 		l.segments[first.FirstSegment] = spool.Segment{}
 	}
-	if got := g.underWay(); got != 3200*time.Millisecond {
+	if got := g.pace(time.Now()).Made; got != 3200*time.Millisecond {
 		t.Errorf("of 6 s that were read, when the segment with 2 of them is there, %v", got)
-	}
-	if p := g.pace(time.Now()); p.Fresh != 3200*time.Millisecond || p.Made != 0 {
-		t.Errorf("the pace is %+v", p)
 	}
 }
 
@@ -126,9 +144,9 @@ func TestMeasuredFromTheFirstFrame(t *testing.T) {
 	} {
 		g := newGrowth(making("r1"), p, nil, planned)
 		g.add(c.first, planned.Add(time.Second))
-		g.meter.reads(0, 1, planned.Add(3*time.Second))
-		g.meter.reads(0, rate, planned.Add(5*time.Second))
-		g.meter.reads(1, rate, planned.Add(6*time.Second))
+		g.meter.reads("one", map[int]int{0: 1}, planned.Add(3*time.Second))
+		g.meter.reads("one", map[int]int{0: rate}, planned.Add(5*time.Second))
+		g.meter.reads("one", map[int]int{0: rate, 1: rate}, planned.Add(6*time.Second))
 		if got := g.pace(planned.Add(7 * time.Second)).Took; got != c.want {
 			t.Errorf("%s: measured for %v, want %v", c.name, got, c.want)
 		}

@@ -2,6 +2,7 @@ package early
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -14,12 +15,13 @@ import (
 )
 
 // step is one thing that production does: a segment of some renditions is
-// there, or, without renditions, an encoder has read so many frames of a chunk.
+// there, or, without renditions, an encoder has read so many frames of a chunk,
+// or all of it is encoded.
 type step struct {
 	at         time.Duration
 	number     int // of the segment, or of the chunk
 	renditions []string
-	frames     int
+	frames     int // encoded: -1
 }
 
 // line is how a video is made in a test: by some encoders that each make
@@ -53,6 +55,7 @@ func (l line) steps(r *rand.Rand, p *spool.Plan) []step {
 			all = append(all, step{at: free[at], number: number, renditions: []string{"v0-360p"}},
 				step{at: free[at] + late, number: number, renditions: []string{"v1-720p"}})
 		}
+		all = append(all, step{at: free[at], number: c.Number, frames: -1})
 	}
 	for number := range p.Grid.Segments() {
 		all = append(all, step{at: time.Duration(1+number/10) * 500 * time.Millisecond, number: number, renditions: []string{"a0-eng"}})
@@ -69,8 +72,17 @@ type run struct {
 	told    map[int]map[string]bool // by number and rendition, in this process
 	readyAt map[int]time.Time       // when a segment could be shown by this process
 	had     []spool.Made
+	reading map[int]int // what the encoders of one worker have read
 	crashes int
 	strict  bool
+}
+
+// encoding tells of a step of an encoder.
+func (r *run) encoding(k *Keeper, s step) {
+	if r.reading[s.number] = s.frames; s.frames < 0 {
+		delete(r.reading, s.number)
+	}
+	k.Encoding(video, "r1", "one", maps.Clone(r.reading))
 }
 
 func (r *run) tell(k *Keeper, m spool.Made) {
@@ -103,7 +115,7 @@ func (r *run) through(steps []step, mode Mode, kills int) {
 			after(wait)
 		}
 		if steps[i].renditions == nil {
-			k.Encoding(video, "r1", steps[i].number, steps[i].frames)
+			r.encoding(k, steps[i])
 			continue
 		}
 		if r.dead || kills > 0 && r.r.IntN(40) == 0 {
@@ -216,7 +228,7 @@ func TestSeeds(t *testing.T) {
 	for seed := range uint64(300) {
 		inBubble(t, func(t *testing.T, w *world) {
 			r := rand.New(rand.NewPCG(seed, 1))
-			run := &run{world: w, r: r, plan: plan(4 + r.IntN(60)), told: map[int]map[string]bool{}, readyAt: map[int]time.Time{}}
+			run := &run{world: w, r: r, plan: plan(4 + r.IntN(60)), told: map[int]map[string]bool{}, readyAt: map[int]time.Time{}, reading: map[int]int{}}
 			l := line{encoders: 1 + r.IntN(6), jitter: 0.1}
 			l.speed = (0.3 + 3*r.Float64()) / float64(l.encoders)
 			mode, kills := Auto, 0

@@ -173,9 +173,9 @@ func (s *show) made(revision string, m spool.Made, now time.Time) {
 }
 
 // encoding is the event of that name.
-func (s *show) encoding(revision string, chunk, frames int, now time.Time) {
+func (s *show) encoding(revision, worker string, frames map[int]int, now time.Time) {
 	if s.growth != nil && s.growth.revision == revision {
-		s.growth.meter.reads(chunk, frames, now)
+		s.growth.meter.reads(worker, frames, now)
 	}
 }
 
