@@ -52,6 +52,11 @@ func TestVerdictIsQuestioned(t *testing.T) {
 		}
 		return held == nil
 	}
+	for begin := now; now.Sub(begin) < headStart-settleTime-measureTime; {
+		if window(3 * rate) {
+			t.Fatalf("the younger one is tried after %v", now.Sub(begin))
+		}
+	}
 	if !window(3 * rate) {
 		t.Fatal("the younger one is not tried")
 	}

@@ -15,6 +15,9 @@ const (
 	settleTime = 500 * time.Millisecond
 	// measureTime is what a rate is measured over.
 	measureTime = 1500 * time.Millisecond
+	// headStart is how long the first download from a host has the link to itself:
+	// what it brings first is waited for most. A trial would halve that.
+	headStart = 6 * time.Second
 	// verdictLasts is how long we believe that one more download helps, or not.
 	verdictLasts = time.Minute
 	// stalledLasts is the same for what was learned while nothing came at all.
@@ -91,6 +94,7 @@ type lane struct {
 	enough  bool          // the verdict is that one more does not help
 	until   time.Time     // when the verdict is to be questioned
 	before  float64       // bytes/s before the trial, or after one that helped
+	alone   time.Time     // when the head start of the first download ends; zero: it has not begun
 	since   time.Time     // begin of the window, in the future while it settles
 	bytes   int64         // that came in it
 }
@@ -214,7 +218,7 @@ func (l *lane) behind(t *turn, now time.Time) bool {
 // judge draws the conclusion of a window with the given bytes/s, and begins the
 // next one.
 func (l *lane) judge(rate float64, now time.Time) {
-	waiting := len(l.turns) > l.open && l.open < l.limit
+	waiting := len(l.turns) > l.open && l.open < l.limit && (rate == 0 || now.After(l.alone))
 	switch {
 	case l.trial && !l.turns[l.open-1].flows: // it is still connecting
 	case l.trial:
@@ -262,7 +266,9 @@ func (l *lane) reshuffle(now time.Time) {
 func (l *lane) enter(t *turn, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.lane, t.flows = l, false
+	if t.lane, t.flows = l, false; l.alone.IsZero() {
+		l.alone = now.Add(headStart)
+	}
 	at, _ := slices.BinarySearchFunc(l.turns, t.order, func(other *turn, order int64) int {
 		return int(other.order - order)
 	})
@@ -277,6 +283,9 @@ func (l *lane) leave(t *turn, now time.Time) {
 	defer l.mu.Unlock()
 	at := slices.Index(l.turns, t)
 	l.turns = slices.Delete(l.turns, at, at+1)
+	if t.order > 0 {
+		l.alone = now
+	}
 	if at < l.open {
 		l.reshuffle(now)
 	}

@@ -203,8 +203,12 @@ func TestSharedLinkServesOneAfterTheOther(t *testing.T) {
 // Where a server limits each connection, two at a time are faster.
 func TestLimitedConnectionsRunTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLink(t, 20, true)
+		l := newLink(t, 60, true)
 		a, b := l.get(t.Context(), t, "/a", nil), l.get(t.Context(), t, "/b", nil)
+		time.Sleep(headStart - time.Second)
+		if n := l.requests("/b"); n != 0 {
+			t.Errorf("the second asked %d times while the first has its head start", n)
+		}
 		wantNone(t, a)
 		if share := l.share("/b"); share < 0.8 {
 			t.Errorf("the second had %.2f when the first was complete", share)
