@@ -71,6 +71,9 @@ func (p Pace) Wait() time.Duration {
 		}
 		due += min(p.Segments[n], p.Target)
 	}
+	if p.Endless {
+		return wait
+	}
 	// When all is made, nothing can be late any more.
 	return min(wait, there[len(there)-1])
 }

@@ -59,6 +59,7 @@ func TestWait(t *testing.T) {
 		{"all is made of what is too short", paceOf(1, 2, 3, 1, 0, 2), unknown, unknown},
 		{"no end in sight, fast", endless(paceOf(1, 9, 9, 5, 0, 3)), 0, 0},
 		{"no end in sight, fast, a little", endless(paceOf(1, 9, 3, 3, 0, 1)), 6, 6},
+		{"no end in sight, and it stood still once", endless(paceOf(1, 9, 9, 40, 0, 3)), 34, 35},
 		{"no end in sight, as fast as it plays", endless(paceOf(1, 20, 60, 6, 0, 10)), unknown, unknown},
 		{"it would be late only after its end", paceOf(1, 7, 48, 30, 0, 4), 33, 36},
 		{"two encoders: what the second makes counts when the first chunk is whole", paceOf(2, 100, 8, 8, 0, 1, 3, 4), 16, 16},

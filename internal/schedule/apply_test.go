@@ -360,9 +360,13 @@ func TestSpareSlots(t *testing.T) {
 		{true, spool.Encode, 1, 0, 0, true},
 		{true, spool.Encode, 0, 1, 0, false},
 	} {
-		s := &Scheduler{Soon: c.soon, out: map[spool.JobKey]handed{{Kind: c.out}: {}}}
+		out := spool.JobKey{Kind: c.out}
+		s := &Scheduler{Soon: c.soon, out: map[spool.JobKey]handed{out: {}}}
 		if got := s.spare(c.i, c.number, c.left); got > 0 != c.more {
 			t.Errorf("%+v: %d", c, got)
+		}
+		if s.have = map[spool.JobKey]held{out: {enough: true}}; c.out == spool.Fetch && s.spare(0, 7, 2) == 0 {
+			t.Error("a fetch that brings nothing for another chunk keeps slots idle")
 		}
 	}
 }

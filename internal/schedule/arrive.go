@@ -108,7 +108,8 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		s.needsWhole(rec, run.JobKey)
 		return nil
 	}
-	s.have[run.JobKey] = held{have, sound, time.Now()}
+	now := held{source: have, sound: sound, told: time.Now()}
+	s.have[run.JobKey] = now
 	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings}, stampOf(&rec))
 	if err != nil || planned.plan == nil {
 		return err
@@ -117,7 +118,10 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 	if planned.fetched.Sound == nil {
 		sound = have
 	}
-	if !bring(&rec, planned.plan, have, sound) {
+	brings := bring(&rec, planned.plan, have, sound)
+	now.enough = !planned.plan.Open && !waits(&rec)
+	s.have[run.JobKey] = now
+	if !brings {
 		return nil
 	}
 	return s.update(ctx, run.Video, func(rec *ledger.Record) bool { return bring(rec, planned.plan, have, sound) })

@@ -198,8 +198,12 @@ func TestBeatsBringParts(t *testing.T) {
 	p = windowed(2)
 	p.Pieces = nil
 	say(draft, spool.Done, &spool.Result{Plan: p})
-	if second := next(spool.Spans{{From: 0, To: 25}}); second.Number != 1 || second.Chunk == nil || second.Chunk.Number != 1 {
+	second := next(spool.Spans{{From: 0, To: 25}})
+	if second.Number != 1 || second.Chunk == nil || second.Chunk.Number != 1 {
 		t.Fatalf("the second chunk got %+v", second)
+	}
+	if second.Spare != 2 {
+		t.Errorf("the last chunk may use %d more slots, though nothing is coming for the other 2", second.Spare)
 	}
 }
 

@@ -200,10 +200,11 @@ func (s *Scheduler) spare(i, number, left int) int {
 	return 0
 }
 
-// coming reports whether sources are being fetched or planned.
+// coming reports whether sources are being fetched or planned of which more
+// chunks can be made than now.
 func (s *Scheduler) coming() bool {
 	for key := range s.out {
-		if key.Kind == spool.Fetch || key.Kind == spool.Draft {
+		if key.Kind == spool.Draft || key.Kind == spool.Fetch && !s.have[key].enough {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spool-video/spool"
@@ -12,6 +13,12 @@ import (
 type held struct {
 	source, sound spool.Spans
 	told          time.Time // when its worker was told what is needed of them
+	enough        bool      // every chunk can be made of them
+}
+
+// waits reports whether chunks wait for bytes.
+func waits(rec *ledger.Record) bool {
+	return slices.ContainsFunc(rec.Jobs, func(j ledger.Job) bool { return j.Kind == spool.Encode && j.State == spool.JobWaiting })
 }
 
 // needs says what of the source of a planned video is still to be read: what
