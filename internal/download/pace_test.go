@@ -205,7 +205,7 @@ func TestLimitedConnectionsRunTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLink(t, 60, true)
 		a, b := l.get(t.Context(), t, "/a", nil), l.get(t.Context(), t, "/b", nil)
-		time.Sleep(headStart - time.Second)
+		<-time.After(headStart - time.Second)
 		if n := l.requests("/b"); n != 0 {
 			t.Errorf("the second asked %d times while the first has its head start", n)
 		}
