@@ -129,11 +129,10 @@ func (m *meter) reads(worker string, frames map[int]int, now time.Time) {
 	}
 	maps.Copy(m.reading, frames)
 	m.crews[worker] = crew{len(frames), now}
+	maps.DeleteFunc(m.crews, func(_ string, c crew) bool { return now.Sub(c.told) >= gone })
 	encoders := 0
 	for _, c := range m.crews {
-		if now.Sub(c.told) < gone {
-			encoders += c.encoders
-		}
+		encoders += c.encoders
 	}
 	m.encoders = max(m.encoders, encoders)
 }
@@ -161,6 +160,10 @@ func (g *growth) played(n int) time.Duration {
 // medium preset keeps that many to decide by, and a faster one fewer.
 const lookAhead = 40
 
+// longestGuess is how much of what a source says of its length is believed:
+// some say anything.
+const longestGuess = 24 * time.Hour
+
 // guessedRounds are the chunks of each encoder that a source without an end is
 // expected to have still.
 const guessedRounds = 2
@@ -171,27 +174,33 @@ const guessedRounds = 2
 // without it.
 func (g *growth) left(c spool.Chunk, segments []time.Duration) (left Chunk, underWay time.Duration) {
 	left = Chunk{First: c.FirstSegment, Left: slices.Clone(segments)}
-	read := g.meter.reading[c.Number]
-	for i := range segments {
-		if n := c.FirstSegment + i; g.whole(n) {
+	read, ahead := g.read(c.Number)
+	for i, length := range segments {
+		if g.whole(c.FirstSegment + i) {
 			left.Left[i] = 0
-			if read > 0 {
-				read = max(0, read-g.plan.Grid.Frames[n])
-			}
+			read = max(0, read-length)
 		}
 	}
-	if read == 0 {
-		return left, 0
-	}
-	left.Begun = true
-	frame, ahead := g.plan.Timeline.Rate.Invert(), min(read, lookAhead)
-	written := frame.Duration(int64(read - ahead))
+	left.Begun = read > 0
+	ahead = min(ahead, read)
+	written := read - ahead
 	for i := range left.Left {
 		done := min(written, left.Left[i])
 		left.Left[i] -= done
 		written -= done
 	}
-	return left, frame.Duration(int64(read - ahead/2))
+	return left, read - ahead/2
+}
+
+// read is how much an encoder has read of a chunk, and how much of that it may
+// look ahead. It need not be in the plan as far as that is known here.
+func (g *growth) read(chunk int) (read, ahead time.Duration) {
+	frames := g.meter.reading[chunk]
+	if frames == 0 {
+		return 0, 0
+	}
+	frame := g.plan.Timeline.Rate.Invert()
+	return frame.Duration(int64(frames)), frame.Duration(lookAhead)
 }
 
 // pace is what decides when to offer.
@@ -210,7 +219,7 @@ func (g *growth) pace(now time.Time) Pace {
 		g.guess(&p, longest)
 	}
 	// What is not planned, and what has no pictures, is made in chunks, too.
-	for n := planned(chunks); n < len(p.Segments); n += longest {
+	for n := inChunks(chunks); n < len(p.Segments); n += longest {
 		chunks = append(chunks, spool.Chunk{Number: len(chunks), FirstSegment: n, Segments: min(longest, len(p.Segments)-n)})
 	}
 	for _, c := range chunks {
@@ -224,8 +233,8 @@ func (g *growth) pace(now time.Time) Pace {
 	return p
 }
 
-// planned is how many segments are in chunks.
-func planned(chunks []spool.Chunk) int {
+// inChunks is how many segments are in chunks.
+func inChunks(chunks []spool.Chunk) int {
 	if len(chunks) == 0 {
 		return 0
 	}
@@ -240,7 +249,7 @@ func (g *growth) guess(p *Pace, chunk int) {
 	if p.Endless = told <= g.meter.made+p.Target; p.Endless {
 		told = laid + time.Duration(guessedRounds*chunk*max(1, p.Encoders))*p.Target
 	}
-	for ; laid < told; laid += p.Target {
+	for told = min(told, laid+longestGuess); laid < told; laid += p.Target {
 		p.Segments = append(p.Segments, min(p.Target, told-laid))
 	}
 }

@@ -49,11 +49,11 @@ func TestWait(t *testing.T) {
 		{"nothing is made", paceOf(1, 100, 10, 10), unknown, unknown},
 		{"too little to begin with, at twice the speed", paceOf(1, 100, 6, 3, 0, 2), 3, 3},
 		{"enough, at twice the speed", paceOf(1, 100, 9, 5, 0, 3), 0, 0},
-		{"as fast as it plays, at the beginning", paceOf(1, 100, 18, 6, 0, 3), 85, 90},
+		{"as fast as it plays, at the beginning", paceOf(1, 100, 18, 6, 0, 3), 87, 88},
 		{"as fast as it plays, near the end", paceOf(1, 100, 564, 6, 0, 94), 0, 0},
 		{"at twice the speed, and it stood still once", paceOf(1, 100, 9, 20, 0, 3), 14, 15},
-		{"at half the speed", paceOf(1, 100, 120, 12, 0, 10), 655, 665},
-		{"at half the speed, almost all is made", paceOf(1, 100, 1176, 12, 0, 98), 0, 1},
+		{"at half the speed", paceOf(1, 100, 120, 12, 0, 10), 659.9, 660.1},
+		{"at half the speed, almost all is made", paceOf(1, 100, 1176, 12, 0, 98), 0, 0},
 		{"all is made", paceOf(1, 100, 6000, 100, 0, 100), 0, 0},
 		{"too short ever to begin", paceOf(1, 2, 3, 1, 0, 1), unknown, unknown},
 		{"all is made of what is too short", paceOf(1, 2, 3, 1, 0, 2), unknown, unknown},
@@ -61,10 +61,10 @@ func TestWait(t *testing.T) {
 		{"no end in sight, fast, a little", endless(paceOf(1, 9, 3, 3, 0, 1)), 6, 6},
 		{"no end in sight, and it stood still once", endless(paceOf(1, 9, 9, 40, 0, 3)), 34, 35},
 		{"no end in sight, as fast as it plays", endless(paceOf(1, 20, 60, 6, 0, 10)), unknown, unknown},
-		{"it would be late only after its end", paceOf(1, 7, 48, 30, 0, 4), 33, 36},
+		{"it would be late only after its end", paceOf(1, 7, 48, 30, 0, 4), 35, 36},
 		{"two encoders: what the second makes counts when the first chunk is whole", paceOf(2, 100, 8, 8, 0, 1, 3, 4), 16, 16},
 		{"two encoders, two chunks", paceOf(2, 100, 6, 3, 0, 3, 3, 6), 0, 0},
-		{"the last chunk takes one encoder of three a while", paceOf(3, 34, 216, 37, 0, 15, 18, 20, 21, 22), 60, 160},
+		{"the last chunk takes one encoder of three a while", paceOf(3, 34, 216, 37, 0, 15, 18, 20, 21, 22), 69, 70},
 	} {
 		got := c.pace.Wait()
 		if got < 0 && c.most < 0 {
@@ -127,6 +127,52 @@ func TestUnderWay(t *testing.T) {
 	}
 	if got := g.pace(time.Now()).Made; got != 3200*time.Millisecond {
 		t.Errorf("of 6 s that were read, when the segment with 2 of them is there, %v", got)
+	}
+}
+
+// Whoever encodes may be ahead of the plan as it is known here, and a source
+// may say of its length what it likes.
+func TestPlanThatLagsBehind(t *testing.T) {
+	p := plan(12)
+	w := newWorld(t)
+	ahead := w.whole("r1", p, 7)
+	p.Open, p.Facts.Duration = true, 1<<62
+	p.Grid.Frames, p.Grid.Packets, p.Chunks = p.Grid.Frames[:3], p.Grid.Packets[:3], p.Chunks[:2]
+	g := newGrowth(making("r1"), p, nil, time.Now())
+	for chunk := range 9 {
+		g.meter.reads("one", map[int]int{chunk: 10 * rate}, time.Now())
+	}
+	g.add(ahead, time.Now())
+	if got := g.pace(time.Now()); got.Endless || len(got.Segments) != 3+int(longestGuess/target) {
+		t.Errorf("%d segments are expected, endless %v", len(got.Segments), got.Endless)
+	}
+	p.Facts.Duration = 0
+	if got := g.pace(time.Now()); !got.Endless || len(got.Segments) <= 3 {
+		t.Errorf("of unknown length %d segments are expected, endless %v", len(got.Segments), got.Endless)
+	}
+}
+
+// The encoders of all workers count, but not those of one that was not heard of
+// for long when another takes over.
+func TestEncodersAreCounted(t *testing.T) {
+	now := time.Now()
+	g := newGrowth(making("r1"), plan(12), nil, now)
+	for _, c := range []struct {
+		worker string
+		chunks map[int]int
+		after  time.Duration
+		want   int
+	}{
+		{"a", map[int]int{0: 1}, 0, 1},
+		{"a", map[int]int{0: 2, 1: 1}, time.Second, 2},
+		{"b", map[int]int{2: 1}, 2 * time.Second, 3},
+		{"a", map[int]int{1: 2}, 3 * time.Second, 3},
+		{"c", map[int]int{3: 1, 4: 1, 5: 1}, 3*time.Second + gone, 3},
+	} {
+		g.meter.reads(c.worker, c.chunks, now.Add(c.after))
+		if got := g.pace(now.Add(c.after)).Encoders; got != c.want {
+			t.Errorf("after %v there are %d encoders, want %d", c.after, got, c.want)
+		}
 	}
 }
 

@@ -108,8 +108,8 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		s.needsWhole(rec, run.JobKey)
 		return nil
 	}
-	now := held{source: have, sound: sound, told: time.Now()}
-	s.have[run.JobKey] = now
+	here := held{source: have, sound: sound, told: time.Now()}
+	s.have[run.JobKey] = here
 	planned, err := s.orders.revision(ctx, &spool.Job{JobKey: run.JobKey, Settings: rec.Video.Settings}, stampOf(&rec))
 	if err != nil || planned.plan == nil {
 		return err
@@ -119,8 +119,8 @@ func (s *Scheduler) heard(ctx context.Context, run spool.Running) error {
 		sound = have
 	}
 	brings := bring(&rec, planned.plan, have, sound)
-	now.enough = !planned.plan.Open && !waits(&rec)
-	s.have[run.JobKey] = now
+	here.enough = !planned.plan.Open && !waits(&rec)
+	s.have[run.JobKey] = here
 	if !brings {
 		return nil
 	}
