@@ -85,7 +85,7 @@ func (b *bench) declare(flags *flag.FlagSet) {
 	flags.IntVar(&b.seconds, "seconds", 30, "batch: how long a clip is")
 	flags.IntVar(&b.big, "large", 15, "large: how long a clip is")
 	flags.IntVar(&b.tall, "tall", 2160, "large: how many lines a clip has")
-	flags.IntVar(&b.cpu, "cpu", 30, "cpu: how long the video is")
+	flags.IntVar(&b.cpu, "cpu", 120, "cpu: how long the video is")
 	flags.IntVar(&b.tape, "tape", 32, "how long the clip is that long videos repeat, from "+strconv.Itoa(shortestTape)+"; in fours, it keeps a key frame every 4 s where it begins again")
 	flags.IntVar(&b.one, "one", 300, "one: how long the video is")
 	b.lengths = []int{60, 600, 3600}
