@@ -33,12 +33,14 @@ type growth struct {
 // meter measures production by the clock.
 type meter struct {
 	begun    time.Time
-	ready    int             // segments from the start that all renditions have
-	count    int             // segments, anywhere, that all renditions have
-	made     time.Duration   // their length
-	before   time.Duration   // of made: what was there when measuring began
-	advanced time.Time       // when ready last grew
-	gap      time.Duration   // the longest wait for it
+	ready    int           // segments from the start that all renditions have
+	drawn    int           // segments from the start of pictures
+	count    int           // segments, anywhere, of pictures
+	made     time.Duration // their length
+	before   time.Duration // of made: what was there when measuring began
+	advanced time.Time     // when drawn last grew
+	gap      time.Duration // the longest wait for it
+	hearing  hearing
 	reading  map[int]int     // frames that encoders have read, by chunk
 	crews    map[string]crew // of workers
 	encoders int             // the most that were at work at a time
@@ -56,7 +58,7 @@ const gone = 12 * time.Second
 func newGrowth(v spool.Video, p *spool.Plan, keys spool.ContentKeys, now time.Time) *growth {
 	return &growth{
 		revision: v.Revision, published: v.Published, plan: p, keys: keys, lists: newLists(p, v.Settings.Container),
-		meter: meter{begun: now, advanced: now, reading: map[int]int{}, crews: map[string]crew{}},
+		meter: meter{begun: now, advanced: now, hearing: hearing{start: mark{at: now}}, reading: map[int]int{}, crews: map[string]crew{}},
 	}
 }
 
@@ -74,10 +76,12 @@ func (g *growth) extend(p *spool.Plan, keys spool.ContentKeys) {
 func (g *growth) measureFrom(now time.Time) {
 	g.meter.before, g.meter.advanced = g.meter.made, now
 	g.meter.gap = 0
+	g.meter.hearing.measureFrom(now)
 }
 
 // add takes what was published.
 func (g *growth) add(m spool.Made, now time.Time) {
+	pictures := g.pictures()
 	for _, l := range g.lists {
 		for i := range m.Inits {
 			if l.init == nil && m.Inits[i].Rendition == l.rendition {
@@ -85,7 +89,7 @@ func (g *growth) add(m spool.Made, now time.Time) {
 			}
 		}
 		for _, s := range m.Segments {
-			if s.Rendition == l.rendition && l.add(g.revision, s, g.plan.Grid) && g.whole(s.Number) {
+			if s.Rendition == l.rendition && l.add(g.revision, s, g.plan.Grid) && slices.Contains(pictures, l) && g.drawn(s.Number) {
 				g.meter.made += g.lead().length(s.Number, g.plan)
 				g.meter.count++
 			}
@@ -94,10 +98,18 @@ func (g *growth) add(m spool.Made, now time.Time) {
 	g.advance(now)
 }
 
-// whole reports whether all renditions have a segment, also before it is known
-// whether it fits the plan.
-func (g *growth) whole(n int) bool {
-	for _, l := range g.lists {
+// pictures are the lists of pictures; of what has none, that of its sound.
+func (g *growth) pictures() []*list {
+	if len(g.lists) > 1 && g.lists[0].sound != nil {
+		return g.lists[1:]
+	}
+	return g.lists
+}
+
+// drawn reports whether all renditions of pictures have a segment, also before
+// it is known whether it fits the plan.
+func (g *growth) drawn(n int) bool {
+	for _, l := range g.pictures() {
 		if _, ok := l.segments[n]; !ok {
 			return false
 		}
@@ -110,14 +122,18 @@ func (g *growth) lead() *list { return g.lists[len(g.lists)-1] }
 
 // advance counts the segments that can be shown.
 func (g *growth) advance(now time.Time) {
-	was := g.meter.ready
-	for g.has(g.meter.ready) {
+	for have(g.lists, g.meter.ready, g.plan) {
 		g.meter.ready++
 	}
-	if g.meter.ready > was {
+	was := g.meter.drawn
+	for have(g.pictures(), g.meter.drawn, g.plan) {
+		g.meter.drawn++
+	}
+	if g.meter.drawn > was {
 		g.meter.gap = max(g.meter.gap, now.Sub(g.meter.advanced))
 		g.meter.advanced = now
 	}
+	g.listen(now)
 }
 
 // reads notes how many frames the encoders of a worker have read of their
@@ -137,14 +153,14 @@ func (m *meter) reads(worker string, frames map[int]int, now time.Time) {
 	m.encoders = max(m.encoders, encoders)
 }
 
-// has reports whether segment n can be shown.
-func (g *growth) has(n int) bool {
-	for _, l := range g.lists {
-		if !l.has(n, g.plan.Grid) {
+// have reports whether all lists can show segment n.
+func have(lists []*list, n int, p *spool.Plan) bool {
+	for _, l := range lists {
+		if !l.has(n, p.Grid) {
 			return false
 		}
 	}
-	return len(g.lists) > 0
+	return len(lists) > 0
 }
 
 // played is how long the first n segments play.
@@ -176,7 +192,7 @@ func (g *growth) left(c spool.Chunk, segments []time.Duration) (left Chunk, unde
 	left = Chunk{First: c.FirstSegment, Left: slices.Clone(segments)}
 	read, ahead := g.read(c.Number)
 	for i, length := range segments {
-		if g.whole(c.FirstSegment + i) {
+		if g.drawn(c.FirstSegment + i) {
 			left.Left[i] = 0
 			read = max(0, read-length)
 		}
@@ -218,6 +234,7 @@ func (g *growth) pace(now time.Time) Pace {
 	if g.plan.Open {
 		g.guess(&p, longest)
 	}
+	p.Sound = g.sound(p.Segments, now)
 	// What is not planned, and what has no pictures, is made in chunks, too.
 	for n := inChunks(chunks); n < len(p.Segments); n += longest {
 		chunks = append(chunks, spool.Chunk{Number: len(chunks), FirstSegment: n, Segments: min(longest, len(p.Segments)-n)})

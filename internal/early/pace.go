@@ -13,10 +13,11 @@ type Pace struct {
 	Endless  bool            // there will be more, nobody knows how many
 	Ready    int             // segments that are there from the start, without a gap
 	Chunks   []Chunk         // those with something left to make, in order
+	Sound    []Piece         // those that are not there
 	Encoders int             // how many are at work at a time; 0 counts as 1
-	Made     time.Duration   // what was made while it was measured, also what waits for something before it
+	Made     time.Duration   // pictures that were made while it was measured, also what waits for something before it
 	Took     time.Duration   // by the clock: how long it was measured
-	Gap      time.Duration   // by the clock: the longest wait for Ready to grow
+	Gap      time.Duration   // by the clock: the longest wait for pictures of the next segment
 }
 
 // Chunk is what one encoder makes, a segment after the other.
@@ -49,7 +50,7 @@ func (p Pace) Wait() time.Duration {
 	if first < 0 {
 		return unknown // it is ready before that matters
 	}
-	if len(p.Chunks) == 0 {
+	if len(p.Chunks) == 0 && len(p.Sound) == 0 {
 		if p.Ready < first {
 			return unknown // it is made, and does not fit
 		}
@@ -130,8 +131,33 @@ func (p Pace) forecast() []time.Duration {
 			}
 		}
 	}
+	inOrder(there)
+	p.listen(there)
+	return there
+}
+
+// listen lets segments wait for their sound: where nothing is known of a piece,
+// for its last picture.
+func (p Pace) listen(there []time.Duration) {
+	for _, s := range p.Sound {
+		end := min(s.First+s.Segments, len(there))
+		if s.First >= end {
+			continue
+		}
+		at := s.In
+		if at < 0 {
+			at = there[end-1]
+		}
+		for n := s.First; n < end; n++ {
+			there[n] = max(there[n], at)
+		}
+	}
+	inOrder(there)
+}
+
+// inOrder: no segment is shown before the one in front of it.
+func inOrder(there []time.Duration) {
 	for n := 1; n < len(there); n++ {
 		there[n] = max(there[n], there[n-1])
 	}
-	return there
 }

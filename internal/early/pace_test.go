@@ -1,11 +1,13 @@
 package early
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/grid"
 )
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
@@ -197,5 +199,48 @@ func TestMeasuredFromTheFirstFrame(t *testing.T) {
 		if got := g.pace(planned.Add(7 * time.Second)).Took; got != c.want {
 			t.Errorf("%s: measured for %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// Sound is there piece by piece. When the next will be is what those before
+// say, and one that is late makes all that follow late.
+func TestSoundComesInPieces(t *testing.T) {
+	begun := time.Now()
+	w, p := newWorld(t), plan(40)
+	p.Pieces = grid.Pieces(p.Grid)
+	g := newGrowth(making("r1"), p, nil, begun)
+	for n := range 20 {
+		g.add(w.make("r1", p, n, "v0-360p", "v1-720p"), begun)
+	}
+	for _, c := range []struct {
+		at          float64 // seconds
+		upTo        int     // segments of sound that are there then
+		first       int     // of the first piece that is missing
+		least, most float64 // seconds
+		next        float64 // seconds from that one to the next
+	}{
+		{5, 0, 0, unknown, unknown, 0},
+		{12, 2, 2, 23, 25, 54},
+		{20, 2, 2, 15, 17, 54},
+		{30, 6, 6, 44, 46, 55},
+		{90, 6, 6, 0, 0, 73},
+	} {
+		now := begun.Add(seconds(c.at))
+		for n := g.meter.hearing.segments; n < c.upTo; n++ {
+			g.add(w.make("r1", p, n, "a0-eng"), now)
+		}
+		pace := g.pace(now)
+		if pace.Made != 20*seconds(6) {
+			t.Errorf("after %v s %v are made", c.at, pace.Made)
+		}
+		if got := pace.Sound[0]; got.First != c.first || c.least < 0 != (got.In < 0) || got.In >= 0 && (got.In < seconds(c.least) || got.In > seconds(c.most)) {
+			t.Errorf("after %v s: %+v, want it in %v to %v s", c.at, got, c.least, c.most)
+		}
+		if apart := (pace.Sound[1].In - pace.Sound[0].In).Seconds(); c.next > 0 && math.Abs(apart-c.next) > 1 {
+			t.Errorf("after %v s the next is %v s later, want %v", c.at, apart, c.next)
+		}
+	}
+	if there := g.pace(begun.Add(seconds(90))).forecast(); there[6] != there[14] || there[15] <= there[14] {
+		t.Errorf("segments are there after %v", there)
 	}
 }

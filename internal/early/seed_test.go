@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/grid"
 )
 
 // step is one thing that production does: a segment of some renditions is
@@ -25,12 +26,22 @@ type step struct {
 }
 
 // line is how a video is made in a test: by some encoders that each make
-// chunk after chunk, and a quick one for the sound.
+// chunk after chunk, and a quick one for the sound, each when all that it needs
+// has come.
 type line struct {
+	link     float64 // in media seconds a second; 0: all is there
 	encoders int
 	speed    float64 // of one encoder, in media seconds a second
 	jitter   float64 // a segment takes this much more or less
 	stalls   float64 // probability that one takes a minute more
+}
+
+// comes is when so many frames of the source are there, and a little more.
+func (l line) comes(frames int) time.Duration {
+	if l.link == 0 {
+		return 0
+	}
+	return time.Duration((float64(frames)/rate + 2) / l.link * float64(time.Second))
 }
 
 // steps are in the order in which they happen.
@@ -39,6 +50,7 @@ func (l line) steps(r *rand.Rand, p *spool.Plan) []step {
 	free := make([]time.Duration, l.encoders)
 	for _, c := range p.Chunks {
 		at, done := slices.Index(free, slices.Min(free)), 0
+		free[at] = max(free[at], l.comes(c.FirstFrame+c.Frames))
 		for number := c.FirstSegment; number < c.FirstSegment+c.Segments; number++ {
 			took := float64(p.Grid.Frames[number]) / rate / l.speed * (1 + l.jitter*(2*r.Float64()-1))
 			for tenth := range 10 { // they read ahead of what they write
@@ -57,8 +69,15 @@ func (l line) steps(r *rand.Rand, p *spool.Plan) []step {
 		}
 		all = append(all, step{at: free[at], number: c.Number, frames: -1})
 	}
-	for number := range p.Grid.Segments() {
-		all = append(all, step{at: time.Duration(1+number/10) * 500 * time.Millisecond, number: number, renditions: []string{"a0-eng"}})
+	frames := 0
+	for i, piece := range p.Pieces {
+		for number := piece.FirstSegment; number < piece.FirstSegment+piece.Segments; number++ {
+			frames += p.Grid.Frames[number]
+		}
+		at := l.comes(frames) + time.Duration(1+i)*500*time.Millisecond
+		for number := piece.FirstSegment; number < piece.FirstSegment+piece.Segments; number++ {
+			all = append(all, step{at: at, number: number, renditions: []string{"a0-eng"}})
+		}
 	}
 	slices.SortStableFunc(all, func(a, b step) int { return int(a.at - b.at) })
 	return all
@@ -229,8 +248,12 @@ func TestSeeds(t *testing.T) {
 		inBubble(t, func(t *testing.T, w *world) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			run := &run{world: w, r: r, plan: plan(4 + r.IntN(60)), told: map[int]map[string]bool{}, readyAt: map[int]time.Time{}, reading: map[int]int{}}
+			run.plan.Pieces = grid.Pieces(run.plan.Grid)
 			l := line{encoders: 1 + r.IntN(6), jitter: 0.1}
 			l.speed = (0.3 + 3*r.Float64()) / float64(l.encoders)
+			if r.IntN(2) == 0 {
+				l.link = 0.5 + 3*r.Float64()
+			}
 			mode, kills := Auto, 0
 			switch seed % 3 {
 			case 0: // at a steady pace nothing is ever late
