@@ -18,6 +18,10 @@ const (
 	// chunkLength is how long a chunk lasts at most, but for those of one
 	// segment.
 	chunkLength = 12 * time.Second
+	// earlyChunk is chunkLength of the first ones, of which viewers may wait for
+	// the next segment: two of 4 s, as copied grids often have, since each
+	// process costs 0.1 s.
+	earlyChunk = 8 * time.Second
 	// opening is how many segments at the start end as soon as they may.
 	opening = 2
 )

@@ -138,7 +138,7 @@ func longest(number int) time.Duration {
 	case number < 2:
 		return 0
 	case number < 6:
-		return chunkLength / 2
+		return earlyChunk
 	}
 	return chunkLength
 }

@@ -65,7 +65,7 @@ func TestChunks(t *testing.T) {
 	}{
 		{30, 6, []int{1, 1, 1, 1, 1}},
 		{90, 6, []int{1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1}},
-		{60, 2, []int{1, 1, 3, 3, 3, 3, 6, 5, 2, 1, 1, 1}},
+		{60, 2, []int{1, 1, 4, 4, 4, 4, 6, 3, 1, 1, 1}},
 		{60, 10, []int{1, 1, 1, 1, 1, 1}},
 	} {
 		g := Lay(spool.Timeline{Rate: pal, Frames: 25 * c.seconds}, c.segment)
