@@ -74,12 +74,13 @@ func (f *fleet) Close() error {
 }
 
 // hookup connects to the queue, and waits for it as long as ctx lets it. says
-// is told in words what is wrong, and "" when that is over.
-func (f *fleet) hookup(ctx context.Context, cfg config.Config, says func(string)) (hookup, error) {
+// is told in words what is wrong, and "" when that is over; warns, of what goes
+// on all the same.
+func (f *fleet) hookup(ctx context.Context, cfg config.Config, says, warns func(string)) (hookup, error) {
 	if f == nil {
 		return hookup{}, nil
 	}
-	q, err := openQueue(ctx, cfg.Queue, queueOptions{Fleet: f.key, Server: f.server, Says: inWords(says), Warns: warned(says)})
+	q, err := openQueue(ctx, cfg.Queue, queueOptions{Fleet: f.key, Server: f.server, Says: inWords(says), Warns: warned(warns)})
 	if err != nil {
 		return hookup{}, err
 	}
@@ -97,9 +98,9 @@ func inWords(says func(string)) func(*spool.Error) {
 	}
 }
 
-// warned tells what goes on in spite of it.
-func warned(says func(string)) func(*spool.Error) {
-	return func(e *spool.Error) { says(reasoned(e)) }
+// warned tells what could be better about a queue that can be used.
+func warned(warns func(string)) func(*spool.Error) {
+	return func(e *spool.Error) { warns(reasoned(e)) }
 }
 
 // reasoned is an error as one line.

@@ -70,7 +70,8 @@ type service struct {
 	desk    *reception   // nil: there is no API
 	fleet   *fleet       // nil: it works alone
 	waits   saying
-	lived   bool // it has worked before, in this process
+	doubts  saying // what it warns of
+	lived   bool   // it has worked before, in this process
 	secrets callback.Secrets
 	post    *watchpost     // nil: nobody looks after it
 	signals chan os.Signal // what ends it
@@ -176,6 +177,14 @@ func (s *service) waitsFor(what, begins, ends string) {
 	notify("STATUS=" + e.Text)
 }
 
+// warns tells people and the log what could be better. Nothing waits for it, so
+// the service manager hears nothing.
+func (s *service) warns(of string) {
+	if s.doubts.news(of) {
+		s.show.Show(progress.Event{Type: progress.Noted, Text: of, Name: "engine.warns", Warns: true})
+	}
+}
+
 // logs is the log of a house: the service's, or what is said when more is to be
 // said.
 func (s *service) logs(usual *slog.Logger) *slog.Logger {
@@ -218,7 +227,7 @@ func (s *service) open(ctx context.Context) (r *running, stopped bool, err error
 	r = &running{house: h, out: s.out, err: s.err, show: s.show, results: map[string]int{}, service: true, overheard: s.tell}
 	r.announce()
 	if err = r.prepare(ctx); err == nil {
-		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.hears)
+		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.hears, s.warns)
 		r.hookup.away = func(err error) {
 			if err == nil {
 				s.hears("")

@@ -151,7 +151,7 @@ func (s *service) serveQueue(ctx context.Context, b bench) (stopped bool, err er
 	}
 	opening, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.hears), Warns: warned(s.says)})
+	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.hears), Warns: warned(s.warns)})
 	if err != nil {
 		return opening.Err() != nil, quietly(opening, err)
 	}
