@@ -19,7 +19,6 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/lock"
-	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/progress"
@@ -242,7 +241,7 @@ func settle(ctx context.Context, cfg config.Config) (*house, error) {
 		return nil, err
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), store: store, stores: &remote.Sources{Remotes: remotes(cfg)}}
-	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	h.pages = pageTool(cfg)
 	h.close = func() error {
 		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), store.Close(), h.stores.Close())
 	}
