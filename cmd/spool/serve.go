@@ -40,12 +40,9 @@ It ends with Ctrl-C or SIGTERM, and the exit code 0: what is being encoded may
 end first (--grace). Under systemd it tells when it is ready and what it waits
 for, and is restarted when it hangs: units/ has the units.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd)
+			cfg, err := loadService(cmd)
 			if err != nil {
 				return err
-			}
-			if cfg.Origin("allow-private") == "default" {
-				cfg.AllowPrivate = false // what is handed in is not trusted
 			}
 			if list == "-" {
 				return usage("no-list", "standard input cannot be read again, as a list that is watched has to be", "put the list into a file")
@@ -56,9 +53,25 @@ for, and is restarted when it hangs: units/ has the units.`,
 			return serve(cmd.Context(), q)
 		},
 	}
-	config.Bind(cmd.Flags(), config.ServeKeys()...)
+	bindService(cmd, config.ServeKeys())
 	cmd.Flags().StringVarP(&list, "file", "f", "", "watch the sources in `FILE`, one a line, and the file itself")
 	return cmd
+}
+
+// bindService declares the flags of a service. What is handed to it is not
+// trusted: what a person at a terminal may reach, it reaches only when asked to.
+func bindService(cmd *cobra.Command, keys []string) {
+	config.Bind(cmd.Flags(), keys...)
+	cmd.Flags().Lookup("allow-private").DefValue = "false"
+}
+
+// loadService reads the settings of a service, with the defaults of its flags.
+func loadService(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := load(cmd)
+	if err == nil && cfg.Origin("allow-private") == "default" {
+		cfg.AllowPrivate = false
+	}
+	return cfg, err
 }
 
 // service is a serve: one request, worked on again and again, because what it

@@ -35,23 +35,23 @@ the same destination (--to), as many at a time as its slots say. It keeps
 nothing that could not be made again; it may come, go and die at any time. When
 the queue or the destination is away, it waits, and says so.
 
+Links are judged where they are fetched, too: those on the private network need
+--allow-private (or --allow-cidr) here as at serve.
+
 Ctrl-C or SIGTERM lets what is being encoded end (--grace), and gives the rest
 back; spool drain NAME on the serve's machine does so without a limit.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd)
+			cfg, err := loadService(cmd)
 			if err != nil {
 				return err
 			}
 			if cfg.Queue == "" {
 				return usage("no-queue", "a worker needs the queue of a serve", "add --queue URL: spool serve says which when it starts with --listen")
 			}
-			if cfg.Origin("allow-private") == "default" {
-				cfg.AllowPrivate = false
-			}
 			return work(cmd.Context(), request{cfg: cfg, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags(), config.WorkerKeys()...)
+	bindService(cmd, config.WorkerKeys())
 	return cmd
 }
 

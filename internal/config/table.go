@@ -99,7 +99,7 @@ var settings = []setting{
 		key: "cookies", path: true, help: "cookies.txt for downloads",
 		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
 	}, {
-		key: "allow-private", usual: "true", guard: true, help: "fetch from this machine and its own network, too; false: from public addresses only",
+		key: "allow-private", usual: "true", guard: true, help: "fetch from this machine and its own network, too (serve and worker: only when asked to); false: from public addresses only",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.AllowPrivate) },
 	}, {
 		key: "allow-cidr", guard: true, help: "fetch from these addresses whatever they are, as 10.0.0.0/8,192.168.1.5",
