@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,8 +39,8 @@ type fleet struct {
 }
 
 // gather opens what joins a serve to others; nil when nothing does. Close must
-// be called.
-func gather(ctx context.Context, cfg config.Config) (*fleet, error) {
+// be called. log, which may be nil, is told what the queue of this process says.
+func gather(ctx context.Context, cfg config.Config, log *slog.Logger) (*fleet, error) {
 	if cfg.Queue == "" && cfg.Listen == "" {
 		return nil, nil //nolint:nilnil // it works alone
 	}
@@ -51,7 +52,7 @@ func gather(ctx context.Context, cfg config.Config) (*fleet, error) {
 	if cfg.Listen == "" {
 		return f, nil
 	}
-	c := natsserver.Config{Dir: filepath.Join(cfg.State, "queue"), Listen: cfg.Listen}
+	c := natsserver.Config{Dir: filepath.Join(cfg.State, "queue"), Listen: cfg.Listen, Log: log}
 	if key != nil {
 		c.Tokens = key.Tokens()
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsserver"
@@ -84,6 +86,30 @@ func TestServesOwnQueue(t *testing.T) {
 	var e *spool.Error
 	if _, err := openQueue(t.Context(), server.URL(), queueOptions{Fleet: other}); !errors.As(err, &e) || e.Code != queue.CodeRefused {
 		t.Errorf("with another key: %v, want %s", err, queue.CodeRefused)
+	}
+}
+
+// TestServesOwnQueueIsHeard: what the queue of a serve says stands in its log,
+// here that it did not let somebody in.
+func TestServesOwnQueueIsHeard(t *testing.T) {
+	dir := t.TempDir()
+	if err := keys.MakeFleet(filepath.Join(dir, "fleet.key")); err != nil {
+		t.Fatal(err)
+	}
+	out := newLines()
+	f, err := gather(t.Context(), config.Config{State: dir, Listen: "127.0.0.1:0", FleetKey: filepath.Join(dir, "fleet.key")}, newLog("json", slog.LevelInfo, out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *spool.Error
+	if _, err := openQueue(t.Context(), f.server.URL(), queueOptions{Fleet: fleetKey(t)}); !errors.As(err, &e) || e.Code != queue.CodeRefused {
+		t.Errorf("with another key: %v, want %s", err, queue.CodeRefused)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"event":"queue.server","says":"`) {
+		t.Errorf("the log:\n%s", out.String())
 	}
 }
 

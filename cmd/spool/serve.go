@@ -133,7 +133,7 @@ func serve(ctx context.Context, q request) (err error) {
 	s.noteMetrics()
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
-	if s.fleet, err = gather(ctx, q.cfg); err != nil {
+	if s.fleet, err = gather(ctx, q.cfg, s.logs(nil)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.fleet.Close()) }()
