@@ -189,7 +189,7 @@ var settings = []setting{
 		key: "listen", serve: true, help: "let spool worker on other machines in at this address: the queue is then in this process",
 		value: func(c *Config) pflag.Value { return text(&c.Listen, "ADDR") },
 	}, {
-		key: "queue", fleet: true, guard: true, help: "the queue that joins serve and its workers, as nats://host:4222, redis://host:6379",
+		key: "queue", fleet: true, guard: true, help: "the queue that joins serve and its workers: nats://host:4222, redis://host:6379 or amqp://host:5672; with TLS, tls://, rediss:// or amqps://",
 		value: func(c *Config) pflag.Value { return text(&c.Queue, "URL") },
 	}, {
 		key: "fleet-key", fleet: true, path: true, guard: true, help: "the key that serve and its workers share (spool keys fleet)",
