@@ -62,7 +62,11 @@ func (c *checking) foreign(ctx context.Context, place string) (err error) {
 		defer func() { err = errors.Join(err, places.Folder.Close()) }()
 		root = (&url.URL{Path: name}).String()
 	}
-	r, err := c.survey(ctx, places, root, c.foreignOptions())
+	o, err := c.foreignOptions(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := c.survey(ctx, places, root, o)
 	if e, ok := errors.AsType[*spool.Error](err); ok && places.Folder != nil {
 		return &spool.Error{Class: e.Class, Code: e.Code, Reason: "of " + plaintext.Sanitize(place) + ", " + e.Reason, Hint: e.Hint, Err: e}
 	}
@@ -74,8 +78,11 @@ func (c *checking) foreign(ctx context.Context, place string) (err error) {
 }
 
 // foreignOptions are how others' packages are read.
-func (c *checking) foreignOptions() survey.Options {
-	tools := ffmpeg.Tools{FFmpeg: cmp.Or(c.cfg.FFmpeg, "ffmpeg"), Unconfined: unconfined(c.cfg)}
+func (c *checking) foreignOptions(ctx context.Context) (survey.Options, error) {
+	tools, err := c.tools(ctx)
+	if err != nil {
+		return survey.Options{}, err
+	}
 	o := survey.Options{
 		Decode: func(ctx context.Context, container stream.Container, media []byte) (map[stream.Kind]int, error) {
 			return decode(ctx, tools, container, media)
@@ -90,7 +97,7 @@ func (c *checking) foreignOptions() survey.Options {
 			return source(ctx, server.KeyRequest{Video: filepath.Base(filepath.Dir(uri)), URI: uri})
 		}
 	}
-	return o
+	return o, nil
 }
 
 // demuxers are ffmpeg's, by container.

@@ -20,6 +20,11 @@ func findTools(ctx context.Context, cfg config.Config) (ffmpeg.Tools, error) {
 	return ffmpeg.Find(ctx, cfg.FFmpeg, cfg.FFprobe, unconfined(cfg))
 }
 
+// findDecoder is findTools for commands that encode nothing.
+func findDecoder(ctx context.Context, cfg config.Config) (ffmpeg.Tools, error) {
+	return ffmpeg.FindDecoder(ctx, cfg.FFmpeg, unconfined(cfg))
+}
+
 // tellConfinement notes what the programs that read sources are held to.
 func (h *house) tellConfinement(ctx context.Context, tools ffmpeg.Tools) {
 	can := process.Supported()

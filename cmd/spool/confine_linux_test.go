@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -87,5 +88,26 @@ func TestHijackedDecoderGetsNothing(t *testing.T) {
 	}
 	if doctor := h.do(t, exitReady, "doctor"); !strings.Contains(doctor, "sandbox") {
 		t.Errorf("the doctor says nothing of it:\n%s", doctor)
+	}
+}
+
+// An ffmpeg that does not start when it is confined, and cannot encode, still
+// checks packages, Spool's and others'.
+func TestVerifyWithAnUnusualFFmpeg(t *testing.T) {
+	t.Parallel()
+	if can := process.Supported(); !can.Files {
+		t.Skip("this kernel cannot confine programs: " + can.String())
+	}
+	h := newHome(t)
+	h.do(t, exitReady, "run", h.clip)
+	needed, unusual := h.path("library"), h.path("unusual", "ffmpeg")
+	text := fmt.Sprintf("#!/bin/sh\nread -r word < %s || exit 127\ncase $* in *-encoders*) exit;; esac\nexec %s \"$@\"\n", needed, program(t, "ffmpeg"))
+	if err := errors.Join(os.WriteFile(needed, []byte("here\n"), 0o600), os.Mkdir(filepath.Dir(unusual), 0o700), os.WriteFile(unusual, []byte(text), 0o700)); err != nil { //nolint:gosec // it is to be run
+		t.Fatal(err)
+	}
+	for _, what := range []string{"--all", h.one(t, "bucket", "*", "master.m3u8")} { // the file is read as anybody's
+		if said := h.do(t, exitReady, "verify", what, "--ffmpeg", unusual); !strings.Contains(said, "good") {
+			t.Errorf("verify %s:\n%s", what, said)
+		}
 	}
 }

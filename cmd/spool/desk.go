@@ -25,9 +25,9 @@ type desk struct {
 
 var _ webapi.Desk = (*desk)(nil)
 
-// card is a video as it is shown.
-func (h *house) card(ctx context.Context, rec ledger.Record, attended, look bool) webapi.Video {
-	c := webapi.Video{Video: rec.Video, Source: rec.Video.Canonical, Why: schedule.Why(rec, attended, time.Now())}
+// card is a video as it is shown; why says what it does or waits for.
+func (h *house) card(ctx context.Context, rec ledger.Record, why string, look bool) webapi.Video {
+	c := webapi.Video{Video: rec.Video, Source: rec.Video.Canonical, Why: why}
 	for _, callback := range rec.Video.Callbacks {
 		c.Callbacks = append(c.Callbacks, plaintext.Show(callback))
 	}
@@ -44,14 +44,23 @@ func (h *house) master(id string) string {
 	return h.store.Properties().Address + "/" + id + "/master.m3u8"
 }
 
+// whys says what videos do or wait for. Where a scheduler is at work in this
+// process it is the one that says it: it knows who is missing.
+func (d *desk) whys(ctx context.Context) func(ledger.Record) string {
+	if d.intake != nil {
+		return d.intake.scheduler.Why
+	}
+	_, attended := lock.Held(ctx, d.cfg.State)
+	return func(rec ledger.Record) string { return schedule.Why(rec, attended, time.Now()) }
+}
+
 // shown is the card of a video by its ID.
 func (d *desk) shown(ctx context.Context, id string) (webapi.Video, error) {
 	rec, err := d.record(ctx, id)
 	if err != nil {
 		return webapi.Video{}, err
 	}
-	_, attended := lock.Held(ctx, d.cfg.State)
-	return d.card(ctx, rec, attended, true), nil
+	return d.card(ctx, rec, d.whys(ctx)(rec), true), nil
 }
 
 // List gives a page of videos.
@@ -69,7 +78,7 @@ func (d *desk) List(ctx context.Context, q webapi.Query) (webapi.Page, error) {
 		videos = videos[:q.Limit]
 		page.Next = videos[q.Limit-1].ID
 	}
-	_, attended := lock.Held(ctx, d.cfg.State)
+	why := d.whys(ctx)
 	_, far := d.cfg.RemoteTo() // each look would be a question to the store
 	for _, v := range videos {
 		rec := ledger.Record{Video: v}
@@ -85,7 +94,7 @@ func (d *desk) List(ctx context.Context, q webapi.Query) (webapi.Page, error) {
 				rec = now
 			}
 		}
-		page.Videos = append(page.Videos, d.card(ctx, rec, attended, !far))
+		page.Videos = append(page.Videos, d.card(ctx, rec, why(rec), !far))
 	}
 	return page, nil
 }
@@ -104,9 +113,8 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 	if err != nil {
 		return webapi.Detail{}, err
 	}
-	_, attended := lock.Held(ctx, d.cfg.State)
 	return webapi.Detail{
-		Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
+		Video: d.card(ctx, rec, d.whys(ctx)(rec), true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,8 +39,8 @@ type fleet struct {
 }
 
 // gather opens what joins a serve to others; nil when nothing does. Close must
-// be called.
-func gather(ctx context.Context, cfg config.Config) (*fleet, error) {
+// be called. log, which may be nil, is told what the queue of this process says.
+func gather(ctx context.Context, cfg config.Config, log *slog.Logger) (*fleet, error) {
 	if cfg.Queue == "" && cfg.Listen == "" {
 		return nil, nil //nolint:nilnil // it works alone
 	}
@@ -51,7 +52,7 @@ func gather(ctx context.Context, cfg config.Config) (*fleet, error) {
 	if cfg.Listen == "" {
 		return f, nil
 	}
-	c := natsserver.Config{Dir: filepath.Join(cfg.State, "queue"), Listen: cfg.Listen}
+	c := natsserver.Config{Dir: filepath.Join(cfg.State, "queue"), Listen: cfg.Listen, Log: log}
 	if key != nil {
 		c.Tokens = key.Tokens()
 	}
@@ -74,12 +75,13 @@ func (f *fleet) Close() error {
 }
 
 // hookup connects to the queue, and waits for it as long as ctx lets it. says
-// is told in words what is wrong, and "" when that is over.
-func (f *fleet) hookup(ctx context.Context, cfg config.Config, says func(string)) (hookup, error) {
+// is told in words what is wrong, and "" when that is over; warns, of what goes
+// on all the same.
+func (f *fleet) hookup(ctx context.Context, cfg config.Config, says, warns func(string)) (hookup, error) {
 	if f == nil {
 		return hookup{}, nil
 	}
-	q, err := openQueue(ctx, cfg.Queue, queueOptions{Fleet: f.key, Server: f.server, Says: inWords(says), Warns: warned(says)})
+	q, err := openQueue(ctx, cfg.Queue, queueOptions{Fleet: f.key, Server: f.server, Says: inWords(says), Warns: warned(warns)})
 	if err != nil {
 		return hookup{}, err
 	}
@@ -97,9 +99,9 @@ func inWords(says func(string)) func(*spool.Error) {
 	}
 }
 
-// warned tells what goes on in spite of it.
-func warned(says func(string)) func(*spool.Error) {
-	return func(e *spool.Error) { says(reasoned(e)) }
+// warned tells what could be better about a queue that can be used.
+func warned(warns func(string)) func(*spool.Error) {
+	return func(e *spool.Error) { warns(reasoned(e)) }
 }
 
 // reasoned is an error as one line.

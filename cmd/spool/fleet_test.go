@@ -8,6 +8,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/webapi"
 )
 
 // segments are the published media files of a bucket, by what names them
@@ -107,4 +111,51 @@ func TestFleet(t *testing.T) {
 	serve.signal(t, syscall.SIGTERM)
 	holdsEvents(t, serve.end(t, exitReady), "worker.lost", "video.ready", "chunk.done")
 	holdsEvents(t, workers[alive].said(), "job.done", "note")
+}
+
+// A serve whose work is all its workers' says that there is none.
+func TestNobodyWorks(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	serve := h.start(t, "serve", "--http", "127.0.0.1:0", "--slots", "none", "--listen", "127.0.0.1:0", "--allow-source", h.dir)
+	h.until(t, serve, "the API", func() bool { return h.serves() != "" })
+	client, err := serving(t.Context(), config.Config{State: h.path("state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verdict := range []string{webapi.Accepted, webapi.Known} {
+		taken, err := client.Add(t.Context(), []webapi.Submission{{Source: h.clip}})
+		if err != nil || len(taken) != 1 || taken[0].Verdict != verdict || taken[0].Video.Why != "waits for a worker" {
+			t.Errorf("handed in: %+v, %v", taken, err)
+		}
+	}
+	for _, args := range [][]string{{"ls"}, {"show", h.id(t)}} {
+		if said := h.do(t, exitReady, args...); !strings.Contains(said, "waits for a worker") {
+			t.Errorf("spool %s:\n%s", strings.Join(args, " "), said)
+		}
+	}
+	serve.signal(t, syscall.SIGTERM)
+	serve.end(t, exitReady)
+}
+
+// A queue that could be set up better is warned of, and is no reason to wait.
+func TestQueueThatForgets(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Redis(t, "--appendonly", "no")
+	h, m := newHome(t), newManager(t)
+	h.env = []string{"SPOOL_QUEUE=redis://" + b.Address, "SPOOL_LOG_FORMAT=json", "NOTIFY_SOCKET=" + m.path}
+	serve := h.start(t, "serve", "--http", "127.0.0.1:0", "--slots", "none")
+	worker := h.start(t, "worker", "--name", "one")
+	h.until(t, serve, "the worker to be known", func() bool { return h.serves() != "" && strings.Contains(h.do(t, exitReady, "workers"), "one") })
+	for _, c := range []*child{worker, serve} {
+		c.signal(t, syscall.SIGTERM)
+		said := c.end(t, exitReady)
+		holdsEvents(t, said, "engine.warns")
+		if !strings.Contains(said, "keeps no log on its disk") || strings.Contains(said, "engine.away") || strings.Contains(said, "service.waits") {
+			t.Errorf("it said:\n%s", said)
+		}
+	}
+	if said := m.said.String(); strings.Contains(said, "waits") || !strings.Contains(said, "READY=1") {
+		t.Errorf("its manager heard:\n%s", said)
+	}
 }

@@ -44,3 +44,36 @@ func TestManualPage(t *testing.T) {
 		t.Error("it has dashes where there should be hyphens")
 	}
 }
+
+// What help says of private addresses is what a command does: services ask them
+// only when told to.
+func TestHelpOfPrivateAddresses(t *testing.T) {
+	t.Parallel()
+	root := newRoot()
+	for name, private := range map[string]bool{"run": true, "watch": true, "plan": true, "serve": false, "worker": false} {
+		cmd, _, err := root.Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, help, _ := strings.Cut(strings.Join(strings.Fields(cmd.UsageString()), " "), "--allow-private")
+		help, _, _ = strings.Cut(help, " --")
+		if !strings.Contains(help, "serve and worker: only when asked to") || strings.Contains(help, "(default true)") != private {
+			t.Errorf("spool %s --help: %s", name, help)
+		}
+		if private {
+			continue
+		}
+		if cfg, err := loadService(cmd); err != nil || cfg.AllowPrivate {
+			t.Errorf("spool %s, when nothing is said: %v, %v", name, cfg.AllowPrivate, err)
+		}
+		if err := cmd.Flags().Parse([]string{"--allow-private"}); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, err := loadService(cmd); err != nil || !cfg.AllowPrivate {
+			t.Errorf("spool %s --allow-private: %v, %v", name, cfg.AllowPrivate, err)
+		}
+	}
+	if text := string(manual(root)); !strings.Contains(text, "serve and worker: only when asked to") {
+		t.Error("the manual page does not say it")
+	}
+}

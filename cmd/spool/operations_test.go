@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -177,11 +178,14 @@ func TestWaitsHaveNames(t *testing.T) {
 	s.hears("")
 	s.says("the disk is full")
 	s.says("")
+	warned(s.warns)(&spool.Error{Reason: "the queue forgets", Hint: "give it a disk"})
+	warned(s.warns)(&spool.Error{Reason: "the queue forgets", Hint: "give it a disk"})
 	show.Show(progress.Event{Type: progress.Failed, Video: "a", Failure: &spool.Failure{Class: spool.Permanent, Code: "http-404", Reason: "gone", Hint: "look"}})
 	show.Show(progress.Event{Type: progress.Moved, Video: "a"})
-	for i, want := range []string{"engine.away", "engine.back", "service.waits", "service.goes-on", "video.failed"} {
+	warns := []string{"engine.away", "service.waits", "engine.warns", "video.failed"}
+	for _, want := range []string{"engine.away", "engine.back", "service.waits", "service.goes-on", "engine.warns", "video.failed"} {
 		line, err := out.ReadString('\n')
-		if err != nil || !strings.Contains(line, `"event":"`+want+`"`) || (strings.Contains(line, `"WARN"`) != (i%2 == 0)) {
+		if err != nil || !strings.Contains(line, `"event":"`+want+`"`) || strings.Contains(line, `"WARN"`) != slices.Contains(warns, want) {
 			t.Errorf("%v: %s, want %s", err, line, want)
 		}
 	}

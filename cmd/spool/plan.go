@@ -157,7 +157,7 @@ func (p *planner) open(ctx context.Context) (end func() error, err error) {
 	p.client = &download.Client{Guard: policy(p.cfg), PerHost: p.cfg.PerHost}
 	p.stores = &remote.Sources{Remotes: remotes(p.cfg)}
 	p.stored = &download.Client{PerHost: p.cfg.PerHost, Transport: p.stores}
-	p.pages = &page.Tool{Guard: policy(p.cfg), Path: p.cfg.YTDLP, Cookies: p.cfg.Cookies, FFmpeg: p.cfg.FFmpeg, Tag: tag(p.cfg)}
+	p.pages = pageTool(p.cfg)
 	if p.tmp, err = os.MkdirTemp("", "spool-plan-"); err != nil {
 		return nil, fmt.Errorf("make a folder for samples: %w", err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/queue"
-	"github.com/spool-video/spool/internal/queue/memq"
 	"github.com/spool-video/spool/internal/queue/natsq"
 	"github.com/spool-video/spool/internal/queue/natsserver"
 	"github.com/spool-video/spool/internal/queue/rabbitq"
@@ -39,7 +38,6 @@ var engines = map[string]struct {
 	// been taken.
 	open func(ctx context.Context, u *url.URL, link queue.Link, o queueOptions) (queue.Queue, error)
 }{
-	"memory": {"memory:", openMemory},
 	"nats":   {"nats://host:4222", openNATS},
 	"redis":  {"redis://host:6379", openRedis},
 	"rediss": {"rediss://host:6379", openRedis},
@@ -77,7 +75,7 @@ func openQueue(ctx context.Context, raw string, o queueOptions) (queue.Queue, er
 // machine. A name counts as another machine, whatever it stands for now.
 func needsFleetKey(raw string) bool {
 	u, err := queueURL(raw)
-	if err != nil || u.Scheme == "memory" {
+	if err != nil {
 		return false
 	}
 	for host := range strings.SplitSeq(u.Host, ",") {
@@ -111,7 +109,7 @@ func queueURL(raw string) (*url.URL, error) {
 		return nil, usage(queue.CodeURL, "the queue's URL names no engine", hint)
 	case !known:
 		return nil, usage(queue.CodeURL, "the queue's URL begins with "+plaintext.Cut(plaintext.Sanitize(u.Scheme), 40)+":, which is no queue that Spool knows", hint)
-	case u.Scheme != "memory" && u.Host == "":
+	case u.Host == "":
 		return nil, usage(queue.CodeURL, "the queue's URL names no host", hint)
 	}
 	return u, nil
@@ -155,10 +153,6 @@ func badTLS(reason string, err error) error {
 		Class: spool.Permanent, Code: queue.CodeTLS, Reason: reason, Err: err,
 		Hint: "the queue's URL names PEM files: ?ca=FILE&cert=FILE&key=FILE",
 	}
-}
-
-func openMemory(context.Context, *url.URL, queue.Link, queueOptions) (queue.Queue, error) {
-	return memq.New(), nil
 }
 
 func openRedis(ctx context.Context, u *url.URL, link queue.Link, _ queueOptions) (queue.Queue, error) {

@@ -2,14 +2,18 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/brokertest"
+	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/keys"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/natsserver"
@@ -24,6 +28,7 @@ func TestWrongQueues(t *testing.T) {
 	for _, test := range []struct{ url, code, says string }{
 		{"", queue.CodeURL, "names no engine"},
 		{"localhost:4222", queue.CodeURL, "no queue that Spool knows"},
+		{"memory:", queue.CodeURL, "begins with memory:"}, // it joins nobody
 		{"postgres://u:hidden@127.0.0.1/db", queue.CodeURL, "begins with postgres:"},
 		{"nats://", queue.CodeURL, "names no host"},
 		{"nats://u:hid%zzden@127.0.0.1", queue.CodeURL, "cannot be read"},
@@ -41,12 +46,28 @@ func TestWrongQueues(t *testing.T) {
 		if strings.Contains(e.Reason+e.Hint+err.Error(), "hid") && !strings.Contains(test.says, "hid") {
 			t.Errorf("%q: the password is shown: %v", test.url, err)
 		}
+		for scheme := range engines {
+			if test.code == queue.CodeURL && !strings.Contains(e.Hint, scheme+"://") {
+				t.Errorf("%q: the hint lacks %s: %s", test.url, scheme, e.Hint)
+			}
+		}
+	}
+}
+
+// What the help of --queue names is what there is.
+func TestQueuesInHelp(t *testing.T) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.Bind(flags, "queue")
+	for scheme := range engines {
+		if help := flags.Lookup("queue").Usage; !strings.Contains(help, scheme+"://") {
+			t.Errorf("no %s in %q", scheme, help)
+		}
 	}
 }
 
 func TestWhatNeedsAFleetKey(t *testing.T) {
 	for raw, want := range map[string]bool{
-		"memory:": false, "nats://127.0.0.1:4222": false, "nats://u:p@localhost": false, "tls://[::1]:4222": false,
+		"nats://127.0.0.1:4222": false, "nats://u:p@localhost": false, "tls://[::1]:4222": false,
 		"nats://10.0.0.7:4222": true, "nats://broker:4222": true, "nats://localhost.example": true, "tls://[fe80::1]": true,
 	} {
 		if got := needsFleetKey(raw); got != want {
@@ -84,6 +105,30 @@ func TestServesOwnQueue(t *testing.T) {
 	var e *spool.Error
 	if _, err := openQueue(t.Context(), server.URL(), queueOptions{Fleet: other}); !errors.As(err, &e) || e.Code != queue.CodeRefused {
 		t.Errorf("with another key: %v, want %s", err, queue.CodeRefused)
+	}
+}
+
+// TestServesOwnQueueIsHeard: what the queue of a serve says stands in its log,
+// here that it did not let somebody in.
+func TestServesOwnQueueIsHeard(t *testing.T) {
+	dir := t.TempDir()
+	if err := keys.MakeFleet(filepath.Join(dir, "fleet.key")); err != nil {
+		t.Fatal(err)
+	}
+	out := newLines()
+	f, err := gather(t.Context(), config.Config{State: dir, Listen: "127.0.0.1:0", FleetKey: filepath.Join(dir, "fleet.key")}, newLog("json", slog.LevelInfo, out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *spool.Error
+	if _, err := openQueue(t.Context(), f.server.URL(), queueOptions{Fleet: fleetKey(t)}); !errors.As(err, &e) || e.Code != queue.CodeRefused {
+		t.Errorf("with another key: %v, want %s", err, queue.CodeRefused)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"event":"queue.server","says":"`) {
+		t.Errorf("the log:\n%s", out.String())
 	}
 }
 

@@ -40,12 +40,9 @@ It ends with Ctrl-C or SIGTERM, and the exit code 0: what is being encoded may
 end first (--grace). Under systemd it tells when it is ready and what it waits
 for, and is restarted when it hangs: units/ has the units.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd)
+			cfg, err := loadService(cmd)
 			if err != nil {
 				return err
-			}
-			if cfg.Origin("allow-private") == "default" {
-				cfg.AllowPrivate = false // what is handed in is not trusted
 			}
 			if list == "-" {
 				return usage("no-list", "standard input cannot be read again, as a list that is watched has to be", "put the list into a file")
@@ -56,9 +53,25 @@ for, and is restarted when it hangs: units/ has the units.`,
 			return serve(cmd.Context(), q)
 		},
 	}
-	config.Bind(cmd.Flags(), config.ServeKeys()...)
+	bindService(cmd, config.ServeKeys())
 	cmd.Flags().StringVarP(&list, "file", "f", "", "watch the sources in `FILE`, one a line, and the file itself")
 	return cmd
+}
+
+// bindService declares the flags of a service. What is handed to it is not
+// trusted: what a person at a terminal may reach, it reaches only when asked to.
+func bindService(cmd *cobra.Command, keys []string) {
+	config.Bind(cmd.Flags(), keys...)
+	cmd.Flags().Lookup("allow-private").DefValue = "false"
+}
+
+// loadService reads the settings of a service, with the defaults of its flags.
+func loadService(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := load(cmd)
+	if err == nil && cfg.Origin("allow-private") == "default" {
+		cfg.AllowPrivate = false
+	}
+	return cfg, err
 }
 
 // service is a serve: one request, worked on again and again, because what it
@@ -70,7 +83,8 @@ type service struct {
 	desk    *reception   // nil: there is no API
 	fleet   *fleet       // nil: it works alone
 	waits   saying
-	lived   bool // it has worked before, in this process
+	doubts  saying // what it warns of
+	lived   bool   // it has worked before, in this process
 	secrets callback.Secrets
 	post    *watchpost     // nil: nobody looks after it
 	signals chan os.Signal // what ends it
@@ -119,7 +133,7 @@ func serve(ctx context.Context, q request) (err error) {
 	s.noteMetrics()
 	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(s.signals)
-	if s.fleet, err = gather(ctx, q.cfg); err != nil {
+	if s.fleet, err = gather(ctx, q.cfg, s.logs(nil)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.fleet.Close()) }()
@@ -176,6 +190,14 @@ func (s *service) waitsFor(what, begins, ends string) {
 	notify("STATUS=" + e.Text)
 }
 
+// warns tells people and the log what could be better. Nothing waits for it, so
+// the service manager hears nothing.
+func (s *service) warns(of string) {
+	if s.doubts.news(of) {
+		s.show.Show(progress.Event{Type: progress.Noted, Text: of, Name: "engine.warns", Warns: true})
+	}
+}
+
 // logs is the log of a house: the service's, or what is said when more is to be
 // said.
 func (s *service) logs(usual *slog.Logger) *slog.Logger {
@@ -218,7 +240,7 @@ func (s *service) open(ctx context.Context) (r *running, stopped bool, err error
 	r = &running{house: h, out: s.out, err: s.err, show: s.show, results: map[string]int{}, service: true, overheard: s.tell}
 	r.announce()
 	if err = r.prepare(ctx); err == nil {
-		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.hears)
+		r.hookup, err = s.fleet.hookup(ctx, s.cfg, s.hears, s.warns)
 		r.hookup.away = func(err error) {
 			if err == nil {
 				s.hears("")

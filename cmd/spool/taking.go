@@ -21,7 +21,7 @@ import (
 type taking struct {
 	*house    // with a ledger of its own, so that the scheduler sees what is changed
 	wake      func()
-	scheduler *schedule.Scheduler
+	scheduler *schedule.Scheduler // of this serve's engine, which is there before anything is taken in
 	show      func(progress.Event)
 }
 
@@ -150,7 +150,7 @@ func (b *batch) new(ctx context.Context, taken *webapi.Taken, result intake.Resu
 		if err := b.ledger.Accept(ctx, ledger.Record{Video: adopted}); err != nil {
 			return fmt.Errorf("adopt %s: %w", v.ID, err)
 		}
-		card := b.card(ctx, ledger.Record{Video: adopted}, true, false)
+		card := b.shown(ctx, ledger.Record{Video: adopted})
 		taken.Verdict, taken.Video = webapi.Known, &card
 		return nil
 	}
@@ -190,9 +190,14 @@ func (b *batch) known(ctx context.Context, taken *webapi.Taken, result intake.Re
 	if err != nil {
 		return err
 	}
-	card := b.card(ctx, rec, true, false)
+	card := b.shown(ctx, rec)
 	taken.Video = &card
 	return nil
+}
+
+// shown is the card of a video that was taken in.
+func (b *batch) shown(ctx context.Context, rec ledger.Record) webapi.Video {
+	return b.card(ctx, rec, b.scheduler.Why(rec), false)
 }
 
 // accept puts what is new into the ledger: all of it, or none.
@@ -204,7 +209,7 @@ func (b *batch) accept(ctx context.Context) error {
 		return fmt.Errorf("accept %s: %w", progress.Number(len(b.fresh), "video"), err)
 	}
 	for i, rec := range b.fresh {
-		card := b.card(ctx, rec, true, false)
+		card := b.shown(ctx, rec)
 		b.taken[b.at[i]].Video = &card
 		b.show(progress.Event{Type: progress.Accepted, Video: card.ID, Title: card.Title, Source: card.Source})
 	}

@@ -34,8 +34,9 @@ type checking struct {
 
 	cfg     config.Config
 	out     io.Writer
-	results []checked // for JSON, which is one list
-	wrong   int       // packages with a finding that counts
+	results []checked    // for JSON, which is one list
+	wrong   int          // packages with a finding that counts
+	decoder ffmpeg.Tools // what segments are decoded with, once that was asked for
 }
 
 func newVerify() *cobra.Command {
@@ -236,10 +237,25 @@ func (c *checking) keySource(ctx context.Context, dir string) keySource {
 	return server.FirstKey(sources...)
 }
 
+// tools are what segments are decoded with. They are looked for when there is
+// something to decode.
+func (c *checking) tools(ctx context.Context) (ffmpeg.Tools, error) {
+	if c.decoder.FFmpeg != "" {
+		return c.decoder, nil
+	}
+	var err error
+	c.decoder, err = findDecoder(ctx, c.cfg)
+	return c.decoder, err
+}
+
 // check checks a video that Spool published: against its manifest, and against
 // the rules. Segments are decoded once.
 func (c *checking) check(ctx context.Context, s store.Store, video string, source keySource) (checked, error) {
-	o := verify.Options{Deep: true, Tools: ffmpeg.Tools{FFmpeg: c.cfg.FFmpeg, FFprobe: c.cfg.FFprobe, Unconfined: unconfined(c.cfg)}}
+	tools, err := c.tools(ctx)
+	if err != nil {
+		return checked{}, err
+	}
+	o := verify.Options{Deep: true, Tools: tools}
 	if source != nil {
 		revision, err := publishedRevision(ctx, s, video)
 		if err != nil {

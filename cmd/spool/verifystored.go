@@ -156,7 +156,11 @@ func (c *checking) ownStored(ctx context.Context, s store.Store, id string) erro
 
 // foreignStored checks a package in a store by its playlist.
 func (c *checking) foreignStored(ctx context.Context, s store.Store, playlist string) error {
-	r, err := c.survey(ctx, inStore{s, survey.NewWeb(nil)}, (&url.URL{Path: playlist}).String(), c.foreignOptions())
+	o, err := c.foreignOptions(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := c.survey(ctx, inStore{s, survey.NewWeb(nil)}, (&url.URL{Path: playlist}).String(), o)
 	if err != nil {
 		return err
 	}

@@ -114,13 +114,21 @@ func furnish(ctx context.Context, cfg config.Config, s opened) (*house, error) {
 		h.sums.stop()
 		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), l.Close(), s.Close(), h.stores.Close())
 	}
-	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg), Unconfined: cfg.Sandbox == "off"}
+	h.pages = pageTool(cfg)
 	if _, err := os.Stat(masterPath(cfg)); err == nil {
 		if h.keys.master, _, err = keys.OpenMaster(masterPath(cfg)); err != nil {
 			return nil, errors.Join(err, h.close())
 		}
 	}
 	return h, nil
+}
+
+// pageTool is what reads web pages, as the settings say. Close must be called.
+func pageTool(cfg config.Config) *page.Tool {
+	return &page.Tool{
+		Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg),
+		Unconfined: unconfined(cfg) != "",
+	}
 }
 
 // tag marks the child processes of one destination, so that those of a run

@@ -19,7 +19,6 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
 	"github.com/spool-video/spool/internal/lock"
-	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/process"
 	"github.com/spool-video/spool/internal/progress"
@@ -36,23 +35,23 @@ the same destination (--to), as many at a time as its slots say. It keeps
 nothing that could not be made again; it may come, go and die at any time. When
 the queue or the destination is away, it waits, and says so.
 
+Links are judged where they are fetched, too: those on the private network need
+--allow-private (or --allow-cidr) here as at serve.
+
 Ctrl-C or SIGTERM lets what is being encoded end (--grace), and gives the rest
 back; spool drain NAME on the serve's machine does so without a limit.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd)
+			cfg, err := loadService(cmd)
 			if err != nil {
 				return err
 			}
 			if cfg.Queue == "" {
 				return usage("no-queue", "a worker needs the queue of a serve", "add --queue URL: spool serve says which when it starts with --listen")
 			}
-			if cfg.Origin("allow-private") == "default" {
-				cfg.AllowPrivate = false
-			}
 			return work(cmd.Context(), request{cfg: cfg, out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()})
 		},
 	}
-	config.Bind(cmd.Flags(), config.WorkerKeys()...)
+	bindService(cmd, config.WorkerKeys())
 	return cmd
 }
 
@@ -151,7 +150,7 @@ func (s *service) serveQueue(ctx context.Context, b bench) (stopped bool, err er
 	}
 	opening, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.hears), Warns: warned(s.says)})
+	q, err := openQueue(opening, s.cfg.Queue, queueOptions{Fleet: key, Worker: b.name, Says: inWords(s.hears), Warns: warned(s.warns)})
 	if err != nil {
 		return opening.Err() != nil, quietly(opening, err)
 	}
@@ -242,7 +241,7 @@ func settle(ctx context.Context, cfg config.Config) (*house, error) {
 		return nil, err
 	}
 	h := &house{cfg: cfg, log: slog.New(slog.DiscardHandler), store: store, stores: &remote.Sources{Remotes: remotes(cfg)}}
-	h.pages = &page.Tool{Guard: policy(cfg), Path: cfg.YTDLP, Cookies: cfg.Cookies, FFmpeg: cfg.FFmpeg, Nice: cfg.Nice, Tag: tag(cfg)}
+	h.pages = pageTool(cfg)
 	h.close = func() error {
 		return errors.Join(h.staging.Close(), h.far.Close(), h.pages.Close(), store.Close(), h.stores.Close())
 	}

@@ -99,7 +99,7 @@ var settings = []setting{
 		key: "cookies", path: true, help: "cookies.txt for downloads",
 		value: func(c *Config) pflag.Value { return text(&c.Cookies, "FILE") },
 	}, {
-		key: "allow-private", usual: "true", guard: true, help: "fetch from this machine and its own network, too; false: from public addresses only",
+		key: "allow-private", usual: "true", guard: true, help: "fetch from this machine and its own network, too (serve and worker: only when asked to); false: from public addresses only",
 		value: func(c *Config) pflag.Value { return (*truth)(&c.AllowPrivate) },
 	}, {
 		key: "allow-cidr", guard: true, help: "fetch from these addresses whatever they are, as 10.0.0.0/8,192.168.1.5",
@@ -189,7 +189,7 @@ var settings = []setting{
 		key: "listen", serve: true, help: "let spool worker on other machines in at this address: the queue is then in this process",
 		value: func(c *Config) pflag.Value { return text(&c.Listen, "ADDR") },
 	}, {
-		key: "queue", fleet: true, guard: true, help: "the queue that joins serve and its workers, as nats://host:4222, redis://host:6379",
+		key: "queue", fleet: true, guard: true, help: "the queue that joins serve and its workers: nats://host:4222, redis://host:6379 or amqp://host:5672; with TLS, tls://, rediss:// or amqps://",
 		value: func(c *Config) pflag.Value { return text(&c.Queue, "URL") },
 	}, {
 		key: "fleet-key", fleet: true, path: true, guard: true, help: "the key that serve and its workers share (spool keys fleet)",

@@ -70,6 +70,32 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Who decodes needs an ffmpeg that starts, whatever it can encode.
+func TestFindDecoder(t *testing.T) {
+	dir := t.TempDir()
+	script := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	poor := script("poor", "echo ffmpeg version 5\n")
+	if tools, err := FindDecoder(t.Context(), poor, ""); err != nil || tools.FFmpeg != poor || tools.Unconfined != "" {
+		t.Errorf("without libx264: %+v, %v", tools, err)
+	}
+	if tools, err := FindDecoder(t.Context(), "", "it is said so"); err != nil || !filepath.IsAbs(tools.FFmpeg) || tools.Unconfined != "it is said so" {
+		t.Errorf("the usual one: %+v, %v", tools, err)
+	}
+	for _, path := range []string{filepath.Join(dir, "none"), script("broken", "exit 127\n")} {
+		_, err := FindDecoder(t.Context(), path, "")
+		var e *spool.Error
+		if !errors.As(err, &e) || e.Code != "no-ffmpeg" || e.Hint == "" {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
+}
+
 func TestProbeRefusesFiles(t *testing.T) {
 	tools, dir := mustFind(t), t.TempDir()
 	whole, err := os.ReadFile(film(t, "a.mp4", filmed+coded))

@@ -48,14 +48,10 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath, unconfined string) (Tool
 	if t.FFprobe, err = find(ffprobePath, "ffprobe"); err != nil {
 		return Tools{}, err
 	}
-	var encoders map[string]bool
-	err = t.tryConfined(func() error {
-		_, err := t.run(ctx, t.FFprobe, "-v", "error", "-version")
-		return err
-	})
-	if err != nil {
-		return Tools{}, broken("ffprobe", err)
+	if err := t.starts(ctx, "ffprobe", t.FFprobe); err != nil {
+		return Tools{}, err
 	}
+	var encoders map[string]bool
 	err = t.tryConfined(func() (err error) {
 		encoders, err = t.Encoders(ctx)
 		return err
@@ -74,6 +70,32 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath, unconfined string) (Tool
 	return t, nil
 }
 
+// FindDecoder finds ffmpeg alone, as Find does, for who encodes nothing with it:
+// any ffmpeg that starts will do.
+func FindDecoder(ctx context.Context, ffmpegPath, unconfined string) (Tools, error) {
+	t := Tools{Unconfined: unconfined}
+	var err error
+	if t.FFmpeg, err = find(ffmpegPath, "ffmpeg"); err != nil {
+		return Tools{}, err
+	}
+	if err := t.starts(ctx, "ffmpeg", t.FFmpeg); err != nil {
+		return Tools{}, err
+	}
+	return t, nil
+}
+
+// starts makes sure that one of the programs does.
+func (t *Tools) starts(ctx context.Context, name, path string) error {
+	err := t.tryConfined(func() error {
+		_, err := t.run(ctx, path, aboutArgs...)
+		return err
+	})
+	if err != nil {
+		return broken(name, err)
+	}
+	return nil
+}
+
 func find(path, name string) (string, error) {
 	if path == "" {
 		path = name
@@ -86,7 +108,7 @@ func find(path, name string) (string, error) {
 		}
 		return "", &spool.Error{
 			Class: spool.Environment, Code: "no-ffmpeg", Hint: installHint,
-			Reason: where + "; Spool encodes with it", Err: err,
+			Reason: where + "; Spool encodes and decodes with it", Err: err,
 		}
 	}
 	// The programs run in folders of their own.

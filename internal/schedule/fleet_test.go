@@ -380,7 +380,7 @@ func TestClassThatVanishes(t *testing.T) {
 		b.says("v", "waits for a worker (2 of 4 chunks done)")
 		b.hire(worker.Config{Name: "blind", Class: "x", Stages: crewOf(takes(time.Second))})
 		<-time.After(10 * time.Second)
-		b.says("v", "waits for a worker that can write nas: (2 of 4 chunks done)")
+		b.says("v", "waits for a worker that can write the destination (2 of 4 chunks done)")
 		b.scheduler.DrainWorker("blind")
 		b.hire(worker.Config{Name: "other", Class: "y", Reach: nas, Stages: crewOf(takes(time.Second))})
 		<-time.After(4 * time.Minute)

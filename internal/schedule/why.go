@@ -48,7 +48,7 @@ func missing(workers []Attendance, j ledger.Job, destination string) string {
 	case len(here) == 0:
 		return "waits for a worker"
 	case j.Kind != spool.Fetch && j.Kind != spool.Draft && narrow(reaches(destination)):
-		return "waits for a worker that can write " + destination
+		return "waits for a worker that can write the destination"
 	case narrow(reaches(p.Store)) && p.Store == spool.LocalFiles:
 		return "waits for a worker that can read the files of the scheduler's machine"
 	case len(here) == 0:
