@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/ledgertest"
+	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/schedule"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -103,6 +105,29 @@ func TestStopByTheNextScheduler(t *testing.T) {
 			t.Error(err)
 		}
 		n.carry.Wait()
+	})
+}
+
+// What another scheduler has handed out for a video that has ended is stopped
+// by the one that takes its place.
+func TestStopOfWhatAnotherHandedOut(t *testing.T) {
+	inBubble(t, schedule.Scheduler{}, func(b *site) {
+		b.accept(link("v"))
+		<-time.After(2 * time.Second)
+		if err := b.ledger.Update(b.ctx, "v", func(r *ledger.Record) error {
+			r.Video.Status = spool.Cancelled
+			r.Jobs[0].State, r.Jobs[0].Worker, r.Jobs[0].Epoch = spool.JobRunning, "w", 1
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+		ctx, end := context.WithTimeout(b.ctx, 10*time.Second)
+		defer end()
+		d, err := b.net.engine.Receive(ctx, queue.WorkTopic("w"))
+		var m queue.Message
+		if err != nil || json.Unmarshal(d.Body, &m) != nil || m.Stop == nil || m.Stop.Video != "v" || m.Stop.Epoch != 1 {
+			b.Errorf("its worker is told %s, %v", d.Body, err)
+		}
 	})
 }
 
