@@ -56,6 +56,17 @@ type Ask struct {
 	Limit  int           // how many at most: of each place, when Places is set
 }
 
+// LongestRest bounds how long a job rests. One that is put off for longer was
+// put off by a clock that was ahead and has been set right since: it does not
+// rest.
+const LongestRest = 2 * time.Hour
+
+// Rests reports whether a job that may not be handed out before a time may not
+// be handed out now.
+func Rests(notBefore, now time.Time) bool {
+	return notBefore.After(now) && !notBefore.After(now.Add(LongestRest))
+}
+
 // Stocked is a video that could be encoded, and of which nothing was begun.
 type Stocked struct {
 	Place    spool.Place // of its plan or its parts
@@ -123,8 +134,8 @@ type Ledger interface {
 	// are made. The errors of the changes are returned in their order, nil for
 	// those that were made; the last result is what hindered all of them.
 	UpdateAll(ctx context.Context, changes []Change) ([]error, error)
-	// Ready gives jobs of one kind that may be handed out at a time, of videos
-	// that have not ended, in the order of handing out: by the video's
+	// Ready gives jobs of one kind that may be handed out at a time, those that
+	// do not rest (Rests), of videos that have not ended, in the order of handing out: by the video's
 	// priority, the highest first, then by turn, then videos in the order of
 	// acceptance, within a video by number.
 	Ready(ctx context.Context, a Ask) ([]spool.JobRecord, error)

@@ -33,6 +33,15 @@ func (n Notice) Host() string {
 	return strings.ToLower(u.Host)
 }
 
+// LongestPutOff bounds how long a notice is put off: one that is put off for
+// longer was put off by a clock that was ahead, and is due.
+const LongestPutOff = 48 * time.Hour
+
+// Due reports whether a notice is to be tried at a time.
+func (n Notice) Due(at time.Time) bool {
+	return !n.GivenUp && (!n.Next.After(at) || n.Next.After(at.Add(LongestPutOff)))
+}
+
 // NoticeAsk selects notices; the zero value selects all.
 type NoticeAsk struct {
 	Due    time.Time // only those that are to be tried at this time

@@ -146,8 +146,12 @@ func numbers(version string) (n [3]int) {
 	return n
 }
 
-// TooBig is the error of a body that is longer than an engine carries.
+// TooBig is the error of a body that is longer than an engine carries. The hint
+// says how to have it carry more; "" when it carries as much as any.
 func TooBig(bytes, limit int, hint string) *spool.Error {
+	if hint == "" {
+		hint = "no queue between machines carries more: make so long a video on one machine, without --queue and --listen"
+	}
 	return &spool.Error{
 		Class: spool.Permanent, Code: CodeTooBig, Hint: hint,
 		Reason: fmt.Sprintf("a message of %d bytes is more than the %d that the queue carries", bytes, limit),

@@ -19,7 +19,8 @@ import (
 var ErrClosed = errors.New("queue is closed")
 
 // MaxBody is the longest body, in bytes, that every engine carries as Spool
-// sets it up. An engine that somebody else set up may carry less.
+// sets it up. An engine that somebody else set up may carry less, and warns of
+// that when it is opened (Link.Warns), where it can know.
 const MaxBody = 8 << 20
 
 // MaxOpen is how many messages of a topic one process may have received and

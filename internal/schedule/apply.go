@@ -26,6 +26,7 @@ const (
 	firstRest       = 2 * time.Second
 	longestRest     = time.Minute
 	environmentRest = 3 * time.Second
+	longestAfter    = time.Hour // whatever a server asks for: half of ledger.LongestRest
 )
 
 // NewRecord is a video as it enters the ledger: waiting, with its first job.
@@ -109,7 +110,7 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 	case spool.Returned:
 		job.State, job.Worker = spool.JobReady, ""
 		if r.After > 0 {
-			job.NotBefore = now.Add(r.After)
+			job.NotBefore = now.Add(min(r.After, longestAfter))
 		}
 		if job.Kind == spool.Fetch {
 			hold(rec) // what another worker fetches arrives anew
@@ -234,7 +235,7 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	case spool.NeedsWhole:
 		hold(rec)
 	case spool.Environment:
-		job.NotBefore = now.Add(max(environmentRest, r.After))
+		job.NotBefore = now.Add(max(environmentRest, min(r.After, longestAfter)))
 		rec.Video.Failure = f
 	case spool.Replan:
 		replan(rec, f, now)
@@ -260,7 +261,7 @@ func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Ti
 		fail(rec, job, f)
 	default:
 		rest := min(firstRest<<max(job.Attempts-1, 0), longestRest)
-		job.NotBefore = now.Add(max(rest, r.After))
+		job.NotBefore = now.Add(max(rest, min(r.After, longestAfter)))
 	}
 }
 

@@ -24,7 +24,7 @@ type view struct {
 }
 
 // Workers gives the workers by name, as of the last tick. Those that left are
-// not among them; those that are lost are.
+// not among them; those that are lost are, for an hour.
 func (s *Scheduler) Workers() []Attendance {
 	s.view.mu.Lock()
 	defer s.view.mu.Unlock()
@@ -32,8 +32,9 @@ func (s *Scheduler) Workers() []Attendance {
 }
 
 // DrainWorker gives a worker nothing more, and has it end when its jobs have.
-// It reports whether there is such a worker. It holds until Run returns; the
-// worker itself knows it for as long as it runs.
+// It reports whether there is such a worker. It holds until Run returns, or the
+// worker is not among Workers any more; the worker itself knows it for as long
+// as it runs.
 func (s *Scheduler) DrainWorker(name string) bool {
 	s.view.mu.Lock()
 	defer s.view.mu.Unlock()

@@ -111,6 +111,9 @@ func (s *Scheduler) named(ctx context.Context, b spool.Beat) error {
 		case out && h.epoch == run.Epoch && h.worker == b.Worker:
 			h.named, h.begun = true, true
 			s.out[run.JobKey] = h
+			if h.stopped && !run.Over { // the word was lost, or is under way
+				s.stop(b.Worker, run.JobKey, run.Epoch)
+			}
 			if err := s.heard(ctx, run); err != nil {
 				return err
 			}

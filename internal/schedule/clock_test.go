@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/queue"
 	"github.com/spool-video/spool/internal/queue/memq"
 )
@@ -62,6 +63,23 @@ func TestClockJumpsWhileResting(t *testing.T) {
 		}
 		if took := time.Since(began); took < rest {
 			t.Errorf("%s: a rest of %v was over after %v", name, rest, took)
+		}
+	}
+}
+
+// No server has a job wait for so long that it is taken for one that a clock
+// that was ahead has put off.
+func TestNobodyAsksForLonger(t *testing.T) {
+	t.Parallel()
+	for _, class := range []spool.Class{spool.Transient, spool.Environment} {
+		rec := NewRecord(spool.Video{ID: "v"}, noon)
+		rec.Jobs[0].State, rec.Jobs[0].Epoch = spool.JobRunning, 1
+		Apply(&rec, spool.Report{
+			JobKey: rec.Jobs[0].JobKey, Epoch: 1, Outcome: spool.Broke, After: 5 * time.Hour,
+			Failure: &spool.Failure{Class: class, Code: "http-503", Reason: "the server is busy"},
+		}, noon)
+		if j := rec.Jobs[0]; j.NotBefore != noon.Add(longestAfter) || !ledger.Rests(j.NotBefore, noon) {
+			t.Errorf("%s: it waits from %v until %v", class, noon, j.NotBefore)
 		}
 	}
 }

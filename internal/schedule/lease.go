@@ -60,6 +60,9 @@ func (s *Scheduler) reconcile(ctx context.Context, now time.Time) error {
 		}
 		s.member(j.Worker)
 		s.out[j.JobKey] = handed{worker: j.Worker, epoch: j.Epoch, since: now}
+		if rec.Video.Status.Ended() {
+			s.stop(j.Worker, j.JobKey, j.Epoch)
+		}
 	}
 	return nil
 }
@@ -103,8 +106,8 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 			continue
 		}
 		theirs := s.outAt(m.name)
-		if m.left() && len(theirs) == 0 { // it may come back to what it has on its disk
-			if now.Sub(m.heard) >= s.Forsake {
+		if (m.left() || m.lost) && len(theirs) == 0 {
+			if now.Sub(m.heard) >= s.remembers(m) {
 				delete(s.members, m.name)
 			}
 			continue
@@ -121,6 +124,19 @@ func (s *Scheduler) expire(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// lostFor is how long a worker that is lost is remembered, for those who wonder
+// where it is. Names that never come back, as those of pods, would pile up.
+const lostFor = time.Hour
+
+// remembers is how long a silent worker is remembered that has nothing to do.
+// It may come back to what it has on its disk.
+func (s *Scheduler) remembers(m *member) time.Duration {
+	if m.left() {
+		return s.Forsake
+	}
+	return max(s.Forsake, lostFor)
 }
 
 // left: the last that was heard of it was that it had drained.

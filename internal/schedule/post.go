@@ -21,33 +21,42 @@ const (
 )
 
 // post sends messages, those of one topic in their order. Whoever has one sent
-// does not wait: the queue may be away, and what it loses is made up for.
+// does not wait: the queue may be away, and what it loses is made up for. A job
+// that the queue will never carry is told of.
 type post struct {
-	ctx   context.Context //nolint:containedctx // it is that of Run, which waits for the post
-	queue queue.Queue
+	ctx     context.Context //nolint:containedctx // it is that of Run, which waits for the post
+	queue   queue.Queue
+	refused chan spool.Report // jobs that the queue does not carry, for Run's loop
 
 	going sync.WaitGroup
 	mu    sync.Mutex
-	lines map[string][][]byte // owned by mu: what waits, by topic; a topic that is here is being sent
+	lines map[string][]letter // owned by mu: what waits, by topic; a topic that is here is being sent
 	err   error               // owned by mu: what the last message came to
 }
 
+// letter is a message on its way.
+type letter struct {
+	body   []byte
+	worker string
+	job    *spool.Job // that it brings; nil: it brings none
+}
+
 func newPost(ctx context.Context, q queue.Queue) *post {
-	return &post{ctx: ctx, queue: q, lines: map[string][][]byte{}}
+	return &post{ctx: ctx, queue: q, refused: make(chan spool.Report), lines: map[string][]letter{}}
 }
 
 // most is how many messages wait for one topic before the oldest are dropped.
 const most = 1 << 12
 
 // send puts a message in line.
-func (p *post) send(topic string, body []byte) {
+func (p *post) send(topic string, l letter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line, busy := p.lines[topic]
 	if len(line) >= most {
 		line = line[1:]
 	}
-	p.lines[topic] = append(line, body)
+	p.lines[topic] = append(line, l)
 	if !busy {
 		p.going.Go(func() { p.empty(topic) })
 	}
@@ -66,11 +75,32 @@ func (p *post) empty(topic string) {
 		p.lines[topic] = line[1:]
 		p.mu.Unlock()
 		ctx, cancel := context.WithTimeout(p.ctx, sendDeadline)
-		err := p.queue.Send(ctx, topic, line[0])
+		err := p.queue.Send(ctx, topic, line[0].body)
 		cancel()
+		if e := spool.AsError(err); e != nil && e.Class == spool.Permanent {
+			p.refuse(line[0], e)
+			continue
+		}
 		p.mu.Lock()
 		p.err = err
 		p.mu.Unlock()
+	}
+}
+
+// refuse tells of a job that cannot be sent, now or later. What is done of its
+// video is not to blame for that: a person can go on from there when the queue
+// carries more, so it counts as what passes.
+func (p *post) refuse(l letter, why *spool.Error) {
+	if l.job == nil {
+		return // it is said again, or is not missed
+	}
+	r := brokenOrder(l.worker, l.job, &spool.Error{
+		Class: spool.Transient, Code: why.Code, Hint: why.Hint,
+		Reason: fmt.Sprintf("the %s job cannot be sent to a worker: %s", l.job.Kind, why.Reason),
+	})
+	select {
+	case p.refused <- r:
+	case <-p.ctx.Done():
 	}
 }
 
@@ -92,7 +122,12 @@ func (p *post) trouble() error {
 // wait waits until nothing is being sent; the context has ended.
 func (p *post) wait() { p.going.Wait() }
 
+// stop has a worker stop a job, and remembers it: the word may be lost.
 func (s *Scheduler) stop(worker string, key spool.JobKey, epoch int) {
+	if h, out := s.out[key]; out && h.worker == worker && h.epoch == epoch {
+		h.stopped = true
+		s.out[key] = h
+	}
 	s.send(worker, queue.Message{Stop: &spool.Stop{JobKey: key, Epoch: epoch}})
 }
 
@@ -102,7 +137,7 @@ func (s *Scheduler) send(worker string, m queue.Message) {
 	if err != nil {
 		panic(fmt.Errorf("encode message for %s: %w", worker, err)) // it is made of texts and numbers
 	}
-	s.post.send(queue.WorkTopic(worker), body)
+	s.post.send(queue.WorkTopic(worker), letter{body: body, worker: worker, job: m.Job})
 }
 
 // echo is how the scheduler hears whether the queue carries anything: it sends
@@ -134,7 +169,7 @@ func (s *Scheduler) ping(now time.Time) {
 	}
 	e.serial++
 	e.last, e.under[e.serial] = now, now
-	s.post.send(e.topic, strconv.AppendInt(nil, int64(e.serial), 10))
+	s.post.send(e.topic, letter{body: strconv.AppendInt(nil, int64(e.serial), 10)})
 }
 
 // heardPing notes that a ping came back.

@@ -31,7 +31,7 @@ func (s *Scheduler) recover(ctx context.Context) (err error) {
 			s.out[j.JobKey] = handed{worker: j.Worker, epoch: j.Epoch, since: s.began}
 			s.member(j.Worker)
 		}
-		return nil
+		return s.stopEnded(ctx) // nobody may have said so to those who have them
 	}
 	seen := map[string]bool{}
 	for _, j := range out {

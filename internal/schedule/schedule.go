@@ -139,6 +139,7 @@ type handed struct {
 	missing time.Time // since when its worker's beats do not name it, or zero
 	begun   bool      // its worker said so
 	named   bool      // the last beat of its worker names it
+	stopped bool      // its worker was told to stop it, and is again as long as it names it
 }
 
 // New makes a scheduler that is ready to Run.
@@ -272,6 +273,8 @@ func (s *Scheduler) loop(ctx context.Context, in inbox) error {
 		case b := <-in.beats:
 			err = s.beat(ctx, b.body)
 			s.settled(ctx, b.ack)
+		case r := <-s.post.refused:
+			err = s.take(ctx, gather(r, s.post.refused))
 		case p := <-in.pings:
 			s.heardPing(p.body)
 			s.settled(ctx, p.ack)

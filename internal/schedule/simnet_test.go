@@ -32,9 +32,11 @@ type net struct {
 	mu    sync.Mutex
 	calm  bool
 	away  bool
-	carry sync.WaitGroup // messages under way
-	sent  map[string]int // in this instant, by sender and topic
-	at    time.Time      // the instant
+	most  int                                  // bytes that it carries; 0: any
+	drops func(topic string, body []byte) bool // what it loses beside all that; nil: nothing
+	carry sync.WaitGroup                       // messages under way
+	sent  map[string]int                       // in this instant, by sender and topic
+	at    time.Time                            // the instant
 }
 
 func newNet(seed uint64) *net {
@@ -62,6 +64,12 @@ func (n *net) send(from, topic string, body []byte) error {
 	defer n.mu.Unlock()
 	if n.away {
 		return errAway
+	}
+	if n.most > 0 && len(body) > n.most {
+		return queue.TooBig(len(body), n.most, "make the net wider")
+	}
+	if n.drops != nil && n.drops(topic, body) {
+		return nil
 	}
 	if now := time.Now(); !now.Equal(n.at) {
 		n.at, n.sent = now, map[string]int{}

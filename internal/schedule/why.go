@@ -129,11 +129,12 @@ func waitingFor(rec ledger.Record, now time.Time, lack func(ledger.Job) string) 
 		if j.State != spool.JobReady {
 			continue
 		}
-		if j.NotBefore.After(now) && j.Failure != nil {
+		rests := ledger.Rests(j.NotBefore, now)
+		if rests && j.Failure != nil {
 			return fmt.Sprintf("tries again at %s (attempt %d of %d failed: %s)",
 				j.NotBefore.Local().Format("15:04:05"), j.Attempts+j.Deaths, maxAttempts, j.Failure.Reason)
 		}
-		if j.NotBefore.After(now) {
+		if rests {
 			return fmt.Sprintf("waits until %s: who was at it was lost, more than once", j.NotBefore.Local().Format("15:04:05")) + sofar(rec)
 		}
 		if text := lack(j); text != "" {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type outbox struct {
 type letter struct {
 	spool.Report
 	sent time.Time // or zero
+	cut  bool      // it is in place of one that the queue does not carry
 }
 
 func newOutbox(worker, session string) *outbox {
@@ -60,6 +62,28 @@ func (o *outbox) mark(l *letter) {
 	l.sent = time.Now()
 	o.mu.Unlock()
 	signal(o.moved)
+}
+
+// refuse puts in place of a report that the queue will never carry one that
+// says so: the job is broken, since what came of it will never be known. When
+// not even that is carried, it waits as one without an answer, and holds up
+// no other.
+func (o *outbox) refuse(l *letter, why *spool.Error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if l.cut {
+		l.sent = time.Now()
+		signal(o.moved)
+		return
+	}
+	l.cut = true
+	l.Report = spool.Report{
+		JobKey: l.JobKey, Epoch: l.Epoch, Worker: l.Worker, Session: l.Session, Serial: l.Serial, Took: l.Took, Outcome: spool.Broke,
+		Failure: &spool.Failure{
+			Class: spool.Permanent, Code: why.Code, Hint: why.Hint,
+			Reason: fmt.Sprintf("what came of the %s job cannot be reported: %s", l.Kind, why.Reason),
+		},
+	}
 }
 
 // accepted drops reports, and gives those among them that were the last of
@@ -107,12 +131,16 @@ func (w *Worker) post(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		for l := w.outbox.next(w.cfg.Resend); l != nil && ctx.Err() == nil; l = w.outbox.next(w.cfg.Resend) {
-			if err := w.send(ctx, queue.ReportTopic, l.Report); err != nil {
+			err := w.send(ctx, queue.ReportTopic, l.Report)
+			switch e := spool.AsError(err); {
+			case err == nil:
+				w.outbox.mark(l)
+			case e.Class == spool.Permanent:
+				w.outbox.refuse(l, e)
+			default:
 				w.link.lost(err)
 				_ = rest(ctx) // the loop looks at ctx
-				continue
 			}
-			w.outbox.mark(l)
 		}
 		select {
 		case <-ctx.Done():

@@ -71,6 +71,12 @@ func testReadyLive(t *testing.T, open Open) {
 	update(t, l, "b", func(r *ledger.Record) { r.Jobs[0].NotBefore = noon })
 	wantReady(t, l, spool.Fetch, 9, "a/r1/fetch-0", "b/r1/fetch-0", "c/r1/fetch-0")
 
+	// A clock that was ahead when it was put off holds up nothing.
+	update(t, l, "b", func(r *ledger.Record) { r.Jobs[0].NotBefore = noon.Add(ledger.LongestRest) })
+	wantReady(t, l, spool.Fetch, 9, "a/r1/fetch-0", "c/r1/fetch-0")
+	update(t, l, "b", func(r *ledger.Record) { r.Jobs[0].NotBefore = noon.Add(ledger.LongestRest + 1) })
+	wantReady(t, l, spool.Fetch, 9, "a/r1/fetch-0", "b/r1/fetch-0", "c/r1/fetch-0")
+
 	// Only jobs of the current revision, also after going back to one.
 	update(t, l, "c", func(r *ledger.Record) {
 		r.Video.Revision = "r2"

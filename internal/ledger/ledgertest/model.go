@@ -56,7 +56,7 @@ func (m *model) ready(kind spool.Kind, now time.Time, limit int) []string {
 	for _, id := range m.order {
 		r := m.record(id)
 		for _, j := range r.Jobs {
-			if j.Kind == kind && j.State == spool.JobReady && !r.Video.Status.Ended() && !j.NotBefore.After(now) && len(all) < limit {
+			if j.Kind == kind && j.State == spool.JobReady && !r.Video.Status.Ended() && !ledger.Rests(j.NotBefore, now) && len(all) < limit {
 				all = append(all, fmt.Sprint(j.JobKey))
 			}
 		}
@@ -150,7 +150,7 @@ func drawEdit(rt *rapid.T) func(*ledger.Record) {
 		jobs[i] = job("", "", rapid.SampledFrom(kinds).Draw(rt, "kind"), rapid.IntRange(0, 2).Draw(rt, "number"),
 			rapid.SampledFrom(states).Draw(rt, "state"))
 		jobs[i].Epoch = rapid.IntRange(0, 3).Draw(rt, "epoch")
-		jobs[i].NotBefore = rapid.SampledFrom([]time.Time{{}, noon, noon.Add(time.Hour)}).Draw(rt, "not before")
+		jobs[i].NotBefore = rapid.SampledFrom([]time.Time{{}, noon, noon.Add(time.Hour), noon.Add(10000 * time.Hour)}).Draw(rt, "not before")
 	}
 	return func(r *ledger.Record) {
 		r.Video.Status = status

@@ -94,6 +94,17 @@ func testPutOff(t *testing.T, l ledger.Ledger, n ledger.Notice) {
 			t.Errorf("%+v (-kept +got):\n%s", a, diff)
 		}
 	}
+	for next, due := range map[time.Time]bool{noon.Add(ledger.LongestPutOff): false, noon.Add(ledger.LongestPutOff + 1): true} {
+		n.Next = next
+		if err := l.PutOff(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []ledger.NoticeAsk{{Due: noon}, {Due: noon, Video: n.Video.ID}} {
+			if got := has(a) != nil; got != due {
+				t.Errorf("%+v, put off to %v: given %v, want %v", a, n.Next, got, due)
+			}
+		}
+	}
 	n.GivenUp, n.Next = true, time.Now()
 	if err := l.PutOff(t.Context(), n); err != nil {
 		t.Fatal(err)
@@ -141,8 +152,7 @@ func (m *Memory) Notices(ctx context.Context, a ledger.NoticeAsk) ([]ledger.Noti
 	defer m.mu.Unlock()
 	var found []ledger.Notice
 	for _, n := range m.notices {
-		late := a.Due.IsZero() || !n.Next.After(a.Due) && !n.GivenUp
-		if late && !slices.Contains(a.Except, n.Host()) && (a.Video == "" || spool.FoldID(a.Video) == spool.FoldID(n.Video.ID)) {
+		if (a.Due.IsZero() || n.Due(a.Due)) && !slices.Contains(a.Except, n.Host()) && (a.Video == "" || spool.FoldID(a.Video) == spool.FoldID(n.Video.ID)) {
 			found = append(found, n)
 		}
 	}

@@ -117,7 +117,7 @@ func (m *Memory) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, er
 	defer m.mu.Unlock()
 	var all []ready
 	m.live(a.Kind, func(k *kept, v spool.Video, j spool.JobRecord) {
-		if !j.NotBefore.After(a.Now) && (a.Places == nil || slices.Contains(a.Places, j.Place)) {
+		if !ledger.Rests(j.NotBefore, a.Now) && (a.Places == nil || slices.Contains(a.Places, j.Place)) {
 			all = append(all, ready{j, v.Priority, k.seq})
 		}
 	})

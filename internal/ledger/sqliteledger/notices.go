@@ -15,9 +15,13 @@ const keptNotice = 30 * 24 * time.Hour
 const (
 	noticeColumns = "id, callback, video, began, attempts, next, last, given_up"
 
-	queryDue       = "SELECT " + noticeColumns + " FROM notices WHERE given_up = 0 AND next <= ? AND host NOT IN (SELECT value FROM json_each(?)) ORDER BY next LIMIT ?"
+	// Two searches of an index, merged: what is due, and what a clock that was
+	// ahead has put off.
+	selectDue = "SELECT " + noticeColumns + " FROM notices WHERE given_up = 0 AND host NOT IN (SELECT value FROM json_each(?)) AND "
+	queryDue  = selectDue + "next <= ? UNION ALL " + selectDue + "next > ? ORDER BY next LIMIT ?"
+
 	queryNotices   = "SELECT " + noticeColumns + " FROM notices WHERE host NOT IN (SELECT value FROM json_each(?)) ORDER BY next LIMIT ?"
-	queryNoticesOf = "SELECT " + noticeColumns + " FROM notices WHERE folded = ? AND (next <= ? AND given_up = 0 OR ?) ORDER BY next LIMIT ?"
+	queryNoticesOf = "SELECT " + noticeColumns + " FROM notices WHERE folded = ? AND ((next <= ? OR next > ?) AND given_up = 0 OR ?) ORDER BY next LIMIT ?"
 )
 
 // Notices gives what is still to be told.
@@ -27,12 +31,13 @@ func (l *Ledger) Notices(ctx context.Context, a ledger.NoticeAsk) ([]ledger.Noti
 		limit = -1
 	}
 	except := jsonList(a.Except, func(host string) string { return host })
+	due, ahead := nanos(a.Due), nanos(a.Due.Add(ledger.LongestPutOff))
 	query, args := queryNotices, []any{except, limit}
 	switch {
 	case a.Video != "":
-		query, args = queryNoticesOf, []any{spool.FoldID(a.Video), nanos(a.Due), a.Due.IsZero(), limit}
+		query, args = queryNoticesOf, []any{spool.FoldID(a.Video), due, ahead, a.Due.IsZero(), limit}
 	case !a.Due.IsZero():
-		query, args = queryDue, []any{nanos(a.Due), except, limit}
+		query, args = queryDue, []any{except, due, except, ahead, limit}
 	}
 	return collect(ctx, l, query, args, func(rows *sql.Rows) (n ledger.Notice, err error) {
 		var video string

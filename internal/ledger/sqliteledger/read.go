@@ -92,7 +92,7 @@ const (
 	// What comes after the columns of a job is what Ready merges places by.
 	selectReady = "SELECT " + jobColumns + ", " + videoID + `, j.priority, j.video
 		FROM jobs j CROSS JOIN videos v ON v.seq = j.video
-		WHERE j.state = 'ready' AND j.live = 1 AND j.rank = ? AND j.not_before <= ?`
+		WHERE j.state = 'ready' AND j.live = 1 AND j.rank = ? AND (j.not_before <= ? OR j.not_before > ?)`
 	orderReady = " ORDER BY j.priority DESC, j.turn, j.video, j.number LIMIT ?"
 
 	queryReady   = selectReady + orderReady

@@ -133,8 +133,9 @@ func (l *Ledger) Ready(ctx context.Context, a ledger.Ask) ([]spool.JobRecord, er
 
 // ready looks at each place by itself, by an index.
 func ready(ctx context.Context, tx *sql.Tx, a ledger.Ask, rank int) ([]readyJob, error) {
+	now, ahead := a.Now.UnixNano(), a.Now.Add(ledger.LongestRest).UnixNano()
 	if a.Places == nil {
-		return gather(ctx, tx, queryReady, []any{rank, a.Now.UnixNano(), a.Limit}, scanReady)
+		return gather(ctx, tx, queryReady, []any{rank, now, ahead, a.Limit}, scanReady)
 	}
 	var all []readyJob
 	for _, p := range a.Places {
@@ -142,7 +143,7 @@ func ready(ctx context.Context, tx *sql.Tx, a ledger.Ask, rank int) ([]readyJob,
 		if err != nil {
 			return nil, fmt.Errorf("place of ready jobs: %w", err)
 		}
-		some, err := gather(ctx, tx, queryReadyAt, []any{rank, a.Now.UnixNano(), place, a.Limit}, scanReady)
+		some, err := gather(ctx, tx, queryReadyAt, []any{rank, now, ahead, place, a.Limit}, scanReady)
 		if err != nil {
 			return nil, err
 		}

@@ -59,6 +59,7 @@ func Open(ctx context.Context, url string, opts Options) (*Queue, error) {
 		err := q.connect(ctx, url, opts)
 		if err == nil {
 			q.tells.Back()
+			q.weigh()
 			return q, nil
 		}
 		why := q.judge(err)
@@ -105,8 +106,8 @@ func (q *Queue) Send(ctx context.Context, topic string, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if limit := q.limit(); len(body) > limit {
-		return queue.TooBig(len(body), limit, "raise max_payload in the server's configuration, to 8 MB at most")
+	if len(body) > q.limit() {
+		return q.tooBig(len(body))
 	}
 	m := nats.NewMsg(subject(topic))
 	m.Data = body
@@ -125,7 +126,7 @@ func (q *Queue) Send(ctx context.Context, topic string, body []byte) error {
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return queue.ErrClosed
 		case errors.Is(err, nats.ErrMaxPayload), code(err, tooBigCodes):
-			return queue.TooBig(len(body), q.limit(), "raise max_payload in the server's configuration, to 8 MB at most")
+			return q.tooBig(len(body))
 		case code(err, fullCodes):
 			q.tells.Away(queue.Full(engine, q.at, err))
 		case gone(err):

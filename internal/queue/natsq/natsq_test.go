@@ -3,6 +3,7 @@ package natsq_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +92,27 @@ func TestNotUsable(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != queue.CodeRefused {
 			t.Errorf("%s: %v, want %s", url, err, queue.CodeRefused)
 		}
+	}
+}
+
+// TestCarriesLittle: a server as it comes carries a megabyte, which is told when
+// it is opened; the one of serve carries all there is.
+func TestCarriesLittle(t *testing.T) {
+	var warned []*spool.Error
+	link := queue.Link{Warns: func(e *spool.Error) { warned = append(warned, e) }}
+	own := open(t, "nats://"+serve(t, natsserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0"}).Address(), natsq.Options{Link: link})
+	defer own.Close()
+	if len(warned) > 0 {
+		t.Errorf("of serve's own is said: %v", warned)
+	}
+	b := brokertest.NATS(t)
+	q := open(t, "nats://"+b.Address, natsq.Options{Link: link})
+	defer q.Close()
+	if len(warned) != 1 || !strings.Contains(warned[0].Reason, b.Address) || !strings.Contains(warned[0].Reason, "1048576") || !strings.Contains(warned[0].Hint, "max_payload: 8MB") {
+		t.Errorf("warned: %v", warned)
+	}
+	var refused *spool.Error
+	if err := q.Send(t.Context(), "a", make([]byte, 2<<20)); !errors.As(err, &refused) || refused.Code != queue.CodeTooBig || !strings.Contains(refused.Hint, "max_payload: 8MB") {
+		t.Errorf("send 2 MiB: %v", err)
 	}
 }

@@ -93,6 +93,28 @@ func unusable(at, why, hint string) *spool.Error {
 	}
 }
 
+// raise is what lets a server carry all that Spool sends.
+const raise = "write max_payload: 8MB into the server's configuration, and start it again"
+
+// weigh warns of a server that carries less than what Spool may send.
+func (q *Queue) weigh() {
+	if carries := q.nc.MaxPayload(); carries < queue.MaxBody {
+		q.link.Warns(&spool.Error{
+			Class: spool.Environment, Code: "queue-carries-little", Hint: raise,
+			Reason: fmt.Sprintf("%s at %s carries messages of %d bytes at most: a video of several hours needs longer ones, and fails", engine, q.at, carries),
+		})
+	}
+}
+
+// tooBig is the error of a body that is longer than the server carries.
+func (q *Queue) tooBig(bytes int) error {
+	hint := ""
+	if q.nc.MaxPayload() < queue.MaxBody {
+		hint = raise
+	}
+	return queue.TooBig(bytes, q.limit(), hint)
+}
+
 // gone tells whether a server that is there lacks the stream or the consumer:
 // it was set up anew, or its data was lost.
 func gone(err error) bool {

@@ -166,6 +166,9 @@ func testTooBig(t *testing.T, e Engine) {
 	if err := q.Send(ctx, "a", make([]byte, 10<<20)); !errors.As(err, &refused) || refused.Code != queue.CodeTooBig {
 		t.Fatalf("Send of 10 MiB = %v, want %s", err, queue.CodeTooBig)
 	}
+	if refused.Class != spool.Permanent || refused.Hint == "" {
+		t.Errorf("10 MiB are refused with %+v", refused)
+	}
 	send(ctx, t, q, "a", []byte("small"))
 	if got := receive(ctx, t, q, "a"); string(got) != "small" {
 		t.Errorf("got %q, want small", got)

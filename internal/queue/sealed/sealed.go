@@ -56,6 +56,9 @@ func (q *Queue) Send(ctx context.Context, topic string, body []byte) error {
 	if topic == queue.InboxTopic {
 		return q.inner.Send(ctx, topic, body)
 	}
+	if len(body) > longestBody { // nobody would open it
+		return queue.TooBig(len(body), longestBody, "")
+	}
 	e, err := seal(q.opts.Fleet, q.opts.Worker, topic, body)
 	if err != nil {
 		return fmt.Errorf("send to %s: %w", topic, err)

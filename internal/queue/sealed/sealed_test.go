@@ -171,3 +171,13 @@ func receive(t *testing.T, q queue.Queue, topic string) string {
 	}
 	return string(d.Body)
 }
+
+// TestTooLongToOpen: a body that no receiver would unpack is not sent.
+func TestTooLongToOpen(t *testing.T) {
+	q := sealed.New(memq.New(), sealed.Options{Fleet: fleet(t)})
+	defer q.Close()
+	var refused *spool.Error
+	if err := q.Send(t.Context(), queue.ReportTopic, make([]byte, 64<<20+1)); !errors.As(err, &refused) || refused.Code != queue.CodeTooBig {
+		t.Errorf("it is sent: %v", err)
+	}
+}
