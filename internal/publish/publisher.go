@@ -56,7 +56,7 @@ type Target struct {
 	Video, Revision string
 	Keys            spool.ContentKeys // none: segments are not encrypted
 	// Careful asks the store for each object first, and puts only what it
-	// does not have: for parts of which some was published before.
+	// does not have: for parts of which some may be published already.
 	Careful bool
 	// Still makes the I-frames of the rendition named Stilled, when segments
 	// are encrypted, into objects of their own: nobody can decrypt a part of a
@@ -65,9 +65,13 @@ type Target struct {
 	Stilled string
 }
 
-// Target makes the target of a job.
+// Target makes the target of a job. One that was handed out before may have
+// been published by whoever had it then. Where puts are not atomic this holds
+// for the one who had it first, too: that is the one who is told to stop when
+// another has been faster, and a put that breaks off may take away what counts.
 func (p Publisher) Target(job spool.Job) Target {
-	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Keys: job.Keys}
+	careful := job.Epoch > 1 || !p.Store.Properties().AtomicPut
+	return Target{Publisher: p, Video: job.Video, Revision: job.Revision, Keys: job.Keys, Careful: careful}
 }
 
 // Segment publishes one segment; s.SHA256 is that of plain.
@@ -198,6 +202,35 @@ func (t Target) there(ctx context.Context, o spool.Object) (bool, error) {
 	return info.Size == o.Size, nil
 }
 
+// has reports whether the store has an object, with its size and its hash. What
+// is put in one step, and was confirmed by the store, has the hash that is in
+// its name; everything else is read.
+func (t Target) has(ctx context.Context, o spool.Object) (bool, error) {
+	there, err := t.there(ctx, o)
+	if p := t.Store.Properties(); err != nil || !there || p.AtomicPut && p.Checksum {
+		return there, err
+	}
+	got, err := t.hash(ctx, o)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && got == o.SHA256, err
+}
+
+// hash reads an object of the store.
+func (t Target) hash(ctx context.Context, o spool.Object) (string, error) {
+	r, err := t.Store.Open(ctx, path.Join(t.Video, o.Name), 0, -1)
+	if err != nil {
+		return "", fmt.Errorf("read back: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return "", fmt.Errorf("read back: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
 // content is what an object will be.
 type content struct {
 	body         []byte
@@ -213,7 +246,7 @@ func (t Target) object(ctx context.Context, c content, ask bool, name func(h8 st
 	o := spool.Object{Name: name(c.sha256[:8]), Size: int64(len(c.body)), SHA256: c.sha256, Type: c.kind}
 	return o, t.again(ctx, func() error {
 		if ask {
-			if there, err := t.there(ctx, o); err != nil || there {
+			if there, err := t.has(ctx, o); err != nil || there {
 				return err
 			}
 		}
@@ -231,16 +264,11 @@ func (t Target) put(ctx context.Context, o spool.Object, body []byte) error {
 	if t.Store.Properties().Checksum {
 		return nil
 	}
-	r, err := t.Store.Open(ctx, name, 0, -1)
+	got, err := t.hash(ctx, o)
 	if err != nil {
-		return fmt.Errorf("read back: %w", err)
+		return err
 	}
-	defer r.Close() //nolint:errcheck // read only
-	h := sha256.New()
-	if _, err := io.Copy(h, r); err != nil {
-		return fmt.Errorf("read back: %w", err)
-	}
-	if hex.EncodeToString(h.Sum(nil)) != o.SHA256 {
+	if got != o.SHA256 {
 		return &spool.Error{
 			Class: spool.Transient, Code: "store-changed-bytes",
 			Reason: "the destination gave back other bytes than were put into it",

@@ -26,9 +26,10 @@ var ErrNotFound = errors.New("not in the store")
 type Store interface {
 	// Put writes an object whole, or leaves what was there (see Properties);
 	// without AtomicPut a Put that breaks off may lose what was there, but
-	// leaves no part. It reads body from its start, wherever it stands. When
-	// it returns nil the bytes are durable: a power cut does not lose them, as
-	// far as the store can promise.
+	// leaves no part; the end of ctx alone never makes it lose anything. It
+	// reads body from its start, wherever it stands. When it returns nil the
+	// bytes are durable: a power cut does not lose them, as far as the store
+	// can promise.
 	Put(ctx context.Context, name string, body io.ReadSeeker, o PutOptions) error
 	// Open reads length bytes from offset; length < 0 means to the end. Past
 	// the end there is nothing to read, and that is no error.

@@ -22,6 +22,8 @@ type parcel struct {
 	// What lies beside it: a poster and a description, and the master.
 	about  []document
 	master document
+
+	before []byte // the master that was there when the job began; nil: none
 }
 
 // beside is all that lies beside the revision, the master last.

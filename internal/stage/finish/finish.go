@@ -31,6 +31,8 @@ type Stage struct {
 	// ledger.
 	KeysDir string
 	Version string // of Spool
+
+	suspicious bool // it looks whether it was overtaken before each step
 }
 
 // Cache headers: nothing below a revision ever changes; what lies beside it
@@ -80,8 +82,9 @@ func (s Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Progr
 	}}, nil
 }
 
-// announce puts what lies beside the revision, the master last. Meanwhile it
-// looks what the store has of the video; an error of that is in what it gives.
+// announce puts what lies beside the revision, the master last, unless somebody
+// else was faster. Meanwhile it looks what the store has of the video; an error
+// of that is in what it gives.
 func (s Stage) announce(ctx context.Context, job spool.Job, p *parcel, m *meter) (there listing, err error) {
 	err = flow.Run(ctx, func(g *flow.Group) {
 		g.Go(func(ctx context.Context) error {
@@ -91,12 +94,7 @@ func (s Stage) announce(ctx context.Context, job spool.Job, p *parcel, m *meter)
 			return nil
 		})
 		g.Go(func(ctx context.Context) error {
-			for _, step := range [][]document{p.about, {p.master}} {
-				if err := s.putAll(ctx, job.Video, step, brief, m); err != nil {
-					return err
-				}
-			}
-			return nil
+			return s.inTime(ctx, job, p, m)
 		})
 	})
 	return there, err //nolint:wrapcheck // each says what it was about
@@ -109,7 +107,8 @@ func (s Stage) putRevision(ctx context.Context, job spool.Job, p *parcel, m *met
 	var glimpses *board
 	err = flow.Run(ctx, func(g *flow.Group) {
 		g.Go(func(ctx context.Context) error {
-			if err := s.ours(ctx, job); err != nil {
+			var err error
+			if p.before, err = s.ours(ctx, job); err != nil {
 				return err
 			}
 			if err := s.exportKeys(job); err != nil {

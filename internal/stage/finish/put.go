@@ -136,16 +136,6 @@ func foreign(video string) error {
 	}
 }
 
-// ours refuses a folder in which a stranger's master playlist or video.json
-// lies.
-func (s Stage) ours(ctx context.Context, job spool.Job) error {
-	_, err := Look(ctx, s.Store, job.Video)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
 // maxCard is the size in bytes from which a video.json is not one.
 const maxCard = 4 << 20
 

@@ -122,12 +122,9 @@ func sweepAbandoned(ctx context.Context, s store.Store, video, keep string, mine
 
 // publishedRevision is the one that the master leads to, "" without a master.
 func publishedRevision(ctx context.Context, s store.Store, video string) (string, error) {
-	text, err := read(ctx, s, video+"/"+verify.MasterName, maxCard)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read master playlist: %w", err)
+	text, err := masterOf(ctx, s, video)
+	if err != nil || text == nil {
+		return "", err
 	}
 	master, err := hls.ParseMaster(text)
 	if err != nil {

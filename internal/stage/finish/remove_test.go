@@ -65,22 +65,8 @@ func TestReplaceAndSweep(t *testing.T) {
 	if err := finish.SweepRevision(t.Context(), m, "vid", "r1"); err == nil {
 		t.Fatal("the published revision is swept")
 	}
-	second := job
-	second.Revision = "r2"
+	second := successor(m, job)
 	second.Published = "r1"
-	made := spool.Made{Inits: slices.Clone(job.Made.Inits), Segments: slices.Clone(job.Made.Segments)}
-	move := func(o *spool.Object) {
-		name := "r2" + strings.TrimPrefix(o.Name, "r1")
-		m.Set("vid/"+name, m.Bytes("vid/"+o.Name))
-		o.Name = name
-	}
-	for i := range made.Inits {
-		move(&made.Inits[i].Object)
-	}
-	for i := range made.Segments {
-		move(&made.Segments[i].Object)
-	}
-	second.Made = &made
 	if _, err := run(t, stage(m), second); err != nil {
 		t.Fatal(err)
 	}

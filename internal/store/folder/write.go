@@ -28,7 +28,11 @@ func (s *Store) Put(ctx context.Context, name string, body io.ReadSeeker, _ stor
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("put %s: rewind what is to be written: %w", name, err)
 	}
-	return s.problem("put", name, s.write(root, name, &stoppable{ctx, body}))
+	var from io.Reader = body
+	if s.properties.AtomicPut { // else what was there is gone as soon as it is begun
+		from = &stoppable{ctx, body}
+	}
+	return s.problem("put", name, s.write(root, name, from))
 }
 
 // Delete removes an object, and the folders that are empty without it.

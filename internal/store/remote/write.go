@@ -128,16 +128,45 @@ func (s *Store) settle(ctx context.Context, f rclone.Fs, temp, name string, l lo
 	}
 	s.folders.RLock()
 	defer s.folders.RUnlock()
-	if !s.kind.atomicMove {
-		// Not every server of this kind renames over what is there.
-		if old, err := f.NewObject(ctx, name); err == nil {
-			if err := old.Remove(ctx); err != nil && !missing(err) {
-				return err
-			}
+	if s.kind.atomicMove {
+		_, err = f.Features().Move(ctx, made, name)
+		return err
+	}
+	return replace(ctx, f, made, name)
+}
+
+// replace moves a file to where another one may be. Not every server renames
+// over what is there, so that is removed first; whoever is told to stop between
+// the two would leave nothing.
+func replace(ctx context.Context, f rclone.Fs, made rclone.Object, name string) error {
+	old, err := f.NewObject(ctx, name)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	late, end := outlive(ctx, 20*time.Second)
+	defer end()
+	if err == nil {
+		if err := old.Remove(late); err != nil && !missing(err) {
+			return err
 		}
 	}
-	_, err = f.Features().Move(ctx, made, name)
+	_, err = f.Features().Move(late, made, name)
 	return err
+}
+
+// outlive gives a context that ends some time after ctx has.
+func outlive(ctx context.Context, long time.Duration) (late context.Context, end func()) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(long)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-late.Done():
+		}
+	})
+	return late, func() { forget(); cancel() }
 }
 
 // discard removes what was not finished, also when the time for it is over.

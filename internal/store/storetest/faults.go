@@ -62,6 +62,36 @@ func testBrokenBody(t *testing.T, s store.Store) {
 	}
 }
 
+// stopping is a body whose first bytes are the last that are wanted.
+type stopping struct {
+	io.ReadSeeker
+	stop func()
+}
+
+func (s *stopping) Read(p []byte) (int, error) {
+	n, err := s.ReadSeeker.Read(p[:min(len(p), 64<<10)])
+	s.stop()
+	return n, err
+}
+
+// testStoppedPut: whoever is told to stop while it puts what is there already
+// leaves the old one or the new one.
+func testStoppedPut(t *testing.T, s store.Store) {
+	put(t, s, "v/a", version(0))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := s.Put(ctx, "v/a", &stopping{bytes.NewReader(version(1)), cancel}, store.PutOptions{})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("put = %v, want nil or canceled", err)
+	}
+	if got := list(t, s, ""); !slices.Equal(got, []string{"v/a"}) {
+		t.Fatalf("the store holds %q, want v/a", got)
+	}
+	if err := whole(read(t, s, "v/a", 0, -1)); err != nil {
+		t.Errorf("the object %v", err)
+	}
+}
+
 // version is an object that tells by any of its bytes which one it is.
 func version(n int) []byte { return bytes.Repeat([]byte{byte('a' + n)}, 300_000+1000*n) }
 

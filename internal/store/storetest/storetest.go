@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"deletes", testDelete},
 		{"leaves what was there when the body breaks", testBrokenBody},
 		{"obeys ended contexts", testEndedContext},
+		{"keeps an object when its put is stopped", testStoppedPut},
 		{"keeps whole objects under concurrent puts", testConcurrentPuts},
 		{"never shows a part", testNoParts},
 		{"puts beside deletes", testPutBesideDelete},
