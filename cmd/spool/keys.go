@@ -21,14 +21,14 @@ func newKeys() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	export := &cobra.Command{
-		Use: "export DIR", Short: "write every content key to DIR/<video>/<key>.key", Args: atLeast(1, "a folder"),
+		Use: "export DIR", Short: "write every content key to DIR/<video>/<key>.key", Args: exactly(1, "a folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return visit(cmd, func(ctx context.Context, h *house) error { return h.exportKeys(ctx, cmd, args[0]) })
 		},
 	}
 	config.Bind(export.Flags(), "to", "state", "rclone-config", "config")
 	fleet := &cobra.Command{
-		Use: "fleet [FILE]", Short: "make the key that serve and its workers share (fleet.key)", Args: cobra.MaximumNArgs(1),
+		Use: "fleet [FILE]", Short: "make the key that serve and its workers share (fleet.key)", Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return makeFleetKey(cmd, append(args, "fleet.key")[0]) },
 	}
 	cmd.AddCommand(export, newKeyLink(), fleet)
@@ -38,7 +38,7 @@ func newKeys() *cobra.Command {
 func newKeyLink() *cobra.Command {
 	var long time.Duration
 	cmd := &cobra.Command{
-		Use: "link ID", Short: "print a link to a video's key that ends by itself", Args: atLeast(1, "an ID"),
+		Use: "link ID", Short: "print a link to a video's key that ends by itself", Args: exactly(1, "an ID"),
 		Long: `Prints the address of the key of what is published of a video, signed with the
 API's token: spool serve gives the key to whoever has the link, until it ends.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
