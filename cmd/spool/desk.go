@@ -104,9 +104,13 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 	if err != nil {
 		return webapi.Detail{}, err
 	}
+	ids, err := d.keyIDs(ctx, rec.Video)
+	if err != nil {
+		return webapi.Detail{}, err
+	}
 	_, attended := lock.Held(ctx, d.cfg.State)
 	return webapi.Detail{
-		Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
+		Video: d.card(ctx, rec, attended, true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices, Keys: ids,
 	}, nil
 }
 
