@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -67,7 +68,7 @@ func (a adding) run(cmd *cobra.Command, client *webapi.Client, lines []intake.Li
 	var all []webapi.Submission
 	for _, l := range lines {
 		if l.Err != nil {
-			fmt.Fprintf(said, "refused %s: %s\n", plaintext.Sanitize(l.Where()), plaintext.Sanitize(l.Err.Reason))
+			sayRefused(said, l.Where(), l.Err.Reason, l.Err.Hint)
 			failed++
 			continue
 		}
@@ -90,10 +91,7 @@ func (a adding) run(cmd *cobra.Command, client *webapi.Client, lines []intake.Li
 		switch {
 		case t.Problem != nil:
 			failed++
-			fmt.Fprintf(said, "refused %s: %s\n", plaintext.Sanitize(t.Source), plaintext.Sanitize(t.Problem.Detail))
-			if t.Problem.Hint != "" {
-				fmt.Fprintf(said, "  hint: %s\n", plaintext.Sanitize(t.Problem.Hint))
-			}
+			sayRefused(said, t.Source, t.Problem.Detail, t.Problem.Hint)
 		case t.Video != nil && !a.wait:
 			fmt.Fprintf(out, "%s\t%s\n", t.Video.ID, t.Verdict)
 		case t.Video != nil:
@@ -108,6 +106,14 @@ func (a adding) run(cmd *cobra.Command, client *webapi.Client, lines []intake.Li
 		return ended(exitSomeFailed)
 	}
 	return nil
+}
+
+// sayRefused says why a source was not taken, and what to do.
+func sayRefused(said io.Writer, source, reason, hint string) {
+	fmt.Fprintf(said, "refused %s: %s\n", plaintext.Sanitize(source), plaintext.Sanitize(reason))
+	if hint != "" {
+		fmt.Fprintf(said, "  hint: %s\n", plaintext.Sanitize(hint))
+	}
 }
 
 // await waits until each video has ended, tells how, and counts those that are

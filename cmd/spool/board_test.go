@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,5 +138,27 @@ func TestBoardTellsWhatElseIsWaitedFor(t *testing.T) {
 	b.changed(v)
 	if len(told) != 3 || told[2].Type != progress.Resumed {
 		t.Errorf("when it goes on: %+v", told)
+	}
+}
+
+// What is told of a video's progress is filled in: nobody is promised a figure
+// that nothing sets.
+func TestSnapshotIsWhole(t *testing.T) {
+	t.Parallel()
+	plan := &spool.Plan{
+		Timeline: spool.Timeline{Frames: 100, Rate: spool.Ratio{Num: 25, Den: 1}},
+		Chunks:   []spool.Chunk{{Number: 0, Frames: 50}, {Number: 1, Frames: 50}},
+	}
+	s := &standing{revision: "r1", plan: plan, framesDone: 50, chunksDone: 1}
+	snap := s.snapshot([]spool.Running{
+		{JobKey: job(spool.Fetch, 0), Progress: spool.Progress{Phase: spool.Downloading, Done: 1, Total: 2}},
+		{JobKey: job(spool.Encode, 1), Progress: spool.Progress{Phase: spool.Encoding, Done: 10, Note: "slowly"}},
+		{JobKey: job(spool.Audio, 0), Progress: spool.Progress{Phase: spool.Publishing, Done: 1, Total: 2}},
+	})
+	fields := reflect.ValueOf(snap)
+	for i := range fields.NumField() {
+		if fields.Field(i).IsZero() {
+			t.Errorf("nothing sets %s: %+v", fields.Type().Field(i).Name, snap)
+		}
 	}
 }

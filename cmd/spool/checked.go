@@ -189,7 +189,7 @@ func (s inStore) Read(ctx context.Context, at *url.URL, part *m3u8.Range, most i
 
 // unread is an error of one object; its place is told with it.
 func unread(why string, cause error) *spool.Error {
-	return &spool.Error{Class: spool.Permanent, Code: "unreadable", Reason: why, Hint: "look at the store; what Spool published, spool again publishes anew", Err: cause}
+	return &spool.Error{Class: spool.Permanent, Code: "unreadable", Reason: why, Hint: "look at the store; if Spool published it, spool run with its source publishes it anew", Err: cause}
 }
 
 // playlistIn finds the playlist that a file or a folder stands for: the one

@@ -113,8 +113,12 @@ func (d *desk) Get(ctx context.Context, id string) (webapi.Detail, error) {
 	if err != nil {
 		return webapi.Detail{}, err
 	}
+	ids, err := d.keyIDs(ctx, rec.Video)
+	if err != nil {
+		return webapi.Detail{}, err
+	}
 	return webapi.Detail{
-		Video: d.card(ctx, rec, d.whys(ctx)(rec), true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices,
+		Video: d.card(ctx, rec, d.whys(ctx)(rec), true), Sound: sounds, Subtitles: texts, Jobs: jobRecords(rec), Notices: notices, Keys: ids,
 	}, nil
 }
 

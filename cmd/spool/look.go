@@ -91,7 +91,7 @@ func list(ctx context.Context, out io.Writer, c counter, q webapi.Query, asJSON 
 func newShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show ID", Short: "all that is known of one video", Args: atLeast(1, "an ID"),
+		Use: "show ID", Short: "all that is known of one video", Args: exactly(1, "an ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return asked(cmd, func(ctx context.Context, _ config.Config, c counter) error {
 				return show(ctx, cmd.OutOrStdout(), c, args[0], asJSON)

@@ -25,8 +25,13 @@ func newRetry() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retry ID…", Short: "let failed videos go on where they ended",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && !all {
+			switch {
+			case len(args) == 0 && !all:
 				return usage("missing-argument", "spool retry needs an ID, or --all", "spool ls --status failed lists what failed")
+			case all && len(args) > 0:
+				return usage("unexpected-argument", fmt.Sprintf("spool retry --all takes no ID, and got %q", args[0]), "leave out one of the two")
+			case !all && len(causes) > 0:
+				return usage("bad-flag", "--cause chooses among all that failed, and IDs are given", "leave out --cause, or say --all in place of the IDs")
 			}
 			return asked(cmd, func(ctx context.Context, cfg config.Config, c counter) error {
 				if all {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/progress"
 )
 
 // columns is how wide help is: what terminals have at least.
@@ -30,7 +31,6 @@ it again does only what is missing.`,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SuggestionsMinimumDistance = 2
 	cobra.AddTemplateFunc("wrapped", func(f *pflag.FlagSet) string { return f.FlagUsagesWrapped(columns) })
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | wrapped"))
 	root.Long += "\n\nThe flags of run that matter (spool run --help has them all):\n" + mainFlags()
@@ -48,6 +48,9 @@ it again does only what is missing.`,
 	for name, short := range map[string]string{"help": "explain a command", "completion": "print a script by which a shell completes commands"} {
 		if cmd, _, err := root.Find([]string{name}); err == nil {
 			cmd.Short = short
+			for _, shell := range cmd.Commands() {
+				shell.Args = none
+			}
 		}
 	}
 	return root
@@ -60,21 +63,24 @@ func mainFlags() string {
 	return strings.TrimRight(flags.FlagUsagesWrapped(columns), "\n")
 }
 
-// noSuchCommand answers a word that is no command with the nearest that is.
+// noSuchCommand answers a word that is no command with the nearest that is: of
+// spool, or of a command that is a group of others.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "spool help lists the commands"
+	group := cmd.CommandPath()
+	hint := group + " --help lists the commands"
+	cmd.SuggestionsMinimumDistance = 2 // cobra's own, which it does not hand down
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean: spool " + strings.Join(near, ", spool ") + "?"
-	} else if strings.ContainsAny(args[0], "/.") {
+		hint = "did you mean: " + group + " " + strings.Join(near, ", "+group+" ") + "?"
+	} else if !cmd.HasParent() && strings.ContainsAny(args[0], "/.") {
 		hint = "to publish it, type: spool run " + quoted(args[0])
 	}
-	return usage("no-such-command", fmt.Sprintf("%q is not a command of spool", args[0]), hint)
+	return usage("no-such-command", fmt.Sprintf("%q is not a command of %s", args[0], group), hint)
 }
 
-// exactly is cobra's argument count with our words.
+// atLeast is cobra's argument count with our words. what names the arguments.
 func atLeast(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
@@ -84,10 +90,24 @@ func atLeast(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// none refuses arguments.
-func none(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("unexpected-argument", fmt.Sprintf("%s takes no argument, and got %q", cmd.CommandPath(), args[0]), cmd.UseLine())
+// atMost refuses what nobody would look at.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			takes := "no argument"
+			if n > 0 {
+				takes = "only " + progress.Number(n, "argument")
+			}
+			return usage("unexpected-argument", fmt.Sprintf("%s takes %s, and got %q", cmd.CommandPath(), takes, args[n]), cmd.UseLine())
+		}
+		return nil
 	}
-	return nil
 }
+
+// exactly is for commands that look at so many arguments.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return cobra.MatchAll(atLeast(n, what), atMost(n))
+}
+
+// none refuses arguments.
+func none(cmd *cobra.Command, args []string) error { return atMost(0)(cmd, args) }

@@ -149,6 +149,29 @@ func TestKeysOfParts(t *testing.T) {
 	}
 }
 
+// The keys of what is published are named: not those of a revision that was
+// before it, or is being made.
+func TestKeysOfWhatIsPublished(t *testing.T) {
+	t.Parallel()
+	r := openRun(t, newHome(t))
+	v := spool.Video{ID: "v", Revision: "r1", Status: spool.Waiting, Settings: spool.Settings{Encrypt: true, KeyURI: "/{key}"}}
+	if err := r.prepareKeys([]spool.Video{v}); err != nil {
+		t.Fatal(err)
+	}
+	for revision, each := range map[string]int{"r1": 0, "r10": 5, "r2": 3} {
+		v.Revision, v.Settings.KeyRotation = revision, each
+		if _, err := r.keys.Content(t.Context(), v, 0, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for published, want := range map[string]string{"": "", "r1": "r1", "r10": "r10-00000 r10-00001", "r2": "r2-00000 r2-00001 r2-00002 r2-00003"} {
+		v.Published = published
+		if ids, err := r.keyIDs(t.Context(), v); err != nil || strings.Join(ids, " ") != want {
+			t.Errorf("of %q: %q (%v), want %q", published, ids, err, want)
+		}
+	}
+}
+
 // A source that vanished from scratch is fetched again: that says nothing
 // against it, and it is not read more carefully.
 func TestSourceThatVanishedIsFetchedAgain(t *testing.T) {

@@ -87,12 +87,12 @@ func TestServe(t *testing.T) {
 
 // What is handed in over the API is one video, however often and by how many
 // at a time; it outlives the serve, is looked at, stopped, retried and removed
-// by the commands, and its key is for those who may have it.
+// by the commands, and its keys are for those who may have them.
 func TestServeDesk(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.gate(t)
-	args := []string{"serve", "--http", "127.0.0.1:0", "--keys", "keys", "--allow-source", h.dir}
+	args := []string{"serve", "--http", "127.0.0.1:0", "--keys", "keys", "--key-rotation", "1", "--allow-source", h.dir}
 	if said := h.do(t, exitTryAgain, "add", h.clip); !strings.Contains(said, "no spool serve") {
 		t.Errorf("without a serve:\n%s", said)
 	}
@@ -122,8 +122,15 @@ func TestServeDesk(t *testing.T) {
 		t.Errorf("waited for:\n%s", said)
 	}
 	h.good(t, 1)
-	link, _, _ := strings.Cut(h.do(t, exitReady, "keys", "link", id), "\n")
-	for path, status := range map[string]int{link: http.StatusOK, strings.TrimSuffix(link, link[len(link)-1:]): http.StatusUnauthorized} {
+	links := strings.Fields(h.do(t, exitReady, "keys", "link", id))
+	if len(links) != 3 {
+		t.Fatalf("three chunks, a key each, have the links %q", links)
+	}
+	wanted := map[string]int{links[0][:len(links[0])-1]: http.StatusUnauthorized}
+	for _, link := range links {
+		wanted[link] = http.StatusOK
+	}
+	for path, status := range wanted {
 		res, err := http.Get(h.serves() + path)
 		if err != nil {
 			t.Fatal(err)

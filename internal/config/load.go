@@ -153,6 +153,7 @@ func (l *loader) files(flags *pflag.FlagSet) error {
 		if err == nil && !found {
 			return &spool.Error{
 				Class: spool.Permanent, Code: "no-config", Reason: fmt.Sprintf("%s names %s, which is not there", origin, plaintext.Sanitize(path)),
+				Hint: "correct the path, or leave it out: spool.yaml is found where it usually lies",
 			}
 		}
 		return err
@@ -194,11 +195,7 @@ func (l *loader) file(path string, trusted bool) (found bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		code, what := "bad-config", "is not valid YAML with a key: value a line"
-		if _, e := os.ReadFile(path); e != nil {
-			code, what = "no-config", "cannot be read"
-		}
-		return false, &spool.Error{Class: spool.Permanent, Code: code, Reason: "the config file " + plaintext.Sanitize(path) + " " + what, Err: err}
+		return false, unreadable(path, err)
 	}
 	l.cfg.Files = append(l.cfg.Files, path)
 	raw := k.Raw()
@@ -208,6 +205,22 @@ func (l *loader) file(path string, trusted bool) (found bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// unreadable is the error of a file that is there.
+func unreadable(path string, err error) *spool.Error {
+	subject := "the config file " + plaintext.Sanitize(path)
+	if _, cause := os.ReadFile(path); cause != nil {
+		return &spool.Error{
+			Class: spool.Permanent, Code: "no-config", Err: cause,
+			Reason: subject + " cannot be read", Hint: "permit reading it, or name another file with --config",
+		}
+	}
+	return &spool.Error{
+		Class: spool.Permanent, Code: "bad-config",
+		Reason: subject + " is not valid YAML with a key: value a line (" + plaintext.Complaint(err) + ")",
+		Hint:   "put text with : or # in it in quotes, and indent with spaces; with spool config schema, an editor checks it",
+	}
 }
 
 func (l *loader) fileKey(key string, value any, path string, trusted bool) error {
@@ -271,7 +284,7 @@ func scalar(value any) (string, bool) {
 }
 
 func unknown(subject, key string, known []string) *spool.Error {
-	e := &spool.Error{Class: spool.Permanent, Code: "unknown-setting", Reason: subject + " is not a setting"}
+	e := &spool.Error{Class: spool.Permanent, Code: "unknown-setting", Reason: subject + " is not a setting", Hint: "spool config schema says what may stand there"}
 	if near := spelling.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), known); near != "" {
 		e.Hint = "did you mean " + near + "?"
 	}

@@ -19,6 +19,13 @@ func TooDamaged(ended error) bool {
 	return errors.As(ended, &exit) && exit.Code == tooDamaged
 }
 
+// What to do when an encoder ends badly again and again: the cause lies in what
+// it reads, or in the encoder itself.
+const (
+	lookAtSource  = "it is tried again; if that does not help, look at the source with ffprobe"
+	lookAtEncoder = "it is tried again; if that does not help, see what spool doctor says of ffmpeg, or install another one"
+)
+
 // Killed is the error of an encoder that a signal ended, or nil when ended is
 // not that. what names the work: "chunk 3". The *process.ExitError is in its
 // chain.
@@ -30,6 +37,7 @@ func Killed(what string, ended error) error {
 	e := &spool.Error{
 		Class: spool.Transient, Code: "encoder-killed", Err: exit,
 		Reason: fmt.Sprintf("the encoder of %s was killed by signal %d (%s)", what, int(exit.Signal), exit.Signal),
+		Hint:   lookAtSource,
 	}
 	if exit.Signal == syscall.SIGKILL {
 		e.Hint = "if nobody killed it, the machine ran out of memory: use fewer encoders (--encodes)"
@@ -47,6 +55,7 @@ func Failed(what string, ended error) error {
 	return &spool.Error{
 		Class: spool.Transient, Code: "encoder-failed", Err: exit,
 		Reason: fmt.Sprintf("the encoder of %s failed with status %d", what, exit.Code),
+		Hint:   lookAtSource,
 	}
 }
 
@@ -64,6 +73,16 @@ func Stuck(what string, cause error) error {
 	return &spool.Error{
 		Class: spool.Transient, Code: "encoder-stuck", Err: cause,
 		Reason: fmt.Sprintf("the encoder of %s made no progress and was stopped", what),
-		Hint:   "it is tried again; if that does not help, look at the source with ffprobe",
+		Hint:   lookAtSource,
+	}
+}
+
+// Unplanned is the error of an encoder that ended well, and whose segments are
+// others than it was told to write.
+func Unplanned(what string, cause error) error {
+	return &spool.Error{
+		Class: spool.Transient, Code: "segments-not-as-planned", Err: cause,
+		Reason: fmt.Sprintf("the encoder of %s wrote something else than was planned", what),
+		Hint:   lookAtEncoder,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -268,6 +269,37 @@ func TestWithoutAPageTool(t *testing.T) {
 	}
 	in.Pages, in.Client = nil, nil
 	expect(t, "1 bad no-page-tool", verdicts(t, in, Arguments(sources[:1])))
+}
+
+// A server's refusal is told with what to do about it.
+func TestStatusesSayWhatToDo(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	in := &Intake{Ledger: shelf{}, Client: server.Client()}
+	for _, c := range []struct {
+		status       int
+		class        spool.Class
+		reason, hint string
+	}{
+		{404, spool.Permanent, " answered 404 (Not Found)", "check the link; the file is not there (any more)"},
+		{403, spool.Permanent, " answered 403 (Forbidden)", "the link may have expired, or may need a login"},
+		{418, spool.Permanent, " answered 418 (I'm a teapot)", "open the address in a browser and look what it says"},
+		{425, spool.Transient, " answered 425 (Too Early)", "the server is busy; try again later"},
+		{599, spool.Transient, " answered 599", "the server is busy; try again later"},
+	} {
+		source := fmt.Sprintf("%s/%d", server.URL, c.status)
+		for r := range in.Run(t.Context(), Arguments([]string{source})) {
+			if e := r.Err; e == nil || e.Class != c.class || e.Reason != source+c.reason || e.Hint != c.hint {
+				t.Errorf("%d: %+v", c.status, e)
+			}
+		}
+	}
 }
 
 // noTool is a page tool whose program is missing.

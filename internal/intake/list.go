@@ -84,7 +84,7 @@ func ParseList(name string, r io.Reader) ([]Line, error) {
 	if form != ".yaml" && form != ".yml" && form != ".json" {
 		var head bytes.Buffer
 		if _, err := io.CopyN(&head, r, 4096); err != nil && !errors.Is(err, io.EOF) {
-			return nil, listError(name, "list-unreadable", "cannot be read: "+err.Error())
+			return nil, unreadable(name, err)
 		}
 		form = sniffForm(head.Bytes())
 		r = io.MultiReader(bytes.NewReader(head.Bytes()), r)
@@ -138,10 +138,10 @@ func whole(parse func(name string, text []byte) ([]Line, error)) parser {
 	return func(name string, r io.Reader) ([]Line, error) {
 		text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 		if err != nil {
-			return nil, listError(name, "list-unreadable", "cannot be read: "+err.Error())
+			return nil, unreadable(name, err)
 		}
 		if len(text) > maxBytes {
-			return nil, listError(name, "list-too-big", "is larger than 64 MiB")
+			return nil, tooLong(name, "list-too-big", "is larger than 64 MiB")
 		}
 		if e := checkEncoding(name, text, 1); e != nil {
 			return nil, e
@@ -252,8 +252,21 @@ func notAList(name string) *spool.Error {
 }
 
 func tooMany(name string) *spool.Error {
-	e := listError(name, "list-too-long", fmt.Sprintf("has more than %d entries", maxLines))
+	return tooLong(name, "list-too-long", fmt.Sprintf("has more than %d entries", maxLines))
+}
+
+func tooLong(name, code, predicate string) *spool.Error {
+	e := listError(name, code, predicate)
 	e.Hint = "split it into several lists"
+	return e
+}
+
+func unreadable(name string, err error) *spool.Error {
+	e := listError(name, "list-unreadable", "cannot be read: "+err.Error())
+	e.Hint = "check the disk that it lies on, or copy it elsewhere"
+	if name == "-" {
+		e.Hint = "look what the program before the pipe says, or put the list into a file"
+	}
 	return e
 }
 

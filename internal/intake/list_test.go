@@ -3,8 +3,10 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,6 +98,39 @@ func TestWholeListRefused(t *testing.T) {
 			t.Errorf("%s %.20q: %v, want code %s", c.name, c.text, err, c.code)
 		}
 	}
+}
+
+// What is wrong with a list as a whole is told with its place and what to do.
+func TestRefusedListsSayWhatToDo(t *testing.T) {
+	broken := iotest.ErrReader(errors.New("input/output error"))
+	for _, c := range []struct {
+		name         string
+		from         io.Reader
+		reason, hint string
+	}{
+		{"l.yaml", strings.NewReader("- /a.mp4\n- source: /b.mp4\n  title: one: two\n"), "is not valid YAML (near line 3: ", "in quotes"},
+		{"l.yaml", strings.NewReader("- *somebody\n"), "is not valid YAML (unknown anchor … ", "in quotes"},
+		{"l.yaml", io.LimitReader(ones{}, maxBytes+1), "larger than 64 MiB", "several lists"},
+		{"l.txt", broken, "cannot be read: input/output error", "copy it elsewhere"},
+		{"l.json", broken, "cannot be read: input/output error", "copy it elsewhere"},
+		{"-", broken, "standard input cannot be read: input/output error", "into a file"},
+	} {
+		_, err := ParseList(c.name, c.from)
+		var e *spool.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Reason, c.reason) || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%s: %+v, want %s … (%s)", c.name, err, c.reason, c.hint)
+		}
+	}
+}
+
+// ones is a text without an end.
+type ones struct{}
+
+func (ones) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '1'
+	}
+	return len(p), nil
 }
 
 func TestStructuredLists(t *testing.T) {

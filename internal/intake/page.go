@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,15 +135,27 @@ func (in *Intake) sniff(ctx context.Context, source string, missing *spool.Error
 	return &needed
 }
 
+// statusError says of a status what a download says of it, but that what is
+// refused here is not tried again.
 func statusError(status int, source string) *spool.Error {
-	class := spool.Permanent
-	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
-		class = spool.Transient
+	words := strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		words += " (" + text + ")"
 	}
-	return &spool.Error{
-		Class: class, Code: fmt.Sprintf("http-%d", status),
-		Reason: fmt.Sprintf("%s answers %d %s", shown(source), status, http.StatusText(status)),
+	e := &spool.Error{
+		Class: spool.Permanent, Code: fmt.Sprintf("http-%d", status), Reason: shown(source) + " answered " + words,
+		Hint: "open the address in a browser and look what it says",
 	}
+	switch {
+	case status == http.StatusNotFound || status == http.StatusGone:
+		e.Hint = "check the link; the file is not there (any more)"
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		e.Hint = "the link may have expired, or may need a login"
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500:
+		e.Class = spool.Transient
+		e.Hint = "the server is busy; try again later"
+	}
+	return e
 }
 
 // isMedia judges by the bytes, and by the declared type where the bytes say

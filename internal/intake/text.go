@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/plaintext"
 )
 
 const byteOrderMark = "\uFEFF"
@@ -44,7 +45,7 @@ func parseText(name string, r io.Reader) ([]Line, error) {
 	for number := 1; ; number++ {
 		raw, long, err := readLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, listError(name, "list-unreadable", "cannot be read: "+err.Error())
+			return nil, unreadable(name, err)
 		}
 		if e := checkEncoding(name, raw, number); e != nil {
 			return nil, e
@@ -139,8 +140,8 @@ func parseYAML(name string, text []byte) ([]Line, error) {
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
-		e := listError(name, "list-syntax", "is not valid YAML")
-		e.Err = err
+		e := listError(name, "list-syntax", "is not valid YAML ("+plaintext.Complaint(err)+")")
+		e.Hint = "put text with : or # in it in quotes, and indent with spaces"
 		return nil, e
 	}
 	if root.Kind == 0 {

@@ -24,6 +24,22 @@ func Redact(s string) string {
 // before anyone sees it.
 func Show(s string) string { return Sanitize(Redact(s)) }
 
+// yamlQuotes are how a YAML parser quotes a file.
+var yamlQuotes = regexp.MustCompile("`.*`|'[\\w-]+'")
+
+// Complaint is what a YAML parser has against a file, in one line. It says near
+// which line that is (some of the parser's numbers are one too low), and quotes
+// no value of it, which may be secret.
+func Complaint(err error) string {
+	text := yamlQuotes.ReplaceAllString(err.Error(), "…")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "yaml: "), "unmarshal errors:")
+	text = strings.Join(strings.Fields(text), " ")
+	if strings.HasPrefix(text, "line ") {
+		text = "near " + text
+	}
+	return Cut(Sanitize(text), 200)
+}
+
 func redactURL(raw string) string {
 	rest, fragment, hasFragment := strings.Cut(raw, "#")
 	rest, query, hasQuery := strings.Cut(rest, "?")

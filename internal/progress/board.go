@@ -44,7 +44,6 @@ type entry struct {
 	share     float64 // the most that was seen of this plan
 	download  meter
 	encode    meter
-	publish   meter
 }
 
 func newBoard() *board {
@@ -82,7 +81,7 @@ func (b *board) entry(ev Event) *entry {
 	e := b.videos[ev.Video]
 	if e == nil {
 		e = &entry{id: ev.Video}
-		e.download.window, e.encode.window, e.publish.window = rateWindow, rateWindow, rateWindow
+		e.download.window, e.encode.window = rateWindow, rateWindow
 		b.videos[ev.Video] = e
 	}
 	if ev.Title != "" {
@@ -125,7 +124,6 @@ func (b *board) move(e *entry, ev Event) {
 	e.snapshot = s
 	e.download.add(ev.Time, float64(s.Download.Done))
 	e.encode.add(ev.Time, float64(s.Encode.Done))
-	e.publish.add(ev.Time, float64(s.Publish.Done))
 }
 
 func (b *board) end(e *entry, ev Event) {
@@ -237,11 +235,7 @@ func (e *entry) activity(now time.Time) string {
 			part += downloaded(s.Download, &e.download, now)
 		case spool.Encoding:
 			part += e.encoded(now)
-		case spool.Publishing:
-			if rate, known := e.publish.rate(now, rateLeast); known && rate >= 1 {
-				part += " " + Bytes(int64(rate)) + "/s"
-			}
-		case spool.Probing, spool.Verifying:
+		case spool.Probing, spool.Publishing, spool.Verifying:
 		}
 		parts = append(parts, part)
 	}

@@ -57,7 +57,6 @@ type Snapshot struct {
 	Phases     []spool.Phase // what is going on now, in the order of the words' list
 	Download   Count         // bytes
 	Encode     Count         // output frames; of audio alone, packets
-	Publish    Count         // bytes
 	Length     time.Duration // of the output; 0 until it is planned
 	Chunks     int           // 0 until it is planned
 	ChunksDone int
@@ -88,18 +87,15 @@ func (s *Snapshot) active(p spool.Phase) bool {
 }
 
 // share is how much of the work on a video is done, 0 to 1. The stages weigh
-// what they usually cost, and something is kept for verifying, so that it does
-// not stand at 99 % while the last bytes go out.
+// what they usually cost, publishing together with the encoding that it goes
+// along with; something is kept for verifying, so that it does not stand at
+// 99 % while the last bytes go out.
 func (s *Snapshot) share() float64 {
-	const download, encode, publish = 0.2, 0.65, 0.1
+	const download, encode = 0.2, 0.75
 	encoded, planned := s.Encode.share()
 	fetched, known := s.Download.share()
 	if !known && (planned || !s.active(spool.Downloading)) {
 		fetched = 1 // nothing to download, or it is over
 	}
-	published, known := s.Publish.share()
-	if !known || published > encoded {
-		published = encoded
-	}
-	return download*fetched + encode*encoded + publish*published
+	return download*fetched + encode*encoded
 }

@@ -69,7 +69,6 @@ type snapshotLine struct {
 	Phases   []spool.Phase `json:"phases"`
 	Download *countLine    `json:"download,omitempty"`
 	Encode   *countLine    `json:"encode,omitempty"`
-	Publish  *countLine    `json:"publish,omitempty"`
 	Length   float64       `json:"lengthSeconds,omitempty"`
 	Chunks   *countLine    `json:"chunks,omitempty"`
 	Share    float64       `json:"share"`
@@ -176,7 +175,7 @@ func snapshotOf(s *Snapshot) *snapshotLine {
 		phases = []spool.Phase{}
 	}
 	return &snapshotLine{
-		Phases: phases, Download: countOf(s.Download), Encode: countOf(s.Encode), Publish: countOf(s.Publish), Length: seconds(s.Length),
+		Phases: phases, Download: countOf(s.Download), Encode: countOf(s.Encode), Length: seconds(s.Length),
 		Chunks: countOf(Count{int64(s.ChunksDone), int64(s.Chunks)}), Share: math.Round(s.share()*1000) / 1000, Note: plaintext.Show(s.Note),
 	}
 }

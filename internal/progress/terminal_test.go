@@ -168,7 +168,7 @@ func TestTerminal(t *testing.T) {
 		"  hint: free 2 GB",
 		"youtube-xyz: goes on",
 		"0/2 ready · 1 failed · 1.2× realtime · ≈ 1 m 15 s left",
-		"beach-1a2b3c  encoding 1.6× chunk 9/9 · publishing 310 kB/s",
+		"beach-1a2b3c  encoding 1.6× chunk 9/9 · publishing",
 		"youtube-xyz   downloading 7.0 MB 0 B/s",
 	}
 	got := strings.Split(s.text(), "\n")

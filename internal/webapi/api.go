@@ -59,6 +59,7 @@ type Detail struct {
 	Jobs      []spool.JobRecord `json:"jobs"`
 	// Notices is what its callbacks are still to be told, or could not be.
 	Notices []Notice `json:"notices,omitempty" doc:"what its callbacks are still to be told, or could not be"`
+	Keys    []string `json:"keys,omitempty" doc:"the IDs of the keys of what is published, in the order of its segments"`
 }
 
 // Notice is a message to a callback that was not delivered.

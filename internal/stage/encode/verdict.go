@@ -44,10 +44,7 @@ func verdict(ctx context.Context, job spool.Job, frames seen, cutting, ended err
 		return "", ffmpeg.Failed(what, ended)
 	}
 	if cutting != nil {
-		return "", &spool.Error{
-			Class: spool.Transient, Code: "segments-not-as-planned", Err: cutting,
-			Reason: fmt.Sprintf("the encoder of %s wrote something else than was planned", what),
-		}
+		return "", ffmpeg.Unplanned(what, cutting)
 	}
 	return note, nil
 }
