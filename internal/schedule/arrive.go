@@ -46,7 +46,7 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	if r.Result == nil || job.Kind != spool.Fetch && job.Kind != spool.Draft {
 		return false
 	}
-	job.State, job.Result = spool.JobRunning, r.Result
+	job.State, job.Result = spool.JobRunning, withSum(r.Result, job.Result)
 	learn(&rec.Video, r.Result)
 	if job.Kind == spool.Fetch {
 		settleAt(rec, r)
@@ -54,6 +54,24 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	}
 	open(rec, Next(rec.Video, records(rec.Jobs), Event{Arrived: &r.JobKey, Plan: r.Result.Plan}), r)
 	return true
+}
+
+// withSum is what arrives, with the sum that an earlier fetch has found of it:
+// in the end it is compared with this one's.
+func withSum(now, before *spool.Result) *spool.Result {
+	if now.Fetched == nil || before == nil || before.Fetched == nil {
+		return now
+	}
+	return &spool.Result{Fetched: summed(now.Fetched, before.Fetched)}
+}
+
+func summed(now, before *spool.Fetched) *spool.Fetched {
+	if now == nil || before == nil || now.SHA256 != "" {
+		return now
+	}
+	f := *now
+	f.SHA256, f.Sound = before.SHA256, summed(now.Sound, before.Sound)
+	return &f
 }
 
 // bring makes the parts ready whose windows of the source are here: what of it

@@ -74,6 +74,21 @@ func TestPartsWaitForTheirBytes(t *testing.T) {
 	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady)
 }
 
+// The sum of a source that had come to its end is kept while it arrives again:
+// what it is compared with in the end.
+func TestSumOfASourceThatArrivesAgain(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{Path: "/one", SHA256: "s"}})
+	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: windowed(1)})
+	if !refetch(&rec, "") {
+		t.Fatal("it is not fetched again")
+	}
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/two", Arriving: true}})
+	if f := rec.Job(spool.Fetch, 0).Result.Fetched; f.SHA256 != "s" || f.Path != "/two" || !f.Arriving {
+		t.Errorf("%+v", f)
+	}
+}
+
 // What was encoded of a source that has not wholly arrived is not published:
 // its end, its length and its hash are not known.
 func TestFinishWaitsForTheWholeSource(t *testing.T) {
