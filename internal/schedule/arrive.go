@@ -161,3 +161,39 @@ func (s *Scheduler) planned(ctx context.Context, r spool.Report) error {
 	}
 	return nil
 }
+
+// longRest is how long a download may rest before the plan that follows it
+// gives its slot back.
+const longRest = 30 * time.Second
+
+// restsUntil is when a download that broke is tried again; zero when it is
+// not, or at once.
+func restsUntil(rec *ledger.Record, r spool.Report) time.Time {
+	fetch := rec.Job(spool.Fetch, 0)
+	if r.Kind != spool.Fetch || r.Outcome != spool.Broke || fetch == nil || fetch.State != spool.JobReady {
+		return time.Time{}
+	}
+	return fetch.NotBefore
+}
+
+// stopIdle stops the plans of streams whose downloads rest for long. They wait
+// for bytes that do not come, in slots that others need to be planned; they are
+// given back, and go on with the download from what they have found. A plan
+// that needs no more than is here has the time to come to its end.
+func (s *Scheduler) stopIdle(now time.Time) {
+	for fetch, until := range s.rests {
+		if !until.After(s.clock.now()) {
+			delete(s.rests, fetch)
+			continue
+		}
+		draft := fetch
+		draft.Kind = spool.Draft
+		h, out := s.out[draft]
+		if !out || now.Sub(h.since) < s.Patience || now.Sub(h.stopped) < s.Patience {
+			continue
+		}
+		h.stopped = now
+		s.out[draft] = h
+		s.stop(h.worker, draft, h.epoch)
+	}
+}

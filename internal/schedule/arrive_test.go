@@ -89,6 +89,22 @@ func TestSumOfASourceThatArrivesAgain(t *testing.T) {
 	}
 }
 
+// A plan that is given back while nobody fetches the source waits for it: it
+// would only take the place of another.
+func TestPlanThatIsGivenBackWaitsForTheSource(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	tells(&rec, spool.Draft, 0, spool.Returned, nil)
+	expect(t, rec, spool.JobRunning, spool.JobReady)
+	tells(&rec, spool.Draft, 0, spool.Started, nil)
+	fetch := rec.Job(spool.Fetch, 0)
+	Apply(&rec, spool.Report{JobKey: fetch.JobKey, Epoch: fetch.Epoch, Outcome: spool.Broke, Failure: &spool.Failure{Class: spool.Transient}}, noon)
+	tells(&rec, spool.Draft, 0, spool.Returned, nil)
+	expect(t, rec, spool.JobReady, spool.JobWaiting)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	expect(t, rec, spool.JobRunning, spool.JobReady)
+}
+
 // What was encoded of a source that has not wholly arrived is not published:
 // its end, its length and its hash are not known.
 func TestFinishWaitsForTheWholeSource(t *testing.T) {
