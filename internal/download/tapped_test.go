@@ -29,7 +29,7 @@ type tapped struct {
 
 func newTapped() *tapped { return &tapped{opened: make(chan struct{})} }
 
-func (w *tapped) Opened(f *os.File, size int64) {
+func (w *tapped) Opened(f *os.File, size int64, _ string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.file, w.source, w.sizes = f, w.taps.Open("source", f, size), append(w.sizes, size)

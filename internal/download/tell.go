@@ -66,7 +66,7 @@ func (t *teller) show(here spool.Spans) error {
 		return diskFault("open", name, err)
 	}
 	t.open = true
-	t.watcher.Opened(file, t.part.Length)
+	t.watcher.Opened(file, t.part.Length, t.part.ETag)
 	t.once.Do(func() { close(t.shown) })
 	t.tell(here)
 	return nil

@@ -15,10 +15,11 @@ import (
 // Nothing is told when an earlier Get had fetched the whole file.
 type Watcher interface {
 	// Opened tells that bytes can be read from f, at the places that Arrived
-	// names. size is the file's length, -1 when the server does not tell it. f
+	// names. size is the file's length, -1 when the server does not tell it, and
+	// etag what it calls this version of the file, "" when it does not. f
 	// is the watcher's to close; it stays good when Get has ended, and after a
 	// Reset, as what it was.
-	Opened(f *os.File, size int64)
+	Opened(f *os.File, size int64, etag string)
 	// Arrived tells all that is readable now: about ten times a second while
 	// bytes come, and at once when they are wanted.
 	Arrived(have spool.Spans)

@@ -115,6 +115,9 @@ func Apply(rec *ledger.Record, r spool.Report, now time.Time) bool {
 		if job.Kind == spool.Fetch {
 			hold(rec) // what another worker fetches arrives anew
 		}
+		if fetch := rec.Job(spool.Fetch, 0); job.Kind == spool.Draft && fetch != nil && fetch.State == spool.JobReady {
+			job.State = spool.JobWaiting // it goes on with the bytes
+		}
 	case spool.Broke:
 		broke(rec, job, r, now)
 	case spool.Done: // dealt with above

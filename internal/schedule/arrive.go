@@ -46,7 +46,7 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	if r.Result == nil || job.Kind != spool.Fetch && job.Kind != spool.Draft {
 		return false
 	}
-	job.State, job.Result = spool.JobRunning, r.Result
+	job.State, job.Result = spool.JobRunning, withSum(r.Result, job.Result)
 	learn(&rec.Video, r.Result)
 	if job.Kind == spool.Fetch {
 		settleAt(rec, r)
@@ -54,6 +54,24 @@ func arrived(rec *ledger.Record, job *ledger.Job, r spool.Report) bool {
 	}
 	open(rec, Next(rec.Video, records(rec.Jobs), Event{Arrived: &r.JobKey, Plan: r.Result.Plan}), r)
 	return true
+}
+
+// withSum is what arrives, with the sum that an earlier fetch has found of it:
+// in the end it is compared with this one's.
+func withSum(now, before *spool.Result) *spool.Result {
+	if now.Fetched == nil || before == nil || before.Fetched == nil {
+		return now
+	}
+	return &spool.Result{Fetched: summed(now.Fetched, before.Fetched)}
+}
+
+func summed(now, before *spool.Fetched) *spool.Fetched {
+	if now == nil || before == nil || now.SHA256 != "" {
+		return now
+	}
+	f := *now
+	f.SHA256, f.Sound = before.SHA256, summed(now.Sound, before.Sound)
+	return &f
 }
 
 // bring makes the parts ready whose windows of the source are here: what of it
@@ -142,4 +160,37 @@ func (s *Scheduler) planned(ctx context.Context, r spool.Report) error {
 		}
 	}
 	return nil
+}
+
+// longRest is how long a download may rest before the plan that follows it
+// gives its slot back.
+const longRest = 30 * time.Second
+
+// restsUntil is when a download that broke is tried again; zero when it is
+// not, or at once.
+func restsUntil(rec *ledger.Record, r spool.Report) time.Time {
+	fetch := rec.Job(spool.Fetch, 0)
+	if r.Kind != spool.Fetch || r.Outcome != spool.Broke || fetch == nil || fetch.State != spool.JobReady {
+		return time.Time{}
+	}
+	return fetch.NotBefore
+}
+
+// stopIdle stops the plans of streams whose downloads rest for long. They wait
+// for bytes that do not come, in slots that others need to be planned; they are
+// given back, and go on with the download from what they have found. A plan
+// that needs no more than is here has the time to come to its end.
+func (s *Scheduler) stopIdle(now time.Time) {
+	for fetch, until := range s.rests {
+		if !until.After(s.clock.now()) {
+			delete(s.rests, fetch)
+			continue
+		}
+		draft := fetch
+		draft.Kind = spool.Draft
+		h, out := s.out[draft]
+		if out && !h.stopped && now.Sub(h.since) >= s.Patience {
+			s.stop(h.worker, draft, h.epoch)
+		}
+	}
 }

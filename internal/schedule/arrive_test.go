@@ -74,6 +74,37 @@ func TestPartsWaitForTheirBytes(t *testing.T) {
 	expect(t, rec, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobDone, spool.JobReady)
 }
 
+// The sum of a source that had come to its end is kept while it arrives again:
+// what it is compared with in the end.
+func TestSumOfASourceThatArrivesAgain(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Done, &spool.Result{Fetched: &spool.Fetched{Path: "/one", SHA256: "s"}})
+	tells(&rec, spool.Draft, 0, spool.Done, &spool.Result{Plan: windowed(1)})
+	if !refetch(&rec, "") {
+		t.Fatal("it is not fetched again")
+	}
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/two", Arriving: true}})
+	if f := rec.Job(spool.Fetch, 0).Result.Fetched; f.SHA256 != "s" || f.Path != "/two" || !f.Arriving {
+		t.Errorf("%+v", f)
+	}
+}
+
+// A plan that is given back while nobody fetches the source waits for it: it
+// would only take the place of another.
+func TestPlanThatIsGivenBackWaitsForTheSource(t *testing.T) {
+	rec := NewRecord(spool.Video{ID: "v"}, noon)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	tells(&rec, spool.Draft, 0, spool.Returned, nil)
+	expect(t, rec, spool.JobRunning, spool.JobReady)
+	tells(&rec, spool.Draft, 0, spool.Started, nil)
+	fetch := rec.Job(spool.Fetch, 0)
+	Apply(&rec, spool.Report{JobKey: fetch.JobKey, Epoch: fetch.Epoch, Outcome: spool.Broke, Failure: &spool.Failure{Class: spool.Transient}}, noon)
+	tells(&rec, spool.Draft, 0, spool.Returned, nil)
+	expect(t, rec, spool.JobReady, spool.JobWaiting)
+	tells(&rec, spool.Fetch, 0, spool.Arrived, &spool.Result{Fetched: &spool.Fetched{Path: "/s", Arriving: true}})
+	expect(t, rec, spool.JobRunning, spool.JobReady)
+}
+
 // What was encoded of a source that has not wholly arrived is not published:
 // its end, its length and its hash are not known.
 func TestFinishWaitsForTheWholeSource(t *testing.T) {

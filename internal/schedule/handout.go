@@ -240,6 +240,7 @@ func (s *Scheduler) handTo(ctx context.Context, picked []*order, now time.Time) 
 		s.tell(videos[i])
 		s.line.handedOut(o.job)
 		s.out[o.whole.JobKey] = handed{worker: o.seat.name, epoch: o.whole.Epoch, since: time.Now()}
+		delete(s.rests, o.whole.JobKey)
 		if err := s.orders.complete(ctx, o.whole, o.found); err != nil {
 			broken = append(broken, brokenOrder(o.seat.name, o.whole, err))
 			continue

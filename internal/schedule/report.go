@@ -64,6 +64,7 @@ func (s *Scheduler) reports(ctx context.Context, batch []received[spool.Report])
 type taken struct {
 	counted bool
 	video   spool.Video
+	rests   time.Time // until when a download rests that broke
 }
 
 // take brings reports into the ledger.
@@ -80,6 +81,7 @@ func (s *Scheduler) take(ctx context.Context, words []spool.Report) error {
 		changes[i] = ledger.Change{ID: r.Video, Do: func(rec *ledger.Record) error {
 			made[i].counted = Apply(rec, r, now)
 			made[i].video = rec.Video
+			made[i].rests = restsUntil(rec, r)
 			if !made[i].counted {
 				return errUnchanged
 			}
@@ -165,6 +167,9 @@ func (s *Scheduler) note(r spool.Report, t taken) {
 	}
 	if t.counted {
 		s.tell(t.video)
+	}
+	if t.counted && t.rests.Sub(s.clock.now()) > longRest {
+		s.rests[r.JobKey] = t.rests
 	}
 	if t.counted && r.Result != nil && (r.Kind == spool.Fetch || r.Kind == spool.Draft) {
 		s.orders.forget(r.JobKey)

@@ -111,8 +111,9 @@ type Scheduler struct {
 	members map[string]*member
 	out     map[spool.JobKey]handed
 	orders  *orders
-	paused  map[string]time.Time  // videos, and since when
-	have    map[spool.JobKey]held // fetch jobs: which bytes were here when that was last looked at
+	paused  map[string]time.Time       // videos, and since when
+	have    map[spool.JobKey]held      // fetch jobs: which bytes were here when that was last looked at
+	rests   map[spool.JobKey]time.Time // fetch jobs that rest for long, and until when by the clock
 	line    turns
 	echo    echo
 	losses  losses
@@ -188,7 +189,7 @@ func New(s Scheduler) *Scheduler {
 func (s *Scheduler) forget() {
 	now := time.Now()
 	s.members, s.out = map[string]*member{}, map[spool.JobKey]handed{}
-	s.paused, s.have = map[string]time.Time{}, map[spool.JobKey]held{}
+	s.paused, s.have, s.rests = map[string]time.Time{}, map[spool.JobKey]held{}, map[spool.JobKey]time.Time{}
 	s.classes, s.unheld, s.losses = map[string]time.Time{}, map[string]time.Time{}, losses{suspects: map[spool.JobKey]int{}}
 	s.orders, s.line = &orders{ledger: s.Ledger, keys: s.Keys}, turns{}
 	s.echo = echo{topic: queue.PingTopic(rand.Text()), under: map[int]time.Time{}, away: false}
@@ -311,6 +312,7 @@ func (s *Scheduler) tick(ctx context.Context) error {
 	if err := look(ctx, time.Now()); err != nil {
 		return err
 	}
+	s.stopIdle(time.Now())
 	s.show()
 	return nil
 }

@@ -23,9 +23,12 @@ type arrival struct {
 	told     spool.Fetched // what is reported once the source can be read
 	// before is what an earlier try of the same job reported, and others use.
 	before *spool.Fetched
-	tell   func(spool.Progress)
-	ctx    context.Context //nolint:containedctx // the download's: the arrival ends with it
-	lost   context.CancelCauseFunc
+	// another is that of a try whose bytes are not here: what comes has to be
+	// the same file.
+	another *spool.Fetched
+	tell    func(spool.Progress)
+	ctx     context.Context //nolint:containedctx // the download's: the arrival ends with it
+	lost    context.CancelCauseFunc
 	// readable waits until enough is here to plan by.
 	readable func(context.Context, tap.Reader) error
 	group    sync.WaitGroup // the look at what is arriving
@@ -45,8 +48,11 @@ type arrival struct {
 func (g *get) arrival(ctx context.Context, lost context.CancelCauseFunc, path string) *arrival {
 	a := &arrival{
 		stage: g.stage, client: g.client, video: g.job.Video, revision: g.job.Revision, tell: g.progress, ctx: ctx, lost: lost,
-		readable: tap.Readable, before: g.job.Fetched,
+		readable: tap.Readable, before: g.job.Fetched, another: g.another,
 		told: spool.Fetched{Path: path, Scratch: g.stage.DownloadDir == "", Arriving: true},
+	}
+	if a.another != nil {
+		a.before = nil // nobody reads what comes here before it is told
 	}
 	a.space = g.stage.space(g.job.JobKey, a)
 	return a
@@ -75,7 +81,7 @@ var errChanged = errors.New("the source was replaced while it was being download
 
 // Opened takes the file that bytes are written to. One that was registered
 // by an earlier try is read on: its bytes are those of this one.
-func (a *arrival) Opened(f *os.File, size int64) {
+func (a *arrival) Opened(f *os.File, size int64, etag string) {
 	source := a.stage.kept(a.video, f)
 	if source == nil || source.Err() != nil || source.Size() != size {
 		source = a.stage.Sources.Taps.Open(a.told.Path, f, size)
@@ -85,8 +91,8 @@ func (a *arrival) Opened(f *os.File, size int64) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.source, a.told.Size = source, max(size, 0)
-	if a.before != nil && a.before.Path == a.told.Path && a.before.Size != a.told.Size {
+	a.source, a.told.Size, a.told.Tag = source, max(size, 0), etag
+	if a.before != nil && a.before.Path == a.told.Path && a.before.Size != a.told.Size || a.another != nil && !sameVersion(a.another, &a.told) {
 		a.lost(errChanged)
 	}
 	if errors.Is(context.Cause(a.ctx), errChanged) {

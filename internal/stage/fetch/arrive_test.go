@@ -68,7 +68,7 @@ func TestSourceIsReadWhileItArrives(t *testing.T) {
 	<-first.readable
 	path := first.arrived[0].Path
 	source := stage.Sources.Taps.Find(path)
-	if source == nil || !first.arrived[0].Arriving || source.Size() != int64(len(site.clip)) {
+	if source == nil || !first.arrived[0].Arriving || first.arrived[0].Tag != `"clip"` || source.Size() != int64(len(site.clip)) {
 		t.Fatalf("%+v, %+v", first.arrived, source)
 	}
 	head := make([]byte, 8)
@@ -189,7 +189,8 @@ func TestNextRevisionReadsAnew(t *testing.T) {
 	}
 }
 
-// What was used of a download that is gone may have been another file.
+// What was used of a download that is gone, and of which nothing is known, may
+// have been another file.
 func TestDownloadThatIsGoneIsNotGoneOnWith(t *testing.T) {
 	site, stage := newSite(t), readableStage(t)
 	job := filmJob(site.url + "/clip.mp4")

@@ -92,12 +92,13 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 		return spool.Result{}, err
 	}
 	defer leave()
+	g.another = g.elsewhere()
+	if g.another != nil && !g.recognisable(g.another) {
+		return spool.Result{}, gone()
+	}
 	if got, ok := g.kept(); ok {
 		progress(spool.Progress{Phase: spool.Downloading, Done: got.Size, Total: got.Size})
-		return result(got, nil)
-	}
-	if job.Fetched != nil && job.Fetched.Remote == nil && !begun(job.Fetched.Path) {
-		return spool.Result{}, gone()
+		return result(g.again(got, nil))
 	}
 	if s.Slots != nil {
 		progress(spool.Progress{Phase: spool.Downloading, Note: "waiting for a download slot"})
@@ -114,7 +115,7 @@ func (s *Stage) Run(ctx context.Context, job spool.Job, progress func(spool.Prog
 		}
 	}
 	progress(spool.Progress{Phase: spool.Downloading})
-	return result(g.run(ctx))
+	return result(g.again(g.run(ctx)))
 }
 
 func result(f spool.Fetched, err error) (spool.Result, error) {
@@ -137,7 +138,8 @@ type get struct {
 	url      string // of the source
 	stored   bool   // it lies in a store, where no pages are
 	job      spool.Job
-	work     string // folder
+	another  *spool.Fetched // what an earlier try reported whose bytes are not here
+	work     string         // folder
 	progress func(spool.Progress)
 }
 
@@ -169,7 +171,7 @@ func (g *get) direct(ctx context.Context) (download.Result, string, error) {
 			return download.Result{}, "", folderFault("make", g.stage.DownloadDir, err)
 		}
 	}
-	if !g.early() || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.url) {
+	if !g.early() || g.unsure() || g.job.Replaced > 0 || g.stage.DownloadDir != "" && !mediaLink(g.url) {
 		res, err := g.client.Get(ctx, download.Request{URL: g.url, Path: path}, g.count)
 		return res, path, err
 	}
@@ -191,8 +193,8 @@ func (g *get) arriving(ctx context.Context, r download.Request, about spool.Fetc
 	return res, err
 }
 
-// gone says that what was downloaded, and used already, is not there any more:
-// what comes now may be another file.
+// gone says that what was downloaded, and used already, is not there any more,
+// and nothing would tell whether what comes now is another file.
 func gone() error {
 	return &spool.Error{
 		Class: spool.Replan, Code: spool.SourceGone,
