@@ -47,13 +47,14 @@ var law = map[string][]string{
 	"internal/webvtt":        {},
 
 	// What touches the world, one package a part of it.
-	"internal/keys":     {".", "golang.org/x/crypto"},
+	"internal/disk":     {},
+	"internal/keys":     {".", "internal/disk", "golang.org/x/crypto"},
 	"internal/process":  {".", system},
 	"internal/ffmpeg":   {".", "flow", "internal/process", system},
 	"internal/guard":    {".", "internal/plaintext", "code.dny.dev/ssrf"},
-	"internal/download": {".", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
+	"internal/download": {".", "internal/disk", "internal/guard", "internal/plaintext", "github.com/cenkalti/backoff/v5", "golang.org/x/time"},
 	"internal/page":     {".", "internal/guard", "internal/plaintext", "internal/process"},
-	"internal/scratch":  {".", system},
+	"internal/scratch":  {".", "internal/disk", system},
 	"internal/lock":     {".", "github.com/gofrs/flock"},
 	"internal/tap":      {".", "internal/ffmpeg"},
 	"internal/ranges":   {".", "internal/tap"},
@@ -72,9 +73,9 @@ var law = map[string][]string{
 	"internal/queue/sealed":        {".", "internal/keys", "internal/queue"},
 	"internal/queue/natsserver":    {".", "internal/queue", "github.com/gofrs/flock", "github.com/nats-io/nats-server/v2"},
 	"internal/ledger":              {"."},
-	"internal/ledger/sqliteledger": {".", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
+	"internal/ledger/sqliteledger": {".", "internal/disk", "internal/ledger", "github.com/gofrs/flock", "github.com/pressly/goose/v3", "modernc.org/sqlite"},
 	"internal/store":               {"."},
-	"internal/store/folder":        {".", "internal/store", "github.com/dustin/go-humanize", system},
+	"internal/store/folder":        {".", "internal/disk", "internal/store", "github.com/dustin/go-humanize"},
 	"internal/store/remote": {
 		".", "internal/store", rclone, "github.com/unknwon/goconfig", // and whose errors it has to know:
 		"github.com/Azure/azure-sdk-for-go", "github.com/ncw/swift/v2", "google.golang.org/api",
@@ -82,14 +83,14 @@ var law = map[string][]string{
 
 	// The stages: what is done for a video. They know neither queue nor ledger
 	// nor one another.
-	"internal/stage/fetch":     {".", "flow", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
+	"internal/stage/fetch":     {".", "flow", "internal/disk", "internal/download", "internal/page", "internal/scratch", "internal/staging", "internal/tap"},
 	"internal/stage/plan":      {".", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/ladder", "internal/process", "internal/tap"},
 	"internal/stage/encode":    {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
 	"internal/stage/audio":     {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/grid", "internal/process", "internal/publish", "internal/scratch", "internal/tap", "internal/wrap"},
 	"internal/stage/subtitles": {".", "internal/ffmpeg", "internal/publish", "internal/tap", "internal/webvtt", "internal/wrap", text},
 	"internal/stage/finish":    {".", "flow", "internal/cmaf", "internal/early", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/plaintext", "internal/process", "internal/publish", "internal/store", "internal/storyboard", "internal/verify", "internal/wrap"},
 	"internal/early":           {".", "internal/grid", "internal/hls", "internal/keys", "internal/store", "internal/wrap"},
-	"internal/publish":         {".", "flow", "internal/keys", "internal/scratch", "internal/store"},
+	"internal/publish":         {".", "flow", "internal/disk", "internal/keys", "internal/store"},
 	"internal/verify":          {".", "flow", "internal/cmaf", "internal/ffmpeg", "internal/hls", "internal/keys", "internal/mpegts", "internal/store", "internal/storyboard", "internal/webvtt", "internal/wrap"},
 
 	// Who decides, and who works.
