@@ -26,7 +26,7 @@ func (l *Ledger) Notices(ctx context.Context, a ledger.NoticeAsk) ([]ledger.Noti
 	if limit == 0 {
 		limit = -1
 	}
-	except := jsonList(a.Except, func(host string) string { return host })
+	except := jsonList(a.Except)
 	query, args := queryNotices, []any{except, limit}
 	switch {
 	case a.Video != "":
