@@ -65,6 +65,15 @@ func (r Ratio) RescaleNearest(n int64, to Ratio) int64 {
 	return rescale(n, r, to, true)
 }
 
+// GCD is the greatest common divisor of two numbers of which neither is
+// negative; with 0 it is the other.
+func GCD(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
 func (r Ratio) String() string { return fmt.Sprintf("%d/%d", r.Num, r.Den) }
 
 // MarshalJSON writes the ratio as "num/den".

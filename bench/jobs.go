@@ -20,7 +20,7 @@ const (
 // full is a load that leaves no slot idle: more is ready than workers take.
 var full = hiring{workers: 4, slots: 16, chunks: emptyChunks}
 
-// jobs is the rate of empty jobs through spool serve, its ledger and an engine,
+// emptyJobs is the rate of empty jobs through spool serve, its ledger and an engine,
 // to workers and back; what of it syncs the ledger; and asynq on the same Redis.
 func (b *bench) emptyJobs(ctx context.Context) (figures []figure, err error) {
 	for engine := range strings.SplitSeq(b.engines, ",") {

@@ -15,13 +15,13 @@ import (
 
 	"github.com/spool-video/spool"
 	"github.com/spool-video/spool/internal/config"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/ledger"
 	"github.com/spool-video/spool/internal/ledger/sqliteledger"
 	"github.com/spool-video/spool/internal/lock"
 	"github.com/spool-video/spool/internal/page"
 	"github.com/spool-video/spool/internal/plaintext"
 	"github.com/spool-video/spool/internal/progress"
-	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/store/folder"
 )
@@ -183,7 +183,7 @@ func (d *doctor) space(context.Context) {
 		}
 		dir = filepath.Dir(dir)
 	}
-	free, err := scratch.Free(dir)
+	free, err := disk.Free(dir)
 	if err != nil {
 		d.fail("scratch", err)
 		return

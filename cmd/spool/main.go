@@ -1,5 +1,5 @@
 // Command spool publishes videos: it fetches each of a list, encodes it to
-// adaptive, encrypted HLS, and puts it into a bucket.
+// adaptive HLS, encrypted if asked to, and puts it into a bucket or a folder.
 package main
 
 import (

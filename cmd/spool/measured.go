@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/metrics"
-	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/store"
 	"github.com/spool-video/spool/internal/worker"
 )
@@ -139,7 +139,7 @@ func (h *house) stands(ctx context.Context, d *desk) metrics.Standing {
 	if h.scratch != nil {
 		s.ScratchUsed = h.scratch.Used()
 	}
-	if free, err := scratch.Free(h.cfg.Work); err == nil {
+	if free, err := disk.Free(h.cfg.Work); err == nil {
 		s.ScratchFree = free
 	}
 	if d == nil {

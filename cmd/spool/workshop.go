@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/ffmpeg"
-	"github.com/spool-video/spool/internal/scratch"
 	"github.com/spool-video/spool/internal/worker"
 )
 
@@ -59,7 +59,7 @@ func (h *house) reach() []string {
 }
 
 func (h *house) disk() int64 {
-	n, err := scratch.Free(h.cfg.Work)
+	n, err := disk.Free(h.cfg.Work)
 	if err != nil {
 		return 0
 	}

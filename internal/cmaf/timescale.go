@@ -16,7 +16,7 @@ func Timescale(rate spool.Ratio) (timescale, frame int, err error) {
 	if !rate.Known() {
 		return 0, 0, fmt.Errorf("timescale of frame rate %v: not a positive number", rate)
 	}
-	d := gcd(rate.Num, rate.Den)
+	d := spool.GCD(rate.Num, rate.Den)
 	num, den := rate.Num/d, rate.Den/d
 	for num < minTimescale {
 		num, den = num*2, den*2
@@ -26,11 +26,4 @@ func Timescale(rate spool.Ratio) (timescale, frame int, err error) {
 		return 0, 0, fmt.Errorf("timescale of frame rate %v: does not fit 31 bits", rate)
 	}
 	return int(num), int(den), nil
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }

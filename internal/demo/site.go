@@ -113,15 +113,6 @@ func (s *Site) Clips() []Clip {
 	}
 }
 
-// URLs are those of Clips.
-func (s *Site) URLs() []string {
-	var urls []string
-	for _, clip := range s.Clips() {
-		urls = append(urls, clip.URL)
-	}
-	return urls
-}
-
 // Stop lets running answers end until ctx does, then cuts them off. It
 // returns when nothing runs any more.
 func (s *Site) Stop(ctx context.Context) error {

@@ -121,7 +121,7 @@ func TestSite(t *testing.T) {
 		}
 		t.Logf("%s: %d kB", want.file, len(whole)>>10)
 	}
-	t.Run("ranges", func(t *testing.T) { checkRanges(t, site.URLs()[1], filepath.Join(dir, "abyss.mp4")) })
+	t.Run("ranges", func(t *testing.T) { checkRanges(t, site.Clips()[1].URL, filepath.Join(dir, "abyss.mp4")) })
 	t.Run("page", func(t *testing.T) { checkPage(t, site) })
 	t.Run("again", func(t *testing.T) {
 		began := time.Now()
@@ -190,8 +190,8 @@ func TestBandwidthIsShared(t *testing.T) {
 	site := start(t, dir, Options{Bandwidth: perSecond})
 	began := time.Now()
 	done := make(chan int64, 2)
-	for _, url := range site.URLs()[:2] {
-		go func() { done <- download(t, url) }()
+	for _, clip := range site.Clips()[:2] {
+		go func() { done <- download(t, clip.URL) }()
 	}
 	if got := <-done + <-done; got != 2*size {
 		t.Errorf("%d bytes arrived, want %d", got, 2*size)

@@ -28,19 +28,17 @@ import (
 // default that it names. It is safe for concurrent use and must not be copied
 // after its first use.
 type Client struct {
-	PerHost      int               // downloads from one host at a time, over all Gets: at most 2, fewer when more are not faster
-	Stall        time.Duration     // longest wait for the next byte: 30 s
-	MinRate      int64             // bytes per second, measured over MinWindow: 1024; negative = none
-	MinWindow    time.Duration     // 60 s
-	MaxRedirects int               // 5
-	Attempts     int               // tries in a row that gain less than 1 MiB each: 5
-	Backoff      time.Duration     // before the second try, doubled for each next: 500 ms, at most 30 s
-	Patience     time.Duration     // longest Retry-After that Get itself waits for: 30 s
-	UserAgent    string            // "spool"
-	MaxBytes     int64             // refuse a larger file; 0 = no limit
-	Checkpoint   int64             // make bytes durable whenever that many are new: 16 MiB, and every second
-	Guard        guard.Policy      // what may be fetched from: public addresses
-	Transport    http.RoundTripper // nil: one that keeps to Guard; another is not held to it when it dials
+	PerHost    int               // downloads from one host at a time, over all Gets: at most 2, fewer when more are not faster
+	Stall      time.Duration     // longest wait for the next byte: 30 s
+	MinRate    int64             // bytes per second, measured over MinWindow: 1024; negative = none
+	MinWindow  time.Duration     // 60 s
+	Attempts   int               // tries in a row that gain less than 1 MiB each: 5
+	Backoff    time.Duration     // before the second try, doubled for each next: 500 ms, at most 30 s
+	Patience   time.Duration     // longest Retry-After that Get itself waits for: 30 s
+	MaxBytes   int64             // refuse a larger file; 0 = no limit
+	Checkpoint int64             // make bytes durable whenever that many are new: 16 MiB, and every second
+	Guard      guard.Policy      // what may be fetched from: public addresses
+	Transport  http.RoundTripper // nil: one that keeps to Guard; another is not held to it when it dials
 
 	// Room is asked before bytes are fetched into path when their number is
 	// known. Its error ends the download.
@@ -106,7 +104,6 @@ const (
 	defaultStall      = 30 * time.Second
 	defaultMinRate    = 1024
 	defaultMinWindow  = time.Minute
-	defaultRedirects  = 5
 	defaultAttempts   = 5
 	defaultBackoff    = 500 * time.Millisecond
 	defaultPatience   = 30 * time.Second
@@ -114,6 +111,8 @@ const (
 	longestBackoff    = 30 * time.Second
 	checkpointEvery   = time.Second            // what a pulled plug may cost
 	checkpointOften   = 250 * time.Millisecond // what it costs where checkpoints are quick
+	maxRedirects      = 5
+	userAgent         = "spool"
 	// realProgress is what an attempt must gain to be no attempt in vain.
 	realProgress = 1 << 20
 	// maxRestarts is how often a file may turn out to be another one before

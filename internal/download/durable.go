@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // due reports whether it is time for a checkpoint, and nobody makes one: age is
@@ -128,13 +130,8 @@ func writeSynced(name string, b []byte) (err error) {
 }
 
 // syncFolder makes names in a folder durable, where the file system can.
-func syncFolder(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return diskFault("open", dir, err)
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.Sync(); err != nil && !refused(err) {
+func syncFolder(dir string) error {
+	if err := disk.Sync(dir); err != nil {
 		return diskFault("make durable", dir, err)
 	}
 	return nil

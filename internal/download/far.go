@@ -1,7 +1,6 @@
 package download
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,12 +18,9 @@ type Far struct {
 	Tag    string // as Stamp gives it
 }
 
-// ErrNoRanges is wrapped by the error of a file that is given only whole.
-var ErrNoRanges = errNoRanges
-
 // Stamp asks what the file is now: its size, and a tag that another version of
 // it does not have, "" where the server tells none. Its errors are *spool.Error,
-// or that of ctx; one that wraps ErrNoRanges is of a file without ranges.
+// or that of ctx; one of class Replan is of a file without ranges.
 func (f Far) Stamp(ctx context.Context) (size int64, tag string, err error) {
 	resp, body, err := f.ask(ctx, spool.Span{To: 1}) //nolint:bodyclose // body closes it
 	if err != nil {
@@ -111,7 +107,7 @@ func (f Far) ask(ctx context.Context, span spool.Span) (*http.Response, io.ReadC
 	}
 	t := f.words()
 	ctx, w := newWatch(ctx, c)
-	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", span.From, span.To-1)}, "User-Agent": {cmp.Or(c.UserAgent, "spool")}, "Accept-Encoding": {"identity"}}
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", span.From, span.To-1)}, "User-Agent": {userAgent}, "Accept-Encoding": {"identity"}}
 	resp, done, err := c.open(ctx, w, nil, target, header) //nolint:bodyclose // done closes it
 	if err != nil {
 		w.stop()

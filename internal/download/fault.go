@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // diskFault is an error of our own disk, as one that a person can act on.
@@ -26,7 +27,7 @@ func diskFault(op, path string, cause error) error {
 	switch {
 	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
 		e.Code = "no-space"
-		e.Reason = fmt.Sprintf("no space left in %s (%s free)", sanitise(dir), amount(free(dir)))
+		e.Reason = fmt.Sprintf("no space left in %s (%s free)", sanitise(dir), freeIn(dir))
 		e.Hint = "make room there, or choose another folder"
 	case errors.Is(cause, syscall.EFBIG):
 		e.Code = "file-too-large"
@@ -59,24 +60,17 @@ func withoutPath(err error) error {
 	return err
 }
 
-// refused: the file system does not know how to do it, which is no failure.
-func refused(err error) bool {
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS)
-}
-
-// free is how many bytes may still be written in dir; -1 when unknown.
-func free(dir string) int64 {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return -1
+// freeIn is how many bytes may still be written in dir, in words.
+func freeIn(dir string) string {
+	free, err := disk.Free(dir)
+	if err != nil {
+		return "an unknown amount"
 	}
-	return int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // the type differs between systems
+	return amount(free)
 }
 
 func amount(n int64) string {
 	switch {
-	case n < 0:
-		return "an unknown amount"
 	case n < 1e6:
 		return fmt.Sprintf("%d kB", n/1000)
 	case n < 1e9:

@@ -38,7 +38,7 @@ func (c *Client) open(ctx context.Context, w *watch, t *turn, target *url.URL, h
 		if err != nil {
 			return nil, nil, err
 		}
-		if seen[next.String()] || hop >= orInt(c.MaxRedirects, defaultRedirects) {
+		if seen[next.String()] || hop >= maxRedirects {
 			return nil, nil, tooManyHops(target, seen[next.String()], hop+1)
 		}
 		if !guard.SameOrigin(target, next) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // accept judges a response's head. It gives where the body's bytes belong; nil
@@ -197,10 +198,10 @@ func (t *transfer) fits(ctx context.Context) error {
 		}
 	}
 	dir := filepath.Dir(p.path)
-	if room := free(dir); room >= 0 && room < missing {
+	if free, err := disk.Free(dir); err == nil && free < missing {
 		return &spool.Error{
 			Class: spool.Environment, Code: "no-space",
-			Reason: fmt.Sprintf("%s has %s free, and %s are still to come", sanitise(dir), amount(room), amount(missing)),
+			Reason: fmt.Sprintf("%s has %s free, and %s are still to come", sanitise(dir), amount(free), amount(missing)),
 			Hint:   "make room there, or choose another folder",
 		}
 	}

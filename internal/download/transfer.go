@@ -1,7 +1,6 @@
 package download
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -277,7 +276,7 @@ func (t *transfer) header(a ask) http.Header {
 	}
 	h.Set("Accept-Encoding", "identity")
 	if h.Get("User-Agent") == "" {
-		h.Set("User-Agent", cmp.Or(t.client.UserAgent, "spool"))
+		h.Set("User-Agent", userAgent)
 	}
 	if a.all() {
 		return h

@@ -82,7 +82,7 @@ func (e AudioEncoding) filters(stream *spool.AudioStream) []string {
 	}
 	// Resampling starts where a source sample and an output sample fall
 	// together, so that all pieces use the same phase.
-	g := gcd(in, out)
+	g := spool.GCD(in, out)
 	start := first / (out / g) * (in / g)
 	steps := e.lay(in)
 	if stream.Channels == 1 && e.sound().Channels == 2 {
@@ -134,11 +134,4 @@ func layout(channels int) string {
 		return "5.1"
 	}
 	return "stereo"
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }

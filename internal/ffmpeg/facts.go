@@ -21,7 +21,6 @@ type answer struct {
 		Start    string `json:"start_time"`
 		Duration string `json:"duration"`
 		Size     string `json:"size"`
-		Score    int    `json:"probe_score"`
 	} `json:"format"`
 }
 
@@ -45,7 +44,6 @@ type stream struct {
 	TimeBase    string `json:"time_base"`
 	SampleRate  string `json:"sample_rate"`
 	Channels    int    `json:"channels"`
-	Bits        string `json:"bits_per_raw_sample"`
 	Disposition struct {
 		Default     int `json:"default"`
 		AttachedPic int `json:"attached_pic"`

@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // Path is where Export puts a key: <dir>/<video>/<keyID>.key.
@@ -79,7 +79,7 @@ func Remove(dir, video string, keep ...string) error {
 		}
 	}
 	if left > 0 {
-		return syncDir(folder)
+		return disk.Sync(folder)
 	}
 	if err := os.Remove(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove keys of %s: %w", video, err)
@@ -108,10 +108,10 @@ func writeKey(path string, key []byte) error {
 	if err := os.Rename(temp, path); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := syncDir(folder); err != nil {
+	if err := disk.Sync(folder); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(folder))
+	return disk.Sync(filepath.Dir(folder))
 }
 
 // writeTemp writes and syncs a file of mode 0600 in folder and gives its name.
@@ -128,17 +128,4 @@ func writeTemp(folder string, content []byte) (string, error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
-}
-
-// syncDir makes names in a folder durable, where the file system can.
-func syncDir(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil
-	}
-	return errors.Join(err, d.Close())
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // A fleet key file is text: lines of fleetWord and a key in base64, of which
@@ -76,7 +77,7 @@ func MakeFleet(path string) error {
 	if err != nil {
 		return fmt.Errorf("make fleet key: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return disk.Sync(filepath.Dir(path))
 }
 
 // OpenFleet reads a fleet key file. It refuses one that others may read.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 const (
@@ -106,7 +107,7 @@ func createMaster(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("create master key: %w", err)
 	}
-	return true, syncDir(filepath.Dir(path))
+	return true, disk.Sync(filepath.Dir(path))
 }
 
 // Wrap encrypts a content key for keeping. What it returns opens only with

@@ -42,7 +42,6 @@ func (r *Record) Job(kind spool.Kind, number int) *Job {
 // Filter selects videos; the zero value selects all.
 type Filter struct {
 	Statuses []spool.Status
-	IDs      []string
 	Causes   []string // codes of failures, as Video.Failure.Code: "poison"
 	After    string   // only videos that were accepted after the one with this ID
 	Limit    int      // how many at most; 0 = all

@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spool-video/spool"
-	"github.com/spool-video/spool/internal/scratch"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // Plain is one finished media file in scratch, not encrypted.
@@ -272,16 +272,7 @@ func (p *Part) write(name string, data []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(p.dir)
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close() //nolint:errcheck // read only
-	return d.Sync()
+	return disk.Sync(p.dir)
 }
 
 // trouble tells a full or broken disk from everything else.
@@ -289,7 +280,7 @@ func (p *Part) trouble(what, name string, err error) error {
 	wrapped := fmt.Errorf("%s %s in scratch: %w", what, filepath.Base(name), err)
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		free, _ := scratch.Free(p.dir) // 0 when even that is refused
+		free, _ := disk.Free(p.dir) // 0 when even that is refused
 		return &spool.Error{
 			Class: spool.Environment, Code: "no-space", Err: wrapped,
 			Reason: fmt.Sprintf("the scratch disk is full: %d MB are free at %s", free>>20, p.dir),

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // Scratch is a folder with one folder a video, holding its source and one
@@ -40,7 +42,7 @@ func Open(dir string, limit int64, share float64) (*Scratch, error) {
 			Hint:   "choose another with --work DIR",
 		}
 	}
-	if _, err := Free(dir); err != nil {
+	if _, err := disk.Free(dir); err != nil {
 		return nil, err
 	}
 	return &Scratch{dir: dir, fixed: limit, share: share}, nil
@@ -138,9 +140,18 @@ func (s *Scratch) measure() (used, limit int64) {
 		return nil
 	})
 	if s.limit = s.fixed; s.fixed == 0 {
-		free, _ := Free(s.dir) // 0 when the disk cannot be asked now
+		free, _ := disk.Free(s.dir) // 0 when the disk cannot be asked now
 		s.limit = int64(s.share * float64(free+s.used))
 	}
 	s.measured = time.Now()
 	return s.used, s.limit
+}
+
+// occupied is how much of the disk a file takes: downloads have holes where
+// nothing has arrived yet.
+func occupied(info fs.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return min(info.Size(), int64(st.Blocks)*512) //nolint:unconvert // the type differs between systems
+	}
+	return info.Size()
 }

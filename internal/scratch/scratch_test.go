@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 func fill(t *testing.T, dir string, n int) {
@@ -69,7 +70,7 @@ func TestShareOfTheDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := Free(dir)
+	free, err := disk.Free(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

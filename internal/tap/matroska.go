@@ -9,9 +9,8 @@ import (
 
 // Elements of Matroska (RFC 9559) that tell where its clusters are.
 const (
-	ebmlHeader = 0x1a45dfa3
-	segment    = 0x18538067
-	cluster    = 0x1f43b675
+	segment = 0x18538067
+	cluster = 0x1f43b675
 )
 
 // element is the header of one.

@@ -3,6 +3,8 @@ package tap
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/spool-video/spool"
 )
 
 // samples puts the tables of an stbl box together (ISO/IEC 14496-12, 8.6 and
@@ -254,24 +256,17 @@ const judged, jitter = 99, 3
 // common is the largest number of ticks that the first distances are multiples
 // of; 0 when it depends on whether the very first ones count.
 func common(all []Sample) int64 {
-	var some, every uint32
+	var some, every int64
 	for i := 0; i+1 < min(len(all), judged); i++ {
-		every = gcd(every, all[i].Duration)
+		every = spool.GCD(every, int64(all[i].Duration))
 		if i >= jitter {
-			some = gcd(some, all[i].Duration)
+			some = spool.GCD(some, int64(all[i].Duration))
 		}
 	}
 	if some != every || len(all) < 20 {
 		return 0
 	}
-	return int64(some)
-}
-
-func gcd(a, b uint32) uint32 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
+	return some
 }
 
 // compositions reads how long after its decoding each sample is shown.

@@ -119,7 +119,7 @@ func TestServerWithoutASize(t *testing.T) {
 func untilWanted(s *tap.Source, from int64) {
 	for {
 		changed := s.WantChanged()
-		if w, ok := s.Wanted(); ok && w.From == from {
+		if all := s.Wants(); len(all) > 0 && all[0].From == from {
 			return
 		}
 		<-changed
@@ -170,7 +170,7 @@ func TestServerEnds(t *testing.T) {
 	<-gone
 	for {
 		changed := s.WantChanged()
-		if _, ok := s.Wanted(); !ok {
+		if len(s.Wants()) == 0 {
 			break
 		}
 		<-changed

@@ -68,7 +68,7 @@ func (t *Taps) Forget(s *Source) {
 }
 
 // Source is a file that is still arriving. Whoever fetches it calls Arrived
-// and End; readers call ReadAtContext and Await. All methods are safe for
+// and End; readers call ReadAtContext. All methods are safe for
 // concurrent use.
 type Source struct {
 	path string
@@ -169,18 +169,8 @@ func (s *Source) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Wanted is what the reader that has waited longest waits for: the first bytes
-// that it misses. False when none waits.
-func (s *Source) Wanted() (spool.Span, bool) {
-	all := s.Wants()
-	if len(all) == 0 {
-		return spool.Span{}, false
-	}
-	return all[0], true
-}
-
-// Wants is what all blocked readers wait for, in the order in which they began
-// to wait.
+// Wants is what all blocked readers wait for, the first bytes that each misses,
+// in the order in which they began to wait.
 func (s *Source) Wants() []spool.Span { return s.Longed(0) }
 
 // Longed is Wants of readers that have waited so long.
@@ -200,7 +190,7 @@ func (s *Source) Longed(least time.Duration) []spool.Span {
 }
 
 // WantChanged gives a channel that is closed when a reader begins or ceases to
-// wait. Take it before calling Wanted.
+// wait. Take it before calling Wants.
 func (s *Source) WantChanged() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +206,7 @@ func (s *Source) ReadAtContext(ctx context.Context, p []byte, off int64) (int, e
 	}
 	for {
 		before := s.lost()
-		n, err := s.await(ctx, spool.Span{From: off, To: off + 1}, off+Ahead)
+		n, err := s.await(ctx, off)
 		if err != nil {
 			return 0, err
 		}
@@ -242,31 +232,18 @@ func noEOF(err error) error {
 	return err
 }
 
-// Await blocks until all bytes of a span are there; what goes beyond the end
-// of the file is not waited for.
-func (s *Source) Await(ctx context.Context, span spool.Span) error {
-	if span.Len() == 0 {
-		return nil
-	}
-	_, err := s.await(ctx, span, span.To)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// await blocks until a span is there and gives how many bytes from its start
-// on are. Meanwhile the bytes up to ahead are wanted.
-func (s *Source) await(ctx context.Context, span spool.Span, ahead int64) (int64, error) {
+// await blocks until the byte at an offset is there and gives how many from it
+// on are. Meanwhile it and those Ahead are wanted.
+func (s *Source) await(ctx context.Context, off int64) (int64, error) {
 	var mine *want
 	defer func() { s.unwant(mine) }()
 	for {
-		n, changed, err := s.look(span)
+		n, changed, err := s.look(off)
 		if err != nil || n > 0 {
 			return n, err
 		}
 		if mine == nil {
-			mine = s.want(spool.Span{From: span.From, To: ahead})
+			mine = s.want(spool.Span{From: off, To: off + Ahead})
 		}
 		select {
 		case <-changed:
@@ -276,21 +253,18 @@ func (s *Source) await(ctx context.Context, span spool.Span, ahead int64) (int64
 	}
 }
 
-// look gives how many bytes are there, from the start of a span that is there
-// as a whole; else 0 and what is closed when that may be otherwise.
-func (s *Source) look(span spool.Span) (int64, <-chan struct{}, error) {
+// look gives how many bytes are there from an offset on; where none is, 0 and
+// what is closed when that may be otherwise.
+func (s *Source) look(off int64) (int64, <-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return 0, nil, s.err
 	}
-	if s.size >= 0 {
-		span.To = min(span.To, s.size)
-		if span.Len() == 0 {
-			return 0, nil, io.EOF
-		}
+	if s.size >= 0 && off >= s.size {
+		return 0, nil, io.EOF
 	}
-	if n := s.have.After(span.From) - span.From; n >= span.Len() {
+	if n := s.have.After(off) - off; n > 0 {
 		return n, nil, nil
 	}
 	if s.ended {

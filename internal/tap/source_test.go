@@ -18,8 +18,8 @@ func wanted(t *testing.T, s *tap.Source) spool.Span {
 	t.Helper()
 	for {
 		changed := s.WantChanged()
-		if w, ok := s.Wanted(); ok {
-			return w
+		if all := s.Wants(); len(all) > 0 {
+			return all[0]
 		}
 		select {
 		case <-changed:
@@ -68,7 +68,7 @@ func TestReadersWaitForTheirBytes(t *testing.T) {
 	if a := <-later; a.text != "6789" || a.err != nil {
 		t.Errorf("got %+v", a)
 	}
-	if _, ok := s.Wanted(); ok {
+	if len(s.Wants()) > 0 {
 		t.Error("something is wanted, though none waits")
 	}
 	if a := <-read(t.Context(), s, 10); a.err != io.EOF {
@@ -99,7 +99,7 @@ func TestReadersAreReleased(t *testing.T) {
 		if a := <-got; !errors.Is(a.err, c.want) {
 			t.Errorf("%s: got %+v, want %v", name, a, c.want)
 		}
-		if _, ok := s.Wanted(); ok {
+		if len(s.Wants()) > 0 {
 			t.Errorf("%s: something is wanted still", name)
 		}
 		cancel()
@@ -123,27 +123,6 @@ func TestReadersAreReleased(t *testing.T) {
 	s.End(boom)
 	if a := <-read(t.Context(), s, 0); !errors.Is(a.err, boom) {
 		t.Errorf("of a source that broke: %+v", a)
-	}
-}
-
-func TestAwait(t *testing.T) {
-	var taps tap.Taps
-	s := taps.Open("a", bytes.NewReader(nil), 10)
-	done := make(chan error, 1)
-	go func() { done <- s.Await(t.Context(), span(3, 20)) }()
-	if w := wanted(t, s); w != span(3, 10) {
-		t.Errorf("wanted %v", w)
-	}
-	s.Arrived(spool.Spans{span(0, 9)})
-	if w := wanted(t, s); w != span(9, 10) {
-		t.Errorf("wanted %v", w)
-	}
-	s.Arrived(spool.Spans{span(0, 10)})
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if err := s.Await(t.Context(), span(12, 20)); err != nil {
-		t.Errorf("beyond the end: %v", err)
 	}
 }
 

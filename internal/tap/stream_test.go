@@ -82,6 +82,9 @@ func TestTransportStreamsThatAreNone(t *testing.T) {
 	}
 }
 
+// ebmlHeader is the element that Matroska begins with.
+const ebmlHeader = 0x1a45dfa3
+
 // elementOf is an element with a size of so many bytes; unknown when that is
 // negative.
 func elementOf(id uint32, size int) []byte {

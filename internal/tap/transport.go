@@ -8,7 +8,6 @@ import (
 
 const (
 	syncByte = 0x47
-	timeCode = 4 // bytes in front of each packet, on discs and in cameras
 
 	// headPackets is how many packets are looked through for PAT and PMT.
 	headPackets = 1 << 15

@@ -174,7 +174,7 @@ func testPages(t *testing.T, open Open) {
 		{ledger.Filter{Statuses: append(failed, spool.Waiting), Limit: 3, After: "a"}, []string{"b", "c", "d"}},
 		{ledger.Filter{Statuses: failed, Causes: []string{"poison"}}, []string{"d"}},
 		{ledger.Filter{Causes: []string{"poison", "http-404"}, Limit: 2}, []string{"b", "d"}},
-		{ledger.Filter{Causes: []string{"http-404"}, IDs: []string{"f", "d"}}, []string{"f"}},
+		{ledger.Filter{Causes: []string{"http-404"}, After: "B"}, []string{"f"}},
 	} {
 		if diff := cmp.Diff(c.want, ids(t, l, c.filter), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("list %+v (-want +got):\n%s", c.filter, diff)

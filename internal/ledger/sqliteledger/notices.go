@@ -30,7 +30,7 @@ func (l *Ledger) Notices(ctx context.Context, a ledger.NoticeAsk) ([]ledger.Noti
 	if limit == 0 {
 		limit = -1
 	}
-	except := jsonList(a.Except, func(host string) string { return host })
+	except := jsonList(a.Except)
 	due, ahead := nanos(a.Due), nanos(a.Due.Add(ledger.LongestPutOff))
 	query, args := queryNotices, []any{except, limit}
 	switch {

@@ -23,6 +23,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/ledger"
 )
 
@@ -112,7 +113,7 @@ func (l *Ledger) open(ctx context.Context) error {
 	if err := migrate(ctx, l.write, l.path); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(l.path)); err != nil {
+	if err := disk.Sync(filepath.Dir(l.path)); err != nil {
 		return err
 	}
 	if l.read, err = sql.Open("sqlite", address(l.path, "query_only(1)")); err != nil {
@@ -210,17 +211,4 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 	}
 	_, err = provider.Up(ctx)
 	return err
-}
-
-// syncFolder makes the names of new files survive a power cut.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !unsupported(err) {
-		return err
-	}
-	return nil
 }

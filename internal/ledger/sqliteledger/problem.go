@@ -12,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/ledger"
 )
 
@@ -105,12 +106,6 @@ func damaged(path string, err error) *spool.Error {
 
 // full: less is free than SQLite needs to go on.
 func full(dir string) bool {
-	var s syscall.Statfs_t
-	return syscall.Statfs(dir, &s) == nil && int64(s.Bavail)*int64(s.Bsize) < 1<<20 //nolint:unconvert // the types differ between systems
-}
-
-// unsupported: the file system does not know the call, as some network mounts
-// do not know fsync of a folder.
-func unsupported(err error) bool {
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported)
+	free, err := disk.Free(dir)
+	return err == nil && free < 1<<20
 }

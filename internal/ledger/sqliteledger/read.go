@@ -174,13 +174,10 @@ func gather[T any](ctx context.Context, q querier, query string, args []any, sca
 	return all, rows.Err()
 }
 
-// jsonList is a list as json_each takes it: one argument, however many.
-func jsonList[T any](items []T, text func(T) string) string {
-	texts := make([]string, len(items))
-	for i, item := range items {
-		texts[i] = text(item)
-	}
-	list, err := json.Marshal(texts)
+// jsonList is a list as json_each takes it: one argument, however many. Of none
+// it is [], since null would be one.
+func jsonList(items []string) string {
+	list, err := json.Marshal(append([]string{}, items...))
 	if err != nil {
 		panic(err) // strings always have a form in JSON
 	}

@@ -29,12 +29,7 @@ func list(ctx context.Context, tx *sql.Tx, f ledger.Filter) ([]spool.Video, erro
 	if err != nil {
 		return nil, err
 	}
-	query, args := "SELECT seq, record FROM videos WHERE seq > ?", []any{after}
-	if f.IDs != nil {
-		query += " AND folded IN (SELECT value FROM json_each(?))"
-		args = append(args, jsonList(f.IDs, spool.FoldID))
-	}
-	parts := []listPart{{query, args}}
+	parts := []listPart{{"SELECT seq, record FROM videos WHERE seq > ?", []any{after}}}
 	if f.Statuses != nil {
 		parts = split(parts, "status", f.Statuses)
 	}

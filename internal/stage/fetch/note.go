@@ -2,14 +2,13 @@ package fetch
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 	"github.com/spool-video/spool/internal/download"
 )
 
@@ -87,15 +86,9 @@ func (g *get) keepAs(ext string) string {
 
 // makeDurable brings a file's bytes, or a folder's names, to the disk. A file
 // system that cannot is taken at its word.
-func makeDurable(path string) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return folderFault("read", filepath.Dir(path), err)
+func makeDurable(path string) error {
+	if err := disk.Sync(path); err != nil {
+		return folderFault("write to", filepath.Dir(path), err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	err = f.Sync()
-	if err == nil || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
-		return nil
-	}
-	return folderFault("write to", filepath.Dir(path), err)
+	return nil
 }

@@ -1,7 +1,9 @@
-// Package fetch is the stage that gets a video's source onto the worker's
-// disk: a local file stays where it is, a direct link is downloaded, a web page
-// is left to the page tool. What an earlier run has got already is not got
-// again.
+// Package fetch is the stage that sees to it that a video's source can be read:
+// a local file, a file in a store and, where that is asked for, a link stay
+// where they are (decision 0019); other links are downloaded, and may be staged
+// for other machines. Of a web page the page tool says which files it consists
+// of; those are downloaded like links, and what are no plain files the tool
+// gets itself (0010). What an earlier run has got already is not got again.
 package fetch
 
 import (

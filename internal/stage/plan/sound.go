@@ -239,7 +239,7 @@ func (t *track) anchor(before float64) *spool.Anchor {
 	if size == 0 {
 		return nil
 	}
-	step := rate / gcd(rate, grid.SampleRate)
+	step := rate / spool.GCD(rate, grid.SampleRate)
 	last := int(math.Floor((before*float64(rate) - float64(t.sample(0))) / float64(size)))
 	last = min(last, len(t.index.PTS)-1)
 	for n := last; n > t.index.Hidden && int64(last-n) < step; n-- {
@@ -262,13 +262,6 @@ func (t *track) tie(n int) *spool.Anchor {
 func (t *track) sample(n int) int64 {
 	rate := spool.Ratio{Num: int64(t.stream.SampleRate), Den: 1}
 	return nearest(t.at(t.index.PTS[0]), rate) + int64(n)*int64(t.index.PacketSamples)
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 func total(n []int) int {

@@ -13,6 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/spool-video/spool"
+	"github.com/spool-video/spool/internal/disk"
 )
 
 // problem says what an error of the file system means for what happens next.
@@ -62,7 +63,7 @@ func (s *Store) classify(name string, err error) *spool.Error {
 
 func (s *Store) noSpace() *spool.Error {
 	reason := "no space is left in the destination " + s.dir
-	if free, err := Free(s.dir); err == nil {
+	if free, err := disk.Free(s.dir); err == nil {
 		reason += " (free: " + humanize.Bytes(uint64(free)) + ")" //nolint:gosec // never negative
 	}
 	return &spool.Error{
@@ -130,13 +131,4 @@ func notAFolder(dir string) error {
 // the same.
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-// Free is how many bytes this user can still write on the file system of dir.
-func Free(dir string) (int64, error) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", dir, err)
-	}
-	return int64(s.Bavail) * int64(s.Bsize), nil //nolint:unconvert,gosec // the types differ between systems
 }
