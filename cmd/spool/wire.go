@@ -39,8 +39,7 @@ import (
 	"github.com/spool-video/spool/internal/worker"
 )
 
-// house is all that belongs to one destination. This file is the only place
-// that knows every name.
+// house is all that belongs to one destination.
 type house struct {
 	cfg      config.Config
 	log      *slog.Logger

@@ -82,7 +82,6 @@ type Config struct {
 	RcloneConfig  string                       // a file, or "": where rclone keeps its own
 	Remotes       map[string]map[string]string // those that the file defines: name → option → value
 	Ladders       map[string]Ladder            // those that the file defines
-	Files         []string                     // the files that were read, the strongest last
 	Notes         []string                     // what a person should know and that stops nothing
 
 	config string // --config

@@ -197,7 +197,6 @@ func (l *loader) file(path string, trusted bool) (found bool, err error) {
 	if err != nil {
 		return false, unreadable(path, err)
 	}
-	l.cfg.Files = append(l.cfg.Files, path)
 	raw := k.Raw()
 	for _, key := range sortedKeys(raw) {
 		if err := l.fileKey(key, raw[key], path, trusted); err != nil {
