@@ -135,11 +135,11 @@ func (t *transfer) rest(ctx context.Context, failure error, tries int) (time.Dur
 	}
 	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
 	again := passing(e) && tries < orInt(c.Attempts, defaultAttempts) && e.After <= orInt(c.Patience, defaultPatience)
-	switch {
-	case e.Code == codeNoHost:
+	switch e.Code {
+	case codeNoHost:
 		// Asked once more: a resolver that has only just come up knows nobody.
 		again = tries < 2
-	case e.Code == codeDNS:
+	case codeDNS:
 		// What takes longer the caller waits for, who can say so.
 		again = again && tries < lookups && !slowLookup(failure)
 	}
