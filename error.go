@@ -16,8 +16,8 @@ const (
 	Permanent Class = "permanent"
 	// Transient: trying again may help; it costs an attempt.
 	Transient Class = "transient"
-	// Environment: the machine or the destination is at fault (a full disk, a
-	// bucket that is away). The job waits and costs no attempt.
+	// Environment: the machine, its network or the destination is at fault (a
+	// full disk, a bucket that is away). The job waits and costs no attempt.
 	Environment Class = "environment"
 	// Poison: the job killed its encoder again and again; the video fails.
 	Poison Class = "poison"

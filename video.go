@@ -90,6 +90,9 @@ type Failure struct {
 	Code   string `json:"code"`
 	Reason string `json:"reason"`
 	Hint   string `json:"hint,omitempty"`
+	// Had is how many bytes of its source a fetch had when it failed, the most
+	// so far. It is kept with the job; the failure of a video has none.
+	Had int64 `json:"had,omitempty"`
 }
 
 // SourceStamp is what a source looked like: another stamp means another

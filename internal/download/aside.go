@@ -214,7 +214,7 @@ func (a *aside) judge(c *claim, err error) {
 		a.fail(err)
 	case errors.Is(err, errNoRanges), e.Class == spool.Permanent:
 		a.off, a.allowed = true, false // the main connection will see for itself
-	case e.Class == spool.Environment:
+	case e.Class == spool.Environment && !ofNetwork(e):
 		a.fail(err)
 	default:
 		a.failures++

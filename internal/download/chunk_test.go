@@ -112,13 +112,13 @@ func TestChunkSizeAside(t *testing.T) {
 	}
 }
 
-// resolver is a network whose names cannot be looked up.
-type resolver struct {
-	err   *net.DNSError
+// undialled is a network in which nobody can be called.
+type undialled struct {
+	err   error
 	tries int
 }
 
-func (r *resolver) RoundTrip(*http.Request) (*http.Response, error) {
+func (r *undialled) RoundTrip(*http.Request) (*http.Response, error) {
 	r.tries++
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: r.err}
 }
@@ -134,12 +134,13 @@ func TestNamesThatCannotBeResolved(t *testing.T) {
 		tries int
 	}{
 		{net.DNSError{IsNotFound: true}, false, "no-such-host", spool.Permanent, 2},
-		{net.DNSError{IsNotFound: true}, true, "dns", spool.Transient, 1},
-		{net.DNSError{IsTemporary: true}, false, "dns", spool.Transient, 1},
-		{net.DNSError{IsTimeout: true}, false, "dns", spool.Transient, 1},
-		{net.DNSError{IsNotFound: true, IsTemporary: true}, false, "dns", spool.Transient, 1},
+		{net.DNSError{IsNotFound: true}, true, "dns", spool.Environment, 3},
+		{net.DNSError{IsTemporary: true}, false, "dns", spool.Environment, 3},
+		{net.DNSError{}, false, "dns", spool.Environment, 3}, // REFUSED
+		{net.DNSError{IsTimeout: true}, false, "dns", spool.Environment, 1},
+		{net.DNSError{IsNotFound: true, IsTemporary: true}, false, "dns", spool.Environment, 3},
 	} {
-		r := &resolver{err: &tc.err}
+		r := &undialled{err: &tc.err}
 		var waited time.Duration
 		c := &Client{Transport: r, Wait: func(_ context.Context, d time.Duration) error { waited += d; return nil }}
 		path := filepath.Join(t.TempDir(), "source")

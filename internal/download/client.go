@@ -50,6 +50,7 @@ type Client struct {
 	own   *http.Transport
 	hosts hosts
 	pace  pace
+	reach reach
 }
 
 // Request is one file to download.

@@ -101,10 +101,7 @@ func (t *transfer) netFault(ctx context.Context, err error) error {
 		e.Hint = later
 		return e
 	}
-	if e := dialFault(host, err); e != nil {
-		if e.Code == codeNoHost && t.part.held() > 0 {
-			e.Class, e.Code = spool.Transient, "dns" // there was one
-		}
+	if e := t.dialFault(host, err); e != nil {
 		return e
 	}
 	if e := tlsFault(host, err); e != nil {
@@ -125,20 +122,23 @@ const codeNoHost = "no-such-host"
 // refused now.
 const codeExpired = "link-expired"
 
-func dialFault(host string, err error) *spool.Error {
+// dialFault is an error of finding or calling a host; nil when it is none.
+func (t *transfer) dialFault(host string, err error) *spool.Error {
 	if de, ok := errors.AsType[*net.DNSError](err); ok {
-		e := transient("dns", "the name "+host+" cannot be resolved")
-		if de.IsNotFound && !de.IsTemporary && !de.IsTimeout {
-			e.Class, e.Code, e.Reason = spool.Permanent, codeNoHost, "there is no host "+host
-		}
-		e.Hint = "check the address for typing errors, and the network"
-		return e
+		return t.lookupFault(host, de)
 	}
 	oe, ok := errors.AsType[*net.OpError](err)
 	if !ok || oe.Op != "dial" {
 		return nil
 	}
-	e := transient("unreachable", host+" cannot be reached")
+	e := transient(codeUnreachable, host+" cannot be reached")
+	for _, no := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN} {
+		if errors.Is(err, no) {
+			e.Reason += ": " + no.Error()
+			e.Hint = "check the address and that the server is up"
+			return t.blame(e)
+		}
+	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e = transient("refused", host+" refused the connection")
@@ -147,6 +147,30 @@ func dialFault(host string, err error) *spool.Error {
 	}
 	e.Err = oe.Err
 	e.Hint = "check the address and that the server is up"
+	return e
+}
+
+// lookupFault is an error of looking a name up. A name that does not exist is
+// wrong, unless its host was there before: some name servers say so of every
+// name when they can ask nobody.
+func (t *transfer) lookupFault(host string, err *net.DNSError) *spool.Error {
+	if err.IsNotFound && !err.IsTemporary && !err.IsTimeout && t.part.held() == 0 && !t.client.reach.knows(t.target.Host) {
+		return &spool.Error{
+			Class: spool.Permanent, Code: codeNoHost, Reason: "there is no host " + host,
+			Hint: "check the address for typing errors, and the network",
+		}
+	}
+	e := transient(codeDNS, "the name "+host+" cannot be resolved")
+	e.Hint, e.Err = "check the address for typing errors, and the network", err
+	return t.blame(e)
+}
+
+// blame makes something to be waited for of what our network is to blame for.
+func (t *transfer) blame(e *spool.Error) *spool.Error {
+	if t.client.reach.away(t.target.Host) {
+		e.Class = spool.Environment
+		e.Hint = "look at this machine's network and its name servers, and at the address; it goes on by itself"
+	}
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 
 	"github.com/spool-video/spool"
@@ -19,14 +20,16 @@ func (c *Client) open(ctx context.Context, w *watch, t *turn, target *url.URL, h
 		basic := http.Request{Header: header}
 		basic.SetBasicAuth(user.Username(), password)
 	}
-	seen := map[string]bool{}
+	seen, asked := map[string]bool{}, target.Host
 	for hop := 0; ; hop++ {
 		seen[target.String()] = true
-		resp, release, err := c.hop(ctx, w, t, target, header)
+		beyond := false
+		resp, release, err := c.hop(httptrace.WithClientTrace(ctx, ways(&beyond)), w, t, target, header)
 		if err != nil {
 			return nil, nil, err
 		}
 		if !isRedirect(resp) {
+			c.reach.answered(asked, beyond)
 			return resp, release, nil
 		}
 		location := resp.Header.Get("Location")

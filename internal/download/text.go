@@ -17,7 +17,7 @@ func (c *Client) Text(ctx context.Context, link Link, most int64) ([]byte, error
 	c.once.Do(c.start)
 	for try := 1; ; try++ {
 		b, err := c.text(ctx, link, most)
-		if err == nil || ctx.Err() != nil || try >= orInt(c.Attempts, defaultAttempts) || spool.AsError(err).Class != spool.Transient {
+		if err == nil || ctx.Err() != nil || try >= orInt(c.Attempts, defaultAttempts) || !passing(spool.AsError(err)) {
 			return b, err
 		}
 		wait := max(backoff(orInt(c.Backoff, defaultBackoff), try), spool.AsError(err).After)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,6 +52,8 @@ const (
 	seam = 64
 	// unknownSeam is the same where the server names no version of its file.
 	unknownSeam = 4 << 10
+	// lookups is how often a name is looked up in a row, when that fails at once.
+	lookups = 3
 	// leastCut is what a server must send of a range for it to be asked for the
 	// next one at once, when it sends less than it is asked for.
 	leastCut = 64 << 10
@@ -86,7 +89,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 			}
 			return res, err
 		}
-		if saveErr := t.part.checkpoint(); saveErr != nil && spool.AsError(err).Class != spool.Environment {
+		if saveErr := t.part.checkpoint(); saveErr != nil && (ofNetwork(spool.AsError(err)) || spool.AsError(err).Class != spool.Environment) {
 			return Result{}, saveErr
 		}
 		if ctx.Err() != nil {
@@ -130,16 +133,25 @@ func (t *transfer) rest(ctx context.Context, failure error, tries int) (time.Dur
 		return 0, t.renew(ctx)
 	}
 	pause := max(e.After, backoff(orInt(c.Backoff, defaultBackoff), max(tries, 1)))
-	again := e.Class == spool.Transient && tries < orInt(c.Attempts, defaultAttempts) &&
-		e.Code != "dns" && e.After <= orInt(c.Patience, defaultPatience)
-	if e.Code == codeNoHost {
+	again := passing(e) && tries < orInt(c.Attempts, defaultAttempts) && e.After <= orInt(c.Patience, defaultPatience)
+	switch e.Code {
+	case codeNoHost:
 		// Asked once more: a resolver that has only just come up knows nobody.
 		again = tries < 2
+	case codeDNS:
+		// What takes longer the caller waits for, who can say so.
+		again = again && tries < lookups && !slowLookup(failure)
 	}
 	if !again {
 		return 0, failure
 	}
 	return pause, nil
+}
+
+// slowLookup: no name server answered, which took its time.
+func slowLookup(err error) bool {
+	de, ok := errors.AsType[*net.DNSError](err)
+	return ok && de.IsTimeout
 }
 
 // attempt asks for what is missing, and keeps what comes, until that fails.

@@ -12,6 +12,10 @@ var registry = ssrf.New(ssrf.WithAnyPort())
 // public: an address is one of the public network.
 func public(addr netip.Addr) bool { return registry.SafeAddr(addr) == nil }
 
+// Public reports whether an address is one of the public network, and not of
+// this machine or the network around it.
+func Public(addr netip.Addr) bool { return public(bare(addr)) }
+
 // nat64 is where an IPv6 network without IPv4 keeps the latter.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 

@@ -18,6 +18,10 @@ const (
 	maxReplans  = 2
 )
 
+// realProgress is how many bytes a fetch must have got, since it failed the last
+// time, not to have tried in vain.
+const realProgress = 1 << 20
+
 // maxNotes is how much is kept of what a person should know of one video.
 const maxNotes = 20
 
@@ -181,7 +185,7 @@ func waitsOn(rec *ledger.Record) {
 		if f.Code == v.Failure.Code {
 			return
 		}
-		now = f
+		now = told(f)
 	}
 	v.Failure = now
 }
@@ -233,13 +237,14 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 	if f == nil {
 		f = &spool.Failure{Class: spool.Transient, Code: "unexpected", Reason: "the worker gave no reason"}
 	}
+	f = advanced(job, *f)
 	job.Failure, job.Worker, job.State = f, "", spool.JobReady
 	switch f.Class {
 	case spool.NeedsWhole:
 		hold(rec)
 	case spool.Environment:
 		job.NotBefore = now.Add(max(environmentRest, min(r.After, longestAfter)))
-		rec.Video.Failure = f
+		rec.Video.Failure = told(f)
 	case spool.Replan:
 		replan(rec, f, now)
 	case spool.Permanent, spool.Poison:
@@ -248,6 +253,28 @@ func broke(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
 		retryLater(rec, job, r, now)
 		waitsOn(rec)
 	}
+}
+
+// advanced is a failure of a job with the most that its source had of bytes. A
+// fetch that got on since it failed the last time is counted anew: ten hours may
+// have five troubles.
+func advanced(job *ledger.Job, f spool.Failure) *spool.Failure {
+	had := int64(0)
+	if job.Failure != nil {
+		had = job.Failure.Had
+	}
+	if f.Had-had >= realProgress {
+		job.Attempts = 0
+	}
+	f.Had = max(f.Had, had)
+	return &f
+}
+
+// told is a failure of a job as its video has it.
+func told(f *spool.Failure) *spool.Failure {
+	of := *f
+	of.Had = 0
+	return &of
 }
 
 func retryLater(rec *ledger.Record, job *ledger.Job, r spool.Report, now time.Time) {
@@ -287,9 +314,9 @@ func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
 		count = &rec.Video.Replaced
 	}
 	if *count >= maxReplans {
-		failed := *f
+		failed := told(f)
 		failed.Class = spool.Permanent
-		rec.Video.Status, rec.Video.Failure = spool.Failed, &failed
+		rec.Video.Status, rec.Video.Failure = spool.Failed, failed
 		return
 	}
 	*count++
@@ -298,7 +325,7 @@ func replan(rec *ledger.Record, f *spool.Failure, now time.Time) {
 
 func fail(rec *ledger.Record, job *ledger.Job, f spool.Failure) {
 	job.State = spool.JobFailed
-	rec.Video.Status, rec.Video.Failure = spool.Failed, &f
+	rec.Video.Status, rec.Video.Failure = spool.Failed, told(&f)
 }
 
 // begin starts a revision of its own, with its first job.

@@ -55,7 +55,7 @@ func (s *Scheduler) beat(ctx context.Context, b spool.Beat) error {
 	}
 	for _, key := range s.outAt(b.Worker) {
 		if s.out[key].named {
-			if err := s.alive(ctx, key, now); err != nil {
+			if err := s.alive(ctx, key, far(b, key), now); err != nil {
 				return err
 			}
 		} else if err := s.missed(ctx, key, now); err != nil {
@@ -170,8 +170,9 @@ func (s *Scheduler) takeBack(ctx context.Context, after time.Duration, keys ...s
 
 // alive notes that a job runs. One that was begun after its video was paused,
 // and has run for a while, shows that what it was paused for is over: a
-// download says nothing of a destination that is away.
-func (s *Scheduler) alive(ctx context.Context, key spool.JobKey, now time.Time) error {
+// download says nothing of a destination that is away. A fetch may wait for a
+// name server for that long; it shows it by bytes that come.
+func (s *Scheduler) alive(ctx context.Context, key spool.JobKey, got int64, now time.Time) error {
 	h := s.out[key]
 	h.missing = time.Time{}
 	s.out[key] = h
@@ -179,7 +180,27 @@ func (s *Scheduler) alive(ctx context.Context, key spool.JobKey, now time.Time) 
 	if !paused || h.since.Before(since) || now.Sub(h.since) < s.Patience {
 		return nil
 	}
-	return s.update(ctx, key.Video, func(rec *ledger.Record) bool { return resume(rec, now) })
+	return s.update(ctx, key.Video, func(rec *ledger.Record) bool { return !vainly(rec, key, got) && resume(rec, now) })
+}
+
+// far is how much a job has done, as a beat has it.
+func far(b spool.Beat, key spool.JobKey) int64 {
+	for _, run := range b.Running {
+		if run.JobKey == key {
+			return run.Progress.Done
+		}
+	}
+	return 0
+}
+
+// vainly reports whether a job is a fetch that waited for the environment, and
+// has got no byte since.
+func vainly(rec *ledger.Record, key spool.JobKey, got int64) bool {
+	j := rec.Job(key.Kind, key.Number)
+	if j == nil || j.Kind != spool.Fetch || j.Failure == nil || j.Failure.Class != spool.Environment {
+		return false
+	}
+	return got == 0 || got == j.Failure.Had
 }
 
 // outInOrder are the jobs that are out, in an order that is always the same.

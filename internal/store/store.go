@@ -1,8 +1,8 @@
 // Package store is the contract of a bucket or a folder that is used as one.
 //
 // Names are slash-separated, relative, without empty, "." or ".." elements;
-// implementations refuse others. Errors that mean "the store is away, full or
-// read-only" are spool.Error values of class Environment; a refused name or a
+// implementations refuse others. Errors that mean "the store is away, full,
+// read-only or overloaded" are spool.Error values of class Environment; a refused name or a
 // foreign object in the way is Permanent; everything else is Transient.
 package store
 

@@ -122,7 +122,7 @@ func (w *Worker) progress(r *run, p spool.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := r.progress
-	r.progress = p
+	r.progress, r.came = p, max(r.came, p.Done)
 	came := !slices.Equal(was.Have, p.Have) || !slices.Equal(was.HaveSound, p.HaveSound)
 	if was.Phase != p.Phase || came && r.brings() {
 		w.touch()

@@ -95,6 +95,7 @@ type run struct {
 	job      spool.Job
 	progress spool.Progress
 	shown    spool.Progress // of the last beat
+	came     int64          // fetch: bytes of the source, the most that it told of
 	needs    spool.Needs    // fetch: what is to be read of the source
 	cancel   context.CancelCauseFunc
 	ended    chan struct{} // closed when its stage has returned
@@ -324,6 +325,9 @@ func (w *Worker) do(ctx context.Context, r *run) {
 	}
 	w.mu.Lock()
 	r.over = true
+	if report.Failure != nil && job.Kind == spool.Fetch {
+		report.Failure.Had = r.came
+	}
 	w.mu.Unlock()
 	w.outbox.add(report)
 	w.touch()

@@ -290,7 +290,7 @@ func TestServerIsBusyAtFirst(t *testing.T) {
 		return answers(w, http.StatusServiceUnavailable, "SlowDown")
 	})
 	_, err := try(t, f.options(), bucket+"/dest", remote.Options{})
-	wantError(t, err, spool.Transient, "store-trouble")
+	wantError(t, err, spool.Environment, "dest-busy")
 }
 
 func TestTokenTellsStoresApart(t *testing.T) {

@@ -36,7 +36,10 @@ func (s *Store) again(ctx context.Context, operation, name string, do func(conte
 			return fmt.Errorf("%s %s in %s: %w", operation, name, s.at, err)
 		}
 		err := s.problem(ctx, operation, name, do(ctx))
-		if err == nil || n == tries || ctx.Err() != nil || spool.AsError(err).Class != spool.Transient || final(err) {
+		if err == nil || ctx.Err() == nil && !isBusy(err) {
+			s.busy.over()
+		}
+		if err == nil || ctx.Err() != nil || final(err) || !s.worth(err, n) {
 			return err
 		}
 		timer := time.NewTimer(rest/2 + rand.N(rest)) //nolint:gosec // jitter needs no secrecy
@@ -48,6 +51,14 @@ func (s *Store) again(ctx context.Context, operation, name string, do func(conte
 		}
 		rest *= 2
 	}
+}
+
+// worth reports whether something that failed so, n times, is to be done again.
+func (s *Store) worth(err error, n int) bool {
+	if isBusy(err) {
+		return s.busy.lasts() < busyRests*s.o.Rest && n < busyTries
+	}
+	return n < tries && spool.AsError(err).Class == spool.Transient
 }
 
 // final: there is no sense in doing it again at once.
@@ -72,7 +83,7 @@ func (s *Store) problem(ctx context.Context, operation, name string, err error) 
 	}
 	wrapped := fmt.Errorf("%s %s in %s: %w", operation, name, s.at, err)
 	why := s.classify(err)
-	if deepest := innermost(err); why.Code == awayCode || why.Code == troubleCode {
+	if deepest := innermost(err); why.Code == awayCode || why.Code == troubleCode || why.Code == busyCode {
 		why.Reason += ": " + deepest.Error()
 	}
 	if why.Code == refusedCode {
@@ -101,6 +112,7 @@ func (s *Store) classify(err error) *spool.Error {
 	case status == 0 && timedOut(err):
 		return mute(s.at)
 	}
+	busy := !s.o.ReadOnly && (busyStatus(status) || busyCodes[code])
 	e := &spool.Error{
 		Class: spool.Transient, Code: troubleCode, Reason: "the store " + s.at.String() + " does not answer as it should",
 		Hint: "Spool tries again by itself",
@@ -108,8 +120,14 @@ func (s *Store) classify(err error) *spool.Error {
 	if status != 0 {
 		e.Reason = fmt.Sprintf("the store %s answers with status %d %s", s.at, status, http.StatusText(status))
 	}
+	if busy {
+		e.Class, e.Code, e.Hint = spool.Environment, busyCode, "look at its server: it may be overloaded or in trouble; a run goes on by itself"
+	}
 	if retry, found := fserrors.RetryAfterErrorTime(err), fserrors.IsRetryAfterError(err); found {
 		e.After = time.Until(retry)
+		if busy {
+			e.After = min(e.After, longestBusy)
+		}
 	}
 	return e
 }
@@ -205,6 +223,7 @@ func missing(err error) bool {
 const (
 	awayCode    = "dest-away"
 	troubleCode = "store-trouble"
+	busyCode    = "dest-busy"
 )
 
 // away: the store cannot be reached, or its server lets nobody in.

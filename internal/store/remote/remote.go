@@ -68,6 +68,7 @@ type Store struct {
 	o    Options
 	kind kind
 	puts turns
+	busy overload
 
 	// folders is held for reading while an object is moved into a folder that
 	// must stay, for writing while empty folders are removed.
