@@ -16,6 +16,7 @@ type halfway struct {
 	site *link
 	body []byte
 	gate chan struct{}
+	lost int64 // bytes that may have to come again
 	run  []string
 	view *viewer
 	c    *child
@@ -55,7 +56,7 @@ func (h *halfway) whole(t *testing.T) {
 		t.Errorf("lists %v, ready %v", h.view.lists, h.view.ready)
 	}
 	h.good(t, 1)
-	if n := h.site.served("/film.mp4"); n > int64(len(h.body))*101/100+socketSlack {
+	if n := h.site.served("/film.mp4"); n > int64(len(h.body))*101/100+h.lost+socketSlack {
 		t.Errorf("%d bytes were sent of %d", n, len(h.body))
 	}
 	calm := newHome(t)
@@ -122,6 +123,9 @@ func TestFullDisksWhileArriving(t *testing.T) {
 			t.Parallel()
 			h := newHalfway(t)
 			mount(t, h.path(name), "size=40m")
+			if name == "work" {
+				h.lost = int64(len(h.body)) / 4 // it comes in a second, and what is there is noted every 250 ms if there is room
+			}
 			h.begin(t)
 			makeRoom := fill(t, h.path(name), 0)
 			close(h.gate)
