@@ -13,7 +13,7 @@ type Pace struct {
 	Endless  bool            // there will be more, nobody knows how many
 	Ready    int             // segments that are there from the start, without a gap
 	Chunks   []Chunk         // those with something left to make, in order
-	Sound    []Piece         // those that are not there
+	Sound    []Piece         // those that have not come
 	Encoders int             // how many are at work at a time; 0 counts as 1
 	Made     time.Duration   // pictures that were made while it was measured, also what waits for something before it
 	Took     time.Duration   // by the clock: how long it was measured

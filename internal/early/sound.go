@@ -2,8 +2,8 @@ package early
 
 import "time"
 
-// Piece is some of the sound that is not there yet. It is made when all of it
-// has come, so that its segments are there at the same time.
+// Piece is some of the sound of which nothing is there yet. It is made when all
+// of it has come, and then fast: its segments are there at about the same time.
 type Piece struct {
 	First, Segments int
 	In              time.Duration // by the clock: how long it will be; below 0 is unknown
@@ -13,10 +13,10 @@ type Piece struct {
 // the last one that it has is longer.
 const longestPiece = time.Minute
 
-// hearing measures how the main sound comes, by pieces that are there from the
-// start without a gap.
+// hearing measures how the main sound comes. A piece has come when its first
+// segment is there.
 type hearing struct {
-	segments           int  // of the sound, from the start
+	segments           int  // of the sound, from the start without a gap
 	start, first, last mark // when measuring began, the first piece since had come, and the last
 }
 
@@ -40,13 +40,13 @@ func (g *growth) listen(now time.Time) {
 	for g.lists[0].has(h.segments, g.plan.Grid) {
 		h.segments++
 	}
-	whole := 0
+	come := 0
 	for _, p := range g.plan.Pieces {
-		if end := p.FirstSegment + p.Segments; p.Sound == 0 && end <= h.segments {
-			whole = max(whole, end)
+		if p.Sound == 0 && p.FirstSegment < h.segments {
+			come = max(come, p.FirstSegment+p.Segments)
 		}
 	}
-	media := g.played(whole)
+	media := g.played(come)
 	if media <= h.last.media {
 		return
 	}
@@ -96,7 +96,7 @@ func (g *growth) pieces(segments int) []Piece {
 	return all
 }
 
-// sound is what of it is not there, when the segments play so long.
+// sound is what of it has not come, when the segments play so long.
 func (g *growth) sound(segments []time.Duration, now time.Time) []Piece {
 	if g.lists[0].sound == nil {
 		return nil
@@ -110,7 +110,7 @@ func (g *growth) sound(segments []time.Duration, now time.Time) []Piece {
 	elapsed := now.Sub(h.last.at)
 	for _, p := range g.pieces(len(segments)) {
 		end := min(p.First+p.Segments, len(segments))
-		if p.First >= end || end <= h.segments {
+		if p.First >= end || p.First < h.segments {
 			continue
 		}
 		ahead := float64(ends[end] - h.last.media)
